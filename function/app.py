@@ -1,0 +1,75 @@
+"""The composition root: what SAM names as handlers, and the only work done at import.
+
+SnapStart snapshots a process right after this import: the model is loaded and has run once, and
+nothing that must be unique or connected is kept.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from cutout.api import Api
+from cutout.card import read_card
+from cutout.config import Settings, read_settings
+from cutout.decode import Limits
+from cutout.errors import ModelUnavailable, StorageDisabled
+from cutout.model import load_network
+from cutout.remover import Model, Remover
+
+LAYER_MODELS = Path("/opt/models")
+LOCAL_MODELS = Path(__file__).resolve().parent.parent / "models"
+
+settings = read_settings(os.environ)
+logger = Logger(service=settings.service)
+metrics = Metrics(namespace=settings.metrics_namespace, service=settings.service)
+
+
+def _load_model(settings: Settings) -> Model | ModelUnavailable:
+    """Return the deployment's model, or why there is none: a reply says so, not a crash."""
+    places = [settings.model_dir] if settings.model_dir else [LAYER_MODELS, LOCAL_MODELS]
+    folders = [place / settings.model_name for place in places]
+    folder = next((folder for folder in folders if folder.is_dir()), folders[-1])
+    try:
+        card = read_card(folder)
+        return Model(card=card, network=load_network(card, folder))
+    except ModelUnavailable as error:
+        return error
+
+
+def _warm(remover: Remover) -> None:
+    """Run the network once, so that the first request does not; say so where it cannot."""
+    try:
+        remover.check()
+    except ModelUnavailable as error:
+        logger.critical("no model", code=error.code, facts=error.facts)
+
+
+remover = Remover(_load_model(settings), Limits(max_pixels=settings.max_pixels))
+_warm(remover)
+api = Api(remover=remover, settings=settings, logger=logger, metrics=metrics)
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics(capture_cold_start_metric=True)
+def http_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer an API Gateway event, of payload format 1.0 or 2.0."""
+    return api.handle(event, context)
+
+
+@logger.inject_lambda_context(clear_state=True)
+def upload_handler(event: dict[str, Any], context: LambdaContext) -> None:
+    """Refuse an S3 event, by raising, so that the platform keeps it: there is no bucket yet.
+
+    :raises StorageDisabled: always.
+    """
+    raise StorageDisabled
+
+
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
+    """Answer either kind of event, told apart by what only API Gateway sends."""
+    handler = http_handler if "requestContext" in event else upload_handler
+    answer: dict[str, Any] | None = handler(event, context)
+    return answer

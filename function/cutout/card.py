@@ -1,0 +1,90 @@
+"""``card.toml`` → :class:`ModelCard`: what a network's file is and how its tensors are made."""
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutout.errors import ModelUnavailable
+
+Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""float32 (1, 3, S, S) normalised as the card says → float32 (1, 1, S, S) as ``output`` says."""
+
+CARD_FILE = "card.toml"
+
+
+class Resize(StrEnum):
+    """The antialiased filter that stretches the photo to the network's square."""
+
+    BILINEAR = "bilinear"
+    LANCZOS = "lanczos"
+
+
+class Range(StrEnum):
+    """What RGB is divided by: 255, or the image's own maximum."""
+
+    FULL = "255"
+    MAX = "max"
+
+
+class Output(StrEnum):
+    """What the network puts out: alpha 0..1, logits, or a map to stretch from min to max."""
+
+    ALPHA = "alpha"
+    LOGIT = "logit"
+    MINMAX = "minmax"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """One network: S is ``input_size`` px, ``mean`` and ``std`` are RGB after the division."""
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+    input_size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    resize: Resize
+    range: Range
+    output: Output
+    licence: str
+    source: str
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Return the card in ``folder``.
+
+    :raises ModelUnavailable: no card there, or one that is not complete; the reason is in its
+        facts, for the log.
+    """
+    try:
+        table = tomllib.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+        return ModelCard(
+            name=str(table["name"]),
+            version=str(table["version"]),
+            file=str(table["file"]),
+            sha256=str(table["sha256"]),
+            input_size=int(table["input_size"]),
+            mean=_rgb(table["mean"]),
+            std=_rgb(table["std"]),
+            resize=Resize(table["resize"]),
+            range=Range(table["range"]),
+            output=Output(table["output"]),
+            licence=str(table["licence"]),
+            source=str(table["source"]),
+        )
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        reason = f"{folder / CARD_FILE}: {type(error).__name__}: {error}"
+        raise ModelUnavailable(reason=reason) from error
+
+
+def _rgb(values: list[float]) -> tuple[float, float, float]:
+    """Return three floats, or raise the ``ValueError`` or ``TypeError`` that says they are not."""
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue

@@ -1,0 +1,285 @@
+"""Every failure that a caller can meet, as a tree of exceptions.
+
+A class carries ``status``, ``code`` and the sentence; the raise carries the facts as keywords,
+which fill the sentence and go into the log. Both edges look only at ``status``, ``code`` and
+``detail``: under 500 the fault is the caller's and a retry cannot help.
+
+::
+
+    CutoutError                     500 internal_error
+    ├── InvalidOption               400 invalid_<option>
+    ├── DuplicateOption             400 duplicate_option
+    ├── MultipleBackgrounds         400 multiple_bg_sources
+    ├── MissingImage                400 missing_image
+    ├── MultipleSources             400 multiple_sources
+    ├── InvalidBase64               400 invalid_base64
+    ├── InvalidJson                 400 invalid_json
+    ├── InvalidMultipart            400 invalid_multipart
+    ├── InvalidImage                400 invalid_image
+    ├── ImageTooSmall               400 image_too_small
+    ├── InvalidApiKey               401 invalid_api_key
+    ├── ImageUrlDisabled            403 image_url_disabled
+    ├── StorageDisabled             403 storage_disabled
+    ├── NotFound                    404 not_found
+    ├── MethodNotAllowed            405 method_not_allowed
+    ├── PayloadTooLarge             413 payload_too_large
+    ├── ImageTooLarge               413 image_too_large
+    ├── ResultTooLarge              413 result_too_large
+    ├── UnsupportedMediaType        415 unsupported_media_type
+    ├── UnsupportedImageFormat      415 unsupported_image_format
+    ├── UnknownForeground           422 unknown_foreground
+    ├── InvalidSettings             500 internal_error     the deployment's own variables
+    ├── ModelUnavailable            503 model_unavailable
+    └── OutOfTime                   504 timeout
+"""
+
+from typing import ClassVar
+
+FORMATS_IN = ("jpeg", "png", "webp", "gif", "bmp", "tiff", "avif", "heic")
+"""What :mod:`cutout.decode` reads, as the messages and ``GET /v2/account`` list it."""
+
+
+class CutoutError(Exception):
+    """The base of all: ``str(error)`` is the message for the client, ``facts`` are for the log.
+
+    ``detail`` says what is accepted, where there is something to choose.
+    """
+
+    status: ClassVar[int] = 500
+    text: ClassVar[str] = "The request failed on our side. Try again; if it stays, send request_id."
+    accepted: ClassVar[str] = ""
+    code: str = "internal_error"
+
+    def __init__(self, **facts: object) -> None:
+        self.facts = facts
+        self.detail = self.accepted.format(**facts)
+        super().__init__(self.text.format(**facts))
+
+
+class InvalidOption(CutoutError):
+    """An option's value is not one of those accepted: facts ``option``, ``accepted``, ``name``.
+
+    ``name`` is the field as the caller knows it, ``option`` names the code.
+    """
+
+    status = 400
+    text = "{name} must be {accepted}."
+    accepted = "{accepted}"
+
+    def __init__(self, *, option: str, accepted: str, name: str | None = None) -> None:
+        super().__init__(option=option, accepted=accepted, name=name or option)
+        self.code = f"invalid_{option}"
+
+
+class DuplicateOption(CutoutError):
+    """An option stands twice, in one place or two: fact ``option``."""
+
+    status = 400
+    code = "duplicate_option"
+    text = "{option} is given more than once. Send it once, in the body or in the query string."
+
+
+class MultipleBackgrounds(CutoutError):
+    """More than one of the ``bg_*`` options."""
+
+    status = 400
+    code = "multiple_bg_sources"
+    text = "Only one background is accepted: {given} are given together."
+
+
+class MissingImage(CutoutError):
+    """No image source in the request."""
+
+    status = 400
+    code = "missing_image"
+    text = (
+        "No image was sent. Send one of image_file (multipart/form-data), image_base64, image_url "
+        "or image_key (JSON or form fields), or the image's bytes as the body."
+    )
+    accepted = "image_file, image_base64, image_url, image_key, or the image's bytes as the body"
+
+
+class MultipleSources(CutoutError):
+    """More than one image source: fact ``given``."""
+
+    status = 400
+    code = "multiple_sources"
+    text = "Exactly one image source is accepted, and {given} are given."
+    accepted = MissingImage.accepted
+
+
+class InvalidBase64(CutoutError):
+    """A field is not base64: fact ``field``."""
+
+    status = 400
+    code = "invalid_base64"
+    text = "{field} must be base64 (RFC 4648), with or without a data:…;base64, prefix."
+
+
+class InvalidJson(CutoutError):
+    """The body is not a JSON object: fact ``reason``."""
+
+    status = 400
+    code = "invalid_json"
+    text = "The body must be one JSON object, and {reason}."
+
+
+class InvalidMultipart(CutoutError):
+    """The body is not well-formed multipart/form-data: fact ``reason``."""
+
+    status = 400
+    code = "invalid_multipart"
+    text = "The body must be well-formed multipart/form-data (RFC 7578), and {reason}."
+
+
+class InvalidImage(CutoutError):
+    """Empty, truncated or no image at all: fact ``reason``."""
+
+    status = 400
+    code = "invalid_image"
+    text = "The image cannot be read: {reason}. Accepted: " + ", ".join(FORMATS_IN) + "."
+    accepted = ", ".join(FORMATS_IN)
+
+
+class ImageTooSmall(CutoutError):
+    """A side under the least that has an inside: facts ``width``, ``height`` in px."""
+
+    status = 400
+    code = "image_too_small"
+    text = "The image is {width}x{height} px; each side must be at least 2 px."
+
+
+class InvalidApiKey(CutoutError):
+    """No key, or one that is not ours."""
+
+    status = 401
+    code = "invalid_api_key"
+    text = "Missing or invalid API key."
+    accepted = "a valid key in the header x-api-key"
+
+
+class ImageUrlDisabled(CutoutError):
+    """The deployment does not fetch URLs."""
+
+    status = 403
+    code = "image_url_disabled"
+    text = "This deployment does not fetch image_url. Send the image itself."
+    accepted = "image_file or image_base64"
+
+
+class StorageDisabled(CutoutError):
+    """The deployment has no bucket."""
+
+    status = 403
+    code = "storage_disabled"
+    text = (
+        "This deployment has no bucket: image_key, response=url and /v2/uploads are off. "
+        "Send the image in the request and use response=inline."
+    )
+    accepted = "image_file or image_base64, with response=inline"
+
+
+class NotFound(CutoutError):
+    """No such path."""
+
+    status = 404
+    code = "not_found"
+    text = "There is nothing at this path. The main route is POST /v2."
+
+
+class MethodNotAllowed(CutoutError):
+    """The path exists and has other methods: fact ``allow``, the ``Allow`` header's value."""
+
+    status = 405
+    code = "method_not_allowed"
+    text = "This path answers {allow}."
+    accepted = "{allow}"
+
+
+class PayloadTooLarge(CutoutError):
+    """More bytes than one request may carry: fact ``max_bytes``."""
+
+    status = 413
+    code = "payload_too_large"
+    text = (
+        "The body is larger than {max_bytes} bytes. For larger images get an upload from "
+        "POST /v2/uploads and send its image_key."
+    )
+    accepted = "at most {max_bytes} bytes"
+
+
+class ImageTooLarge(CutoutError):
+    """More pixels than the deployment takes: facts ``width``, ``height``, ``max_pixels`` in px."""
+
+    status = 413
+    code = "image_too_large"
+    text = "The image is {width}x{height} px; at most {max_pixels} pixels are accepted."
+    accepted = "at most {max_pixels} pixels"
+
+
+class ResultTooLarge(CutoutError):
+    """The reply would pass the platform's limit: facts ``size``, ``max_bytes`` of the reply."""
+
+    status = 413
+    code = "result_too_large"
+    text = (
+        "The reply would be {size} bytes and the platform carries {max_bytes}. Use format=webp or "
+        "a smaller size, or response=url where the deployment has a bucket."
+    )
+    accepted = "format=webp, a smaller size, or response=url"
+
+
+class UnsupportedMediaType(CutoutError):
+    """A Content-Type that no parser takes."""
+
+    status = 415
+    code = "unsupported_media_type"
+    text = (
+        "Content-Type must be multipart/form-data, application/json, "
+        "application/x-www-form-urlencoded, image/* or application/octet-stream."
+    )
+    accepted = (
+        "multipart/form-data, application/json, application/x-www-form-urlencoded, image/*, "
+        "application/octet-stream"
+    )
+
+
+class UnsupportedImageFormat(CutoutError):
+    """An image, of a format that is not read: fact ``found``."""
+
+    status = 415
+    code = "unsupported_image_format"
+    text = "The image is {found}, which is not read. Accepted: " + ", ".join(FORMATS_IN) + "."
+    accepted = ", ".join(FORMATS_IN)
+
+
+class UnknownForeground(CutoutError):
+    """No subject was found, and the caller asked for an error then (``on_empty=error``)."""
+
+    status = 422
+    code = "unknown_foreground"
+    text = "No subject was found in the image. Use on_empty=image for an empty canvas instead."
+    accepted = "an image with a clear subject, or on_empty=image"
+
+
+class InvalidSettings(CutoutError):
+    """The deployment's variables are wrong; fact ``problems`` names each. Seen only at start."""
+
+    text = "Invalid settings: {problems}"
+
+
+class ModelUnavailable(CutoutError):
+    """The model did not load; fact ``reason`` is for the log only."""
+
+    status = 503
+    code = "model_unavailable"
+    text = "The model is not available at the moment. Try again later."
+
+
+class OutOfTime(CutoutError):
+    """The time of the request is nearly over: fact ``before``, the stage not begun."""
+
+    status = 504
+    code = "timeout"
+    text = "The image took too long. Use a smaller image, a smaller size, or format=jpg."
+    accepted = "a smaller image, a smaller size, or format=jpg"

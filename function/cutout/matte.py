@@ -1,0 +1,219 @@
+"""``Photo`` → :class:`Matte`: tensor in, network, tensor out, refined at the photo's own size."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cutout.card import ModelCard, Network, Output, Range, Resize
+from cutout.decode import Photo
+
+Plane = NDArray[np.float32]
+
+_FILTERS = {Resize.BILINEAR: Image.Resampling.BILINEAR, Resize.LANCZOS: Image.Resampling.LANCZOS}
+_STRIP_PX = 1 << 20  # photo pixels reduced at a time: 4 bytes each of working memory
+_TILE_PX = 1 << 16  # pixels refined at a time: their float32 planes stay in a core's L2 cache
+_TILE_SIDE_PX = 1 << 10  # of a narrow photo's tiles: interpolation takes a matrix of this squared
+# Pillow's own measure of "indistinguishable from fair resampling" (Image.resize, reducing_gap).
+_REDUCING_GAP = 3
+
+_RADIUS_CELLS = 1
+_EPSILON = 3e-5  # variance of colour, 0..1 squared: (1.4 of 255)², about a JPEG's noise
+_SURE_BACKGROUND = 0.03
+_SURE_SUBJECT = 0.97
+_HAZE = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Matte:
+    """A photo's matte: ``alpha`` float32 (H, W), 0 background … 1 subject."""
+
+    alpha: NDArray[np.float32]
+
+
+def extract_matte(
+    photo: Photo,
+    card: ModelCard,
+    network: Network,
+    *,
+    input_alpha: Literal["multiply", "keep", "discard"],
+) -> Matte:
+    """Return the photo's matte at its own size.
+
+    ``input_alpha`` says what the photo's own alpha does: it multiplies the network's matte, is
+    kept as the matte (the network then does not run), or is discarded. Without own alpha all
+    three mean the network's matte.
+    """
+    own = None if input_alpha == "discard" else photo.alpha
+    if own is not None and input_alpha == "keep":
+        return Matte(alpha=np.multiply(own, np.float32(1 / 255), dtype=np.float32))
+    seen = _seen(photo.pixels, own, card)
+    coarse = _read(network(_tensor(seen, card)), card)
+    return Matte(alpha=_refined(photo.pixels, own, _model(seen, coarse)))
+
+
+def box_mean(planes: Plane, radius: int) -> Plane:
+    """Return the means of ``planes``, float32 (..., H, W), over squares of 2·radius+1 px.
+
+    Beyond the border the outermost pixels repeat. Shifted adds: float32 running sums would lose
+    the small differences that variances are made of.
+    """
+    for axis in (-2, -1):
+        size = planes.shape[axis]
+        width = [(0, 0)] * planes.ndim
+        width[axis] = (radius, radius)
+        padded = np.pad(planes, width, mode="edge")
+        total = np.zeros_like(planes)
+        for start in range(2 * radius + 1):
+            window = [slice(None)] * planes.ndim
+            window[axis] = slice(start, start + size)
+            total += padded[tuple(window)]
+        planes = total
+    planes *= np.float32(1 / (2 * radius + 1) ** 2)
+    return planes
+
+
+def tiles(height: int, width: int, step: int = 1) -> Iterator[tuple[slice, slice]]:
+    """Yield (rows, columns) of the rectangles of about 2¹⁶ px that cover a photo.
+
+    Each begins at a multiple of ``step`` px.
+    """
+    rows = min(height, math.isqrt(_TILE_PX))
+    columns = min(width, _TILE_PX // rows, _TILE_SIDE_PX)
+    rows = min(height, _TILE_PX // columns, _TILE_SIDE_PX)
+    rows, columns = (max(size // step, 1) * step for size in (rows, columns))
+    for top in range(0, height, rows):
+        for left in range(0, width, columns):
+            yield slice(top, min(top + rows, height)), slice(left, min(left + columns, width))
+
+
+def _seen(
+    pixels: NDArray[np.uint8], own: NDArray[np.uint8] | None, card: ModelCard
+) -> NDArray[np.uint8]:
+    """Return what the network sees: uint8 (S, S, 3) sRGB, the photo stretched to its square."""
+    height, width = pixels.shape[:2]
+    side = card.input_size
+    # Whole factors first, by strips: Pillow's resize alone would hold a copy of the whole photo.
+    across, down = (max(1, size // (side * _REDUCING_GAP)) for size in (width, height))
+    rows = max(1, _STRIP_PX // (width * down)) * down
+    reduced = [
+        np.asarray(
+            Image.fromarray(
+                _on_white(pixels[top : top + rows], None if own is None else own[top : top + rows])
+            ).reduce((across, down))
+        )
+        for top in range(0, height, rows)
+    ]
+    image = Image.fromarray(np.concatenate(reduced))
+    box = (0.0, 0.0, width / across, height / down)  # the last cells may be in part outside
+    return np.asarray(image.resize((side, side), _FILTERS[card.resize], box=box))
+
+
+def _on_white(pixels: NDArray[np.uint8], own: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    """Return uint8 (H, W, 3) composited on white by its own alpha.
+
+    Under alpha 0 files hold any colours, which would steer network and refinement; white is the
+    studio background that both know.
+    """
+    if own is None:
+        return pixels
+    alpha = own[..., None].astype(np.uint16)
+    blend = pixels * alpha + 255 * (255 - alpha)
+    return ((blend + 127) // 255).astype(np.uint8)
+
+
+def _tensor(seen: NDArray[np.uint8], card: ModelCard) -> NDArray[np.float32]:
+    """Return float32 (1, 3, S, S), normalised as the card says."""
+    top = 255.0 if card.range is Range.FULL else max(float(seen.max()), 1.0)
+    values = seen.astype(np.float32) / np.float32(top)
+    values = (values - np.float32(card.mean)) / np.float32(card.std)
+    return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
+
+
+def _read(output: NDArray[np.float32], card: ModelCard) -> Plane:
+    """Return the network's output, float32 (1, 1, S, S), as alpha float32 (S, S) 0..1."""
+    values = output[0, 0]
+    if card.output is Output.LOGIT:
+        values = 1 / (1 + np.exp(-np.clip(values, -30, 30)))  # at 30 float32 is 1 already
+    elif card.output is Output.MINMAX:
+        low, high = float(values.min()), float(values.max())
+        values = (values - low) / (high - low) if high > low else np.zeros_like(values)
+    return np.clip(values, 0, 1, dtype=np.float32)
+
+
+def _model(seen: NDArray[np.uint8], coarse: Plane) -> Plane:
+    """Return float32 (4, S, S): alpha = a·colour + b around each cell, colour 0..255."""
+    colour = seen.transpose(2, 0, 1).astype(np.float32) / 255
+    pairs = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
+    planes = [*colour, coarse, *(c * coarse for c in colour)]
+    planes += [colour[i] * colour[j] for i, j in pairs]
+    means = box_mean(np.stack(planes), _RADIUS_CELLS)
+    mean, mean_alpha = means[:3], means[3]
+    c0, c1, c2 = means[4:7] - mean * mean_alpha
+    s = {pair: means[7 + k] - mean[pair[0]] * mean[pair[1]] for k, pair in enumerate(pairs)}
+    # LDLᵀ: unlike the determinant's formula it keeps float32 exact for almost grey photos.
+    d0 = s[0, 0] + _EPSILON
+    l10, l20 = s[0, 1] / d0, s[0, 2] / d0
+    d1 = s[1, 1] + _EPSILON - l10 * s[0, 1]
+    l21 = (s[1, 2] - l20 * s[0, 1]) / d1
+    d2 = s[2, 2] + _EPSILON - l20 * s[0, 2] - l21 * l21 * d1
+    y1 = c1 - l10 * c0
+    a2 = (c2 - l20 * c0 - l21 * y1) / d2
+    a1 = y1 / d1 - l21 * a2
+    a0 = c0 / d0 - l10 * a1 - l20 * a2
+    slopes = np.stack([a0, a1, a2])
+    offset = mean_alpha - (slopes * mean).sum(axis=0)
+    model = box_mean(np.concatenate([slopes / 255, offset[None]]), _RADIUS_CELLS)
+    low, high = _neighbours(coarse)
+    model[:, high < _SURE_BACKGROUND] = 0
+    model[:, low > _SURE_SUBJECT] = np.array([[0], [0], [0], [1]], np.float32)
+    return model
+
+
+def _neighbours(coarse: Plane) -> tuple[Plane, Plane]:
+    """Return the least and the greatest of each cell and its neighbours."""
+    low = high = np.pad(coarse, 1, mode="edge")
+    low = np.minimum(np.minimum(low[:-2], low[1:-1]), low[2:])
+    high = np.maximum(np.maximum(high[:-2], high[1:-1]), high[2:])
+    low = np.minimum(np.minimum(low[:, :-2], low[:, 1:-1]), low[:, 2:])
+    high = np.maximum(np.maximum(high[:, :-2], high[:, 1:-1]), high[:, 2:])
+    return low, high
+
+
+def _refined(pixels: NDArray[np.uint8], own: NDArray[np.uint8] | None, model: Plane) -> Plane:
+    """Return alpha float32 (H, W) from the model of :func:`_model` and the photo's own colours."""
+    height, width = pixels.shape[:2]
+    side = model.shape[1]
+    alpha = np.empty((height, width), np.float32)
+    for rows, columns in tiles(height, width):
+        down, cells_down = interpolation(rows, height, side)
+        across, cells_across = interpolation(columns, width, side)
+        cells = model[:, cells_down, cells_across]
+        tile = alpha[rows, columns]
+        if not cells[:3].any() and (cells[3] == cells[3, 0, 0]).all():
+            tile[:] = cells[3, 0, 0]
+        else:
+            local = down @ cells @ across.T
+            colour = _on_white(pixels[rows, columns], None if own is None else own[rows, columns])
+            np.copyto(tile, local[3])
+            for channel in range(3):
+                tile += local[channel] * colour[..., channel]
+            tile -= _HAZE
+            tile *= np.float32(1 / (1 - 2 * _HAZE))
+            np.clip(tile, 0, 1, out=tile)
+        if own is not None:
+            tile *= own[rows, columns] * np.float32(1 / 255)
+    return alpha
+
+
+def interpolation(part: slice, size: int, cells: int) -> tuple[Plane, slice]:
+    """Return the matrix that interpolates cells linearly to a part of ``size`` px, and its cells."""
+    places = (np.arange(part.start, part.stop) + 0.5) * (cells / size) - 0.5
+    places = np.clip(places, 0, cells - 1)
+    first, last = int(places[0]), min(int(places[-1]) + 1, cells - 1)
+    distance = np.abs(places[:, None] - np.arange(first, last + 1))
+    return np.maximum(0, 1 - distance).astype(np.float32), slice(first, last + 1)

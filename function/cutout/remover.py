@@ -1,0 +1,128 @@
+"""The pipeline: a photo's bytes go in, the encoded cutout comes out. Read this file first."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from cutout.card import ModelCard, Network
+from cutout.compose import Box, Cutout, compose
+from cutout.decode import Limits, decode
+from cutout.encode import ImageFile, encode
+from cutout.errors import ModelUnavailable, OutOfTime
+from cutout.matte import extract_matte
+from cutout.options import Options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A loaded network and the card that says how to feed it."""
+
+    card: ModelCard
+    network: Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one removal did: ms per stage, the px that it worked on, and what it found.
+
+    ``subject`` is the subject's box in the result (of size 0: none); ``coverage`` the matte's mean
+    over the result, 0..1.
+    """
+
+    stage_ms: Mapping[str, float]
+    photo_px: int
+    subject: Box
+    coverage: float
+    model: str
+
+    @classmethod
+    def of(cls, photo_px: int, cutout: Cutout, timer: "StageTimer", card: ModelCard) -> "Report":
+        """Return the report of a finished removal."""
+        return cls(
+            stage_ms=timer.stage_ms,
+            photo_px=photo_px,
+            subject=cutout.subject,
+            coverage=cutout.coverage,
+            model=f"{card.name}/{card.version}",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The encoded cutout, and the report of how it was made."""
+
+    file: ImageFile
+    report: Report
+
+
+class StageTimer:
+    """Times the stages, and begins none when the budget is spent: a stage cannot be stopped."""
+
+    def __init__(self, budget_ms: float | None) -> None:
+        self.stage_ms: dict[str, float] = {}
+        self._budget_ms = budget_ms
+        self._start = time.perf_counter()
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Time the block as ``stage``.
+
+        :raises OutOfTime: the budget is spent before it begins.
+        """
+        start = time.perf_counter()
+        if self._budget_ms is not None and (start - self._start) * 1000 > self._budget_ms:
+            raise OutOfTime(before=stage)
+        yield
+        self.stage_ms[stage] = (time.perf_counter() - start) * 1000
+
+
+class Remover:
+    """Removes backgrounds with one model, within one deployment's limits."""
+
+    def __init__(self, model: Model | ModelUnavailable, limits: Limits) -> None:
+        """Keep the model, or the reason why it did not load, which every removal then raises."""
+        self._model = model
+        self._limits = limits
+
+    def remove(self, data: bytes, options: Options, *, budget_ms: float | None = None) -> Result:
+        """Return the cutout of the photo in ``data``, encoded as ``options`` say.
+
+        ``budget_ms`` is the time that is left for all stages together.
+
+        :raises CutoutError: any of the tree's, from the stage that found it.
+        """
+        timer = StageTimer(budget_ms)
+        with timer("decode"):
+            photo = decode(data, limits=self._limits, cap_px=options.size.max_pixels)
+        with timer("matte"):
+            model = self._loaded()
+            matte = extract_matte(
+                photo, model.card, model.network, input_alpha=options.input_alpha.value
+            )
+        with timer("compose"):
+            cutout = compose(photo, matte, options)
+        photo_px = photo.width * photo.height
+        del photo, matte  # 7 bytes a pixel that the encoder can have
+        with timer("encode"):
+            file = encode(cutout, options)
+        return Result(file=file, report=Report.of(photo_px, cutout, timer, model.card))
+
+    def check(self) -> None:
+        """Run the network once on an empty tensor.
+
+        :raises ModelUnavailable: it did not load or does not run.
+        """
+        model = self._loaded()
+        side = model.card.input_size
+        try:
+            model.network(np.zeros((1, 3, side, side), np.float32))
+        except Exception as error:  # the runtime's errors share no base but Exception
+            raise ModelUnavailable(reason=str(error)) from error
+
+    def _loaded(self) -> Model:
+        if isinstance(self._model, ModelUnavailable):
+            raise self._model
+        return self._model

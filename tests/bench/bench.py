@@ -1,0 +1,114 @@
+"""Time and memory of the function on this machine: ``make bench``.
+
+Figures are medians of interleaved runs on one core; what is compared runs side by side in the same
+run, so that the ratio holds where the machine's speed does not.
+"""
+
+import gc
+import io
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # one core, as 1,769 MB of Lambda have
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "function")]
+
+import skimage.data  # noqa: E402
+from PIL import Image  # noqa: E402
+
+import app  # noqa: E402 - its path stands above
+from cutout.options import Format, Options  # noqa: E402
+
+SIZES_MP = (0.25, 1.0, 3.0, 12.0)
+RUNS = 7
+
+
+def photo(megapixels: float) -> bytes:
+    """Return scikit-image's astronaut as a JPEG of so many megapixels."""
+    side = round((megapixels * 1e6) ** 0.5)
+    image = Image.fromarray(skimage.data.astronaut()).resize((side, side), Image.Resampling.BICUBIC)
+    with io.BytesIO() as file:
+        image.save(file, "JPEG", quality=90)
+        return file.getvalue()
+
+
+def medians(*jobs: Callable[[], object]) -> list[float]:
+    """Return the median time of each job in ms; they run in turn after one warm-up."""
+    times: list[list[float]] = [[] for _ in jobs]
+    for run in range(RUNS + 1):
+        for job, elapsed in zip(jobs, times, strict=True):
+            gc.collect()
+            start = time.perf_counter()
+            job()
+            if run:
+                elapsed.append((time.perf_counter() - start) * 1000)
+    return [statistics.median(elapsed) for elapsed in times]
+
+
+def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table as Markdown."""
+    print(f"\n{title}\n")
+    for cells in (head, ["---"] * len(head), *rows):
+        print("| " + " | ".join(cells) + " |")
+
+
+def stages() -> None:
+    """Print the time of each stage by the photo's size."""
+    rows = []
+    for megapixels in SIZES_MP:
+        data = photo(megapixels)
+        runs = [app.remover.remove(data, Options()).report.stage_ms for _ in range(RUNS + 1)][1:]
+        each = [statistics.median(run[stage] for run in runs) for stage in runs[0]]
+        total = statistics.median(sum(run.values()) for run in runs)
+        rows.append([f"{megapixels:g} MP", *(f"{value:.0f}" for value in each), f"{total:.0f}"])
+    table(
+        "The stages, ms on one core, JPEG in and PNG out",
+        ["photo", "decode", "matte", "compose", "encode", "all"],
+        rows,
+    )
+
+
+def formats() -> None:
+    """Print each format's time and bytes."""
+    data = photo(3)
+    results = {name: app.remover.remove(data, Options(format=name)).file for name in Format}
+    rows = []
+    for name, file in results.items():
+        runs = [
+            app.remover.remove(data, Options(format=name)).report.stage_ms["encode"]
+            for _ in range(3)
+        ]
+        rows.append([name, f"{statistics.median(runs):.0f}", f"{len(file.body) / 1000:.0f}"])
+    table("The formats, encoding a cutout of 3 MP", ["format", "ms", "kB"], rows)
+
+
+def png() -> None:
+    """Print our PNG settings beside Pillow's default."""
+    file = app.remover.remove(photo(3), Options()).file
+    image = Image.open(io.BytesIO(file.body))
+    image.load()
+
+    def saved(**settings: int) -> bytes:
+        with io.BytesIO() as target:
+            image.save(target, "PNG", **settings)
+            return target.getvalue()
+
+    ours, default = medians(lambda: saved(compress_level=1, compress_type=3), saved)
+    smaller = len(saved(compress_level=1, compress_type=3)) / len(saved())
+    table(
+        "PNG of 3 MP against Pillow's default, side by side",
+        ["ours, ms", "default, ms", "time", "bytes"],
+        [[f"{ours:.0f}", f"{default:.0f}", f"x {ours / default:.2f}", f"x {smaller:.2f}"]],
+    )
+
+
+if __name__ == "__main__":
+    stages()
+    formats()
+    png()

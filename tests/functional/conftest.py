@@ -1,0 +1,87 @@
+"""The handlers under test: the real one, and deployments of it with other settings."""
+
+import hashlib
+import io
+import os
+
+import numpy as np
+import pytest
+from aws_lambda_powertools import Logger
+from numpy.typing import NDArray
+
+os.environ["API_KEY_HASHES"] = hashlib.sha256(b"local").hexdigest()
+os.environ["KEYS_CHECKED_BY"] = "function"
+
+from client import Client, Handler
+
+import app
+from cutout.api import Api
+from cutout.card import read_card
+from cutout.config import KeyCheck, Settings
+from cutout.decode import Limits
+from cutout.errors import ModelUnavailable
+from cutout.remover import Model, Remover
+
+LIMITS = Limits(max_pixels=50_000_000)
+
+
+def deployment(
+    remover: Remover, settings: Settings = app.settings, logger: Logger = app.logger
+) -> Handler:
+    """Return the handler of a deployment with these parts."""
+    api = Api(remover=remover, settings=settings, logger=logger, metrics=app.metrics)
+    handler: Handler = app.metrics.log_metrics(api.handle)
+    return handler
+
+
+@pytest.fixture
+def client(request: pytest.FixtureRequest) -> Client:
+    """Speak to ``app.http_handler`` itself, behind the gateway that a test names."""
+    return Client(app.http_handler, getattr(request, "param", "1.0"))
+
+
+@pytest.fixture
+def gateway_checked() -> Client:
+    """Speak to a deployment whose REST API checks the keys."""
+    settings = Settings(
+        keys_checked_by=KeyCheck.GATEWAY, api_key_hashes=app.settings.api_key_hashes
+    )
+    return Client(deployment(app.remover, settings))
+
+
+@pytest.fixture
+def keyless() -> Client:
+    """Speak to a deployment without any key."""
+    return Client(deployment(app.remover, Settings()))
+
+
+@pytest.fixture
+def without_model() -> Client:
+    """Speak to a deployment whose model did not load."""
+    return Client(deployment(Remover(ModelUnavailable(reason="test"), LIMITS)))
+
+
+@pytest.fixture
+def log() -> io.StringIO:
+    """Hold what a deployment that writes its log here has logged."""
+    return io.StringIO()
+
+
+@pytest.fixture
+def logging(request: pytest.FixtureRequest, log: io.StringIO) -> Client:
+    """Speak to a deployment that writes its log to ``log``."""
+    logger = Logger(service=f"test-{id(log)}", stream=log)
+    return Client(deployment(app.remover, logger=logger), getattr(request, "param", "1.0"))
+
+
+@pytest.fixture
+def broken(log: io.StringIO) -> Client:
+    """Speak to a deployment whose network fails in a way that no one thought of."""
+
+    def network(_: NDArray[np.float32]) -> NDArray[np.float32]:
+        message = "wires crossed"
+        raise RuntimeError(message)
+
+    card = read_card(app.LOCAL_MODELS / "erase-s")
+    remover = Remover(Model(card=card, network=network), LIMITS)
+    return Client(deployment(remover, logger=Logger(service=f"test-{id(log)}", stream=log)))

@@ -1,0 +1,637 @@
+"""The HTTP contract through the real handler: real events, the real model, exact error bodies."""
+
+import base64
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+import skimage.data
+from client import ANY_PAYLOAD, Client, HttpReply, multipart
+from PIL import Image
+
+ASTRONAUT = Image.fromarray(skimage.data.astronaut())
+BAD_COLORS = [
+    "#FFFF", "##FFFFFF", "FFFFF", "#12345G", "bluish", "transparent", "255,255,255",
+    "[255,255,255]", "rgb(255,255,255)", "hsl(0,0%,100%)", "#FFFFFFFF", "", " red", "red ",
+    "blac\u212a", "red\x00", "#FFF" * 50_000,
+]  # fmt: skip
+
+
+def encoded(image: Image.Image, pillow_format: str, **settings: object) -> bytes:
+    """Return the image as a file."""
+    with io.BytesIO() as file:
+        image.save(file, pillow_format, **settings)
+        return file.getvalue()
+
+
+JPEG = encoded(ASTRONAUT, "JPEG", quality=90)
+
+
+def picture(reply: HttpReply) -> Image.Image:
+    """Return the reply's image, fully decoded."""
+    assert reply.status == 200, reply.body[:500]
+    image = Image.open(io.BytesIO(reply.body))
+    image.load()
+    return image
+
+
+# The way in
+
+
+@ANY_PAYLOAD
+def test_multipart_raw_json_and_form_give_the_same_bytes(client: Client) -> None:
+    """One job, four bodies; events carry them as base64."""
+    text = base64.b64encode(JPEG).decode()
+    by_multipart = client.post("/v2", **multipart(image_file=("cat.jpg", JPEG), crop="true"))
+    raw = client.post("/v2?crop=true", body=JPEG, content_type="image/jpeg")
+    stream = client.post("/v2?crop=true", body=JPEG, content_type="application/octet-stream")
+    as_json = client.json("/v2", {"image_base64": text, "crop": True})
+    as_url = client.json("/v2", {"Image_File_B64": f"data:image/jpeg;base64,{text}", "CROP": "YES"})
+    form = client.form("/v2", {"image_base64": text, "crop": "1"})
+    assert picture(by_multipart).mode == "RGBA"
+    for reply in (raw, stream, as_json, as_url, form):
+        assert reply.body == by_multipart.body
+
+
+@ANY_PAYLOAD
+def test_a_cutout_and_what_its_headers_say(client: Client) -> None:
+    """The headers tell what the picture shows."""
+    reply = client.post("/v2", **multipart(image_file=("astronaut.jpg", JPEG)))
+    pixels = np.asarray(picture(reply))
+    alpha = pixels[..., 3]
+    rows, columns = (
+        np.nonzero((alpha >= 26).any(axis=1))[0],
+        np.nonzero((alpha >= 26).any(axis=0))[0],
+    )
+    headers = reply.headers
+    assert headers["content-type"] == "image/png"
+    assert headers["content-disposition"] == 'inline; filename="cutout.png"'
+    assert (headers["x-width"], headers["x-height"]) == ("512", "512")
+    assert int(headers["x-foreground-top"]) == rows[0]
+    assert int(headers["x-foreground-left"]) == columns[0]
+    assert int(headers["x-foreground-height"]) == rows[-1] - rows[0] + 1
+    assert int(headers["x-foreground-width"]) == columns[-1] - columns[0] + 1
+    assert float(headers["x-foreground-coverage"]) == pytest.approx(alpha.mean() / 255, abs=1e-4)
+    assert headers["x-model"].startswith("erase-s/")
+    stages = [entry.split(";dur=") for entry in headers["server-timing"].split(", ")]
+    assert [stage for stage, _ in stages] == ["decode", "matte", "compose", "encode"]
+    assert all(float(elapsed_ms) >= 0 for _, elapsed_ms in stages)
+    assert headers["access-control-allow-origin"] == "*"
+    for name in (name for name in headers if name.startswith("x-")):
+        assert name in headers["access-control-expose-headers"].lower()
+
+
+def test_it_is_the_astronaut_that_is_cut_out(client: Client) -> None:
+    """Her face and suit are solid, the flag and the shuttle behind her are gone."""
+    alpha = np.asarray(picture(client.post("/v2", **multipart(image_file=("a.jpg", JPEG)))))[..., 3]
+    assert alpha[60:200, 190:260].mean() > 250
+    assert alpha[400:500, 150:300].mean() > 220
+    assert alpha[20:200, 10:60].mean() < 10
+    assert alpha[20:150, 430:500].mean() < 10
+
+
+def test_nothing_of_the_background_is_left(client: Client) -> None:
+    """Colour is 0 where alpha is 0."""
+    pixels = np.asarray(picture(client.post("/v2", **multipart(image_file=("a.jpg", JPEG)))))
+    assert not pixels[pixels[..., 3] == 0].any()
+
+
+@pytest.mark.parametrize("color", ["#FFFFFF", "fff", "White", "WHITE"])
+def test_a_background_colour(client: Client, color: str) -> None:
+    """Every pixel opaque, the corner exactly the colour."""
+    image = picture(client.post("/v2", **multipart(image_file=("a.jpg", JPEG), bg_color=color)))
+    assert image.mode == "RGB"
+    assert image.getpixel((8, 200)) == (255, 255, 255)
+
+
+def test_metadata_is_dropped_and_orientation_applied(client: Client) -> None:
+    """GPS above all."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif.get_ifd(0x8825)[2] = (52.0, 31.0, 12.0)
+    data = encoded(ASTRONAUT.resize((300, 200)), "JPEG", exif=exif)
+    for name in ("png", "jpg", "webp", "avif", "tiff"):
+        image = picture(client.post(f"/v2?format={name}", body=data, content_type="image/jpeg"))
+        assert image.size == (200, 300)
+        assert not {*image.getexif()} & {0x0112 if name != "tiff" else 0, 0x8825, 0x010F}
+        assert not image.info.get("icc_profile")
+        assert not image.info.get("exif")
+
+
+@pytest.mark.parametrize(
+    ("name", "pillow_format", "media_type", "mode"),
+    [
+        ("png", "PNG", "image/png", "RGBA"),
+        ("webp", "WEBP", "image/webp", "RGBA"),
+        ("avif", "AVIF", "image/avif", "RGBA"),
+        ("tiff", "TIFF", "image/tiff", "RGBA"),
+        ("jpg", "JPEG", "image/jpeg", "RGB"),
+        ("jpeg", "JPEG", "image/jpeg", "RGB"),
+        ("bmp", "BMP", "image/bmp", "RGB"),
+        ("gif", "GIF", "image/gif", "P"),
+        ("auto", "PNG", "image/png", "RGBA"),
+    ],
+)
+def test_formats(client: Client, name: str, pillow_format: str, media_type: str, mode: str) -> None:
+    """Each is what it says; those without alpha are flattened on white."""
+    reply = client.post(f"/v2?format={name}", body=JPEG, content_type="image/jpeg")
+    image = picture(reply)
+    assert (image.format, image.mode, image.size) == (pillow_format, mode, (512, 512))
+    assert reply.headers["content-type"] == media_type
+    if mode != "RGBA":
+        assert np.asarray(image.convert("RGB"))[200, 8].min() >= 253
+
+
+def test_auto_is_jpg_where_every_pixel_is_opaque(client: Client) -> None:
+    """A background colour leaves nothing to be transparent."""
+    reply = client.post("/v2?format=auto&bg_color=teal", body=JPEG, content_type="image/jpeg")
+    assert picture(reply).format == "JPEG"
+    assert reply.headers["content-disposition"] == 'inline; filename="cutout.jpg"'
+
+
+def test_zip_holds_color_and_alpha(client: Client) -> None:
+    """The two together are the cutout; color.jpg alone shows no background."""
+    reply = client.post("/v2?format=zip", body=JPEG, content_type="image/jpeg")
+    assert reply.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(reply.body)) as archive:
+        assert archive.namelist() == ["color.jpg", "alpha.png"]
+        color = np.asarray(Image.open(io.BytesIO(archive.read("color.jpg"))))
+        alpha = np.asarray(Image.open(io.BytesIO(archive.read("alpha.png"))))
+    cutout = np.asarray(picture(client.post("/v2", body=JPEG, content_type="image/jpeg")))
+    assert np.array_equal(alpha, cutout[..., 3])
+    solid = alpha == 255
+    assert np.abs(color[solid].astype(int) - cutout[solid][:, :3]).mean() < 4
+    photo = np.asarray(ASTRONAUT)
+    assert np.abs(color[alpha == 0].astype(int) - photo[alpha == 0]).mean() > 20
+
+
+def test_quality_is_the_encoders(client: Client) -> None:
+    """Lower quality, fewer bytes, in each format that has it."""
+    for name in ("jpg", "webp", "avif"):
+        sizes = [
+            len(client.post(f"/v2?format={name}&quality={q}", body=JPEG, content_type="image/jpeg").body)
+            for q in (20, 90)
+        ]  # fmt: skip
+        assert sizes[0] < sizes[1] * 0.7
+
+
+def test_size_caps_the_result_and_never_enlarges(client: Client) -> None:
+    """Preview is 0.25 MP; the astronaut has 0.26."""
+    reply = client.post("/v2?size=preview", body=JPEG, content_type="image/jpeg")
+    assert picture(reply).size == (500, 500)
+    reply = client.post("/v2?size=hd", body=JPEG, content_type="image/jpeg")
+    assert picture(reply).size == (512, 512)
+
+
+def test_channels_alpha_is_the_matte_as_grey_png(client: Client) -> None:
+    """Whatever format says, and without its background."""
+    cutout = np.asarray(picture(client.post("/v2", body=JPEG, content_type="image/jpeg")))
+    reply = client.post(
+        "/v2?channels=alpha&format=jpg&bg_color=red", body=JPEG, content_type="image/jpeg"
+    )
+    image = picture(reply)
+    assert (image.format, image.mode) == ("PNG", "L")
+    assert np.array_equal(np.asarray(image), cutout[..., 3])
+    assert reply.headers["content-disposition"] == 'inline; filename="matte.png"'
+
+
+def test_crop_with_a_margin(client: Client) -> None:
+    """The box of the headers, and 10 px around it."""
+    whole = client.post("/v2", body=JPEG, content_type="image/jpeg")
+    reply = client.post("/v2?crop=1&crop_margin=10px", body=JPEG, content_type="image/jpeg")
+    width, height = (int(whole.headers[f"x-foreground-{side}"]) for side in ("width", "height"))
+    assert picture(reply).size == (width + 20, height + 20)
+    assert reply.headers["x-foreground-top"] == reply.headers["x-foreground-left"] == "10"
+
+
+@pytest.mark.parametrize("mode", ["multiply", "keep", "discard"])
+def test_input_alpha(client: Client, mode: str) -> None:
+    """An image whose upper half is already transparent."""
+    pixels = np.dstack([np.asarray(ASTRONAUT), np.full((512, 512), 255, np.uint8)])
+    pixels[:256, :, 3] = 0
+    data = encoded(Image.fromarray(pixels), "PNG")
+    reply = client.post(f"/v2?input_alpha={mode}", body=data, content_type="image/png")
+    alpha = np.asarray(picture(reply))[..., 3]
+    if mode == "keep":
+        assert np.array_equal(alpha, pixels[..., 3])
+    else:
+        assert (alpha[:256].max() == 0) == (mode == "multiply")
+        assert alpha[400:500, 150:300].mean() > 220
+
+
+def test_no_subject(client: Client) -> None:
+    """An evenly grey wall: an empty canvas, or the error."""
+    wall = encoded(Image.new("RGB", (200, 100), (128, 128, 128)), "PNG")
+    data = {"image_base64": base64.b64encode(wall).decode(), "input_alpha": "keep"}
+    clear = Image.new("RGBA", (200, 100), (9, 9, 9, 0))
+    data["image_base64"] = base64.b64encode(encoded(clear, "PNG")).decode()
+    reply = client.json("/v2", data | {"crop": True})
+    assert picture(reply).size == (200, 100)
+    assert {
+        reply.headers[f"x-foreground-{side}"] for side in ("top", "left", "width", "height")
+    } == {"0"}
+    assert reply.headers["x-foreground-coverage"] == "0.0000"
+    refused = client.json("/v2", data | {"on_empty": "error"})
+    assert refused.status == 422
+    assert refused.error()["code"] == "unknown_foreground"
+
+
+# The JSON replies
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_json"),
+    [
+        ("application/json", True),
+        ("Application/JSON; q=0.9, text/plain", True),
+        ("application/json, image/*;q=0", True),
+        ("application/json, text/plain, */*", False),
+        ("application/json, image/png", False),
+        ("image/*", False),
+        ("*/*", False),
+        ("", False),
+    ],
+)
+def test_accept_chooses_between_json_and_the_image(
+    client: Client,
+    accept: str,
+    is_json: bool,
+) -> None:
+    """JSON only for who names it and takes no image: axios sends */* and wants the image."""
+    small = encoded(ASTRONAUT.resize((64, 48)), "PNG")
+    reply = client.post("/v2", body=small, content_type="image/png", headers={"Accept": accept})
+    assert (reply.headers["content-type"] == "application/json") == is_json
+
+
+def test_the_json_reply(client: Client) -> None:
+    """The same image, and what the headers say."""
+    small = encoded(ASTRONAUT.resize((64, 48)), "PNG")
+    image = client.post("/v2?format=webp", body=small, content_type="image/png")
+    reply = client.post(
+        "/v2?format=webp",
+        body=small,
+        content_type="image/png",
+        headers={"Accept": "application/json"},
+    )
+    document = reply.json()
+    assert base64.b64decode(document["image_base64"]) == image.body
+    assert list(document) == [
+        "image_base64", "format", "width", "height", "foreground", "coverage", "request_id",
+    ]  # fmt: skip
+    assert (document["format"], document["width"], document["height"]) == ("webp", 64, 48)
+    assert document["foreground"] == {
+        side: int(image.headers[f"x-foreground-{side}"])
+        for side in ("top", "left", "width", "height")
+    }
+    assert document["coverage"] == float(image.headers["x-foreground-coverage"])
+    assert document["request_id"] == reply.headers["x-request-id"]
+
+
+def test_the_legacy_field_image_answers_the_mask(client: Client) -> None:
+    """BackgroundErase's first JSON interface."""
+    text = base64.b64encode(encoded(ASTRONAUT.resize((64, 48)), "PNG")).decode()
+    document = client.json("/v2", {"image": text, "format": "jpg"}).json()
+    assert list(document) == ["mask", "width", "height"]
+    mask = Image.open(io.BytesIO(base64.b64decode(document["mask"])))
+    assert (mask.format, mask.mode, mask.size) == ("PNG", "L", (64, 48))
+    assert (document["width"], document["height"]) == (64, 48)
+
+
+# Refusals, in the order of the checks
+
+
+@ANY_PAYLOAD
+@pytest.mark.parametrize("color", BAD_COLORS, ids=lambda color: repr(color)[:20])
+def test_a_bad_colour_is_refused_without_decoding_the_image(client: Client, color: str) -> None:
+    """Beside a broken image, and beside none at all: the image's turn never comes."""
+    for image in ({"image_file": ("broken.jpg", JPEG[:3000])}, {}):
+        reply = client.post("/v2", **multipart(**image, bg_color=color))
+        assert reply.status == 400
+        assert reply.json() == {
+            "error": {
+                "code": "invalid_bg_color",
+                "message": "bg_color must be a valid hex or named color.",
+                "status": 400,
+                "request_id": reply.headers["x-request-id"],
+            }
+        }
+
+
+@pytest.mark.parametrize("color", [0, 16777215, 1.5, True, {}, {"r": 1}, [], [255, 255, 255]])
+def test_a_colour_that_is_no_json_string(client: Client, color: object) -> None:
+    """Numbers, booleans, objects and arrays are never guessed at."""
+    reply = client.json("/v2", {"bg_color": color})
+    assert (reply.status, reply.error()["code"]) == (400, "invalid_bg_color")
+
+
+def test_bg_color_twice_in_any_two_places(client: Client) -> None:
+    """In the body, in the query, in both, in one JSON object."""
+    twice = multipart(("bg_color", "red"), ("bg_color", "red"), image_file=("a.jpg", JPEG))
+    replies = [
+        client.post("/v2", **twice),
+        client.post("/v2?bg_color=red&bg_color=red", body=JPEG, content_type="image/jpeg"),
+        client.post("/v2?bg_color=red", **multipart(image_file=("a.jpg", JPEG), bg_color="red")),
+        client.post(
+            "/v2", body=b'{"bg_color":"red","bg_color":"red"}', content_type="application/json"
+        ),
+    ]
+    assert [reply.error()["code"] for reply in replies] == ["invalid_bg_color"] * 4
+
+
+@ANY_PAYLOAD
+def test_an_option_twice_in_any_two_places(client: Client) -> None:
+    """duplicate_option, a repeated name in a JSON object included."""
+    replies = [
+        client.post("/v2?crop=1&crop=1", body=JPEG, content_type="image/jpeg"),
+        client.post("/v2?CROP=1", **multipart(image_file=("a.jpg", JPEG), crop="1")),
+        client.post("/v2", body=b'{"crop":true,"Crop":true}', content_type="application/json"),
+    ]
+    for reply in replies:
+        assert reply.status == 400
+        assert reply.error()["code"] == "duplicate_option"
+        assert reply.error()["message"] == (
+            "crop is given more than once. Send it once, in the body or in the query string."
+        )
+
+
+@pytest.mark.parametrize(
+    ("request_of", "status", "code", "message"),
+    [
+        ({}, 400, "missing_image", "No image was sent. Send one of image_file (multipart/form-data), image_base64, image_url or image_key (JSON or form fields), or the image's bytes as the body."),
+        ({"body": b"{}", "content_type": "application/json"}, 400, "missing_image", None),
+        ({"body": b'{"image_base64": ""}', "content_type": "application/json"}, 400, "missing_image", None),
+        (multipart(crop="1"), 400, "missing_image", None),
+        ({"body": b'{"image_base64": "AA", "image_url": "x"}', "content_type": "application/json"}, 400, "multiple_sources", "Exactly one image source is accepted, and image_base64 and image_url are given."),
+        ({"body": b'{"image_base64": "A"}', "content_type": "application/json"}, 400, "invalid_base64", "image_base64 must be base64 (RFC 4648), with or without a data:…;base64, prefix."),
+        ({"body": b'{"image_base64": 7}', "content_type": "application/json"}, 400, "invalid_base64", None),
+        ({"body": b'{"image_url": "http://169.254.169.254/"}', "content_type": "application/json"}, 403, "image_url_disabled", "This deployment does not fetch image_url. Send the image itself."),
+        ({"body": b'{"image_key": "incoming/x"}', "content_type": "application/json"}, 403, "storage_disabled", "This deployment has no bucket: image_key, response=url and /v2/uploads are off. Send the image in the request and use response=inline."),
+        ({"body": b'{"image_base64": "AA==", "response": "url"}', "content_type": "application/json"}, 403, "storage_disabled", None),
+        ({"body": b"{", "content_type": "application/json"}, 400, "invalid_json", "The body must be one JSON object, and it cannot be parsed."),
+        ({"body": b"x", "content_type": "multipart/form-data"}, 400, "invalid_multipart", "The body must be well-formed multipart/form-data (RFC 7578), and its Content-Type has no boundary."),
+        ({"body": b"x", "content_type": "text/plain"}, 415, "unsupported_media_type", "Content-Type must be multipart/form-data, application/json, application/x-www-form-urlencoded, image/* or application/octet-stream."),
+        ({"body": b"hello", "content_type": "image/png"}, 400, "invalid_image", None),
+        ({"body": b"", "content_type": "image/png"}, 400, "invalid_image", None),
+        ({"body": JPEG[:2000], "content_type": "image/jpeg"}, 400, "invalid_image", "The image cannot be read: it is a damaged or truncated JPEG file. Accepted: jpeg, png, webp, gif, bmp, tiff, avif, heic."),
+        ({"body": b"8BPS" + bytes(50), "content_type": "image/png"}, 415, "unsupported_image_format", None),
+        ({"body": encoded(Image.new("L", (1, 9)), "PNG"), "content_type": "image/png"}, 400, "image_too_small", None),
+        ({"body": encoded(Image.new("1", (8000, 8000)), "PNG"), "content_type": "image/png"}, 413, "image_too_large", "The image is 8000x8000 px; at most 50000000 pixels are accepted."),
+        ({"path": "/v2?format=webp", "body": encoded(Image.new("L", (16_384, 2)), "PNG"), "content_type": "image/png"}, 400, "invalid_format", "format must be one that holds 16384x2 px, such as png: webp ends at 16383 px a side."),
+        ({"path": "/v2?shadow_type=drop", "body": JPEG, "content_type": "image/jpeg"}, 400, "invalid_shadow_type", None),
+        ({"path": "/v2?bg_color=red&bg_blur=3", "body": JPEG, "content_type": "image/jpeg"}, 400, "multiple_bg_sources", None),
+        ({"path": "/v2/uploads", "body": b"{}", "content_type": "application/json"}, 403, "storage_disabled", None),
+        ({"path": "/v2/nothing"}, 404, "not_found", "There is nothing at this path. The main route is POST /v2."),
+    ],
+)  # fmt: skip
+@ANY_PAYLOAD
+def test_refusals(
+    client: Client, request_of: dict[str, object], status: int, code: str, message: str | None
+) -> None:
+    """Status, code and, where the words are the contract's or are made of facts, the message."""
+    request = {"path": "/v2", **request_of}
+    reply = client.post(**request)  # type: ignore[arg-type]
+    assert (reply.status, reply.error()["code"]) == (status, code)
+    assert message is None or reply.error()["message"] == message
+    assert reply.headers["access-control-allow-origin"] == "*"
+
+
+@ANY_PAYLOAD
+def test_options_are_checked_before_the_number_of_sources(client: Client) -> None:
+    """And the sources before the image."""
+    reply = client.json("/v2", {"quality": 0})
+    assert reply.error()["code"] == "invalid_quality"
+    reply = client.json("/v2", {"image_base64": "!", "image_url": "x"})
+    assert reply.error()["code"] == "multiple_sources"
+
+
+@ANY_PAYLOAD
+def test_a_body_over_the_limit(client: Client) -> None:
+    """Checked before it is decoded; the message names the way for larger images."""
+    reply = client.post("/v2?bg_color=nope", body=bytes(4_718_593), content_type="image/png")
+    assert reply.status == 413
+    assert reply.error()["code"] == "payload_too_large"
+    assert reply.error()["message"] == (
+        "The body is larger than 4718592 bytes. For larger images get an upload from "
+        "POST /v2/uploads and send its image_key."
+    )
+
+
+def test_a_result_over_the_limit_says_what_helps(client: Client) -> None:
+    """Noise does not compress: 3 MB of JPEG come out as more than 6 MB of BMP."""
+    noise = np.random.default_rng(1).integers(0, 256, (1300, 1300, 3), dtype=np.uint8)
+    data = encoded(Image.fromarray(noise), "JPEG", quality=60)
+    reply = client.post("/v2?format=bmp", body=data, content_type="image/jpeg")
+    assert reply.status == 413
+    assert reply.error()["code"] == "result_too_large"
+    for word in ("format=webp", "size", "response=url"):
+        assert word in reply.error()["message"]
+    assert (
+        client.post("/v2?format=jpg&quality=50", body=data, content_type="image/jpeg").status == 200
+    )
+
+
+# Routes, keys, headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", "/v2", "POST, OPTIONS"),
+        ("HEAD", "/v2", "POST, OPTIONS"),
+        ("PUT", "/v2", "POST, OPTIONS"),
+        ("DELETE", "/v2/uploads", "POST, OPTIONS"),
+        ("POST", "/v2/account", "GET, OPTIONS"),
+        ("PATCH", "/v2/health", "GET, OPTIONS"),
+    ],
+)
+@ANY_PAYLOAD
+def test_another_method(client: Client, method: str, path: str, allow: str) -> None:
+    """405 with Allow, before any key."""
+    reply = client.send(method, path, headers={"x-api-key": "wrong"})
+    assert reply.status == 405
+    assert reply.headers["allow"] == allow
+    assert reply.error()["code"] == "method_not_allowed"
+    assert reply.error()["message"] == f"This path answers {allow}."
+
+
+@pytest.mark.parametrize("path", ["/v2", "/v2/uploads", "/v2/account", "/v2/health"])
+@ANY_PAYLOAD
+def test_preflight(client: Client, path: str) -> None:
+    """Keyless, empty, with what a browser asks for."""
+    reply = client.send(
+        "OPTIONS",
+        path,
+        headers={"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"},
+        key=None,
+    )
+    assert (reply.status, reply.body) == (204, b"")
+    assert reply.headers["access-control-allow-origin"] == "*"
+    assert "x-api-key" in reply.headers["access-control-allow-headers"].lower()
+    assert "OPTIONS" in reply.headers["access-control-allow-methods"]
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v2"), ("POST", "/v2/uploads"), ("GET", "/v2/account")])  # fmt: skip
+@pytest.mark.parametrize("key", [None, "", "wrong", "LOCAL", "lo\u212acal"])
+@ANY_PAYLOAD
+def test_a_keyed_route_without_an_accepted_key(
+    client: Client, method: str, path: str, key: str | None
+) -> None:
+    """The function checks it, whichever gateway is in front: only a deployment can say otherwise."""
+    reply = client.send(
+        method, path, key=key, body=b"not even json", content_type="application/json"
+    )
+    assert (reply.status, reply.error()["code"]) == (401, "invalid_api_key")
+    assert reply.error()["message"] == "Missing or invalid API key."
+
+
+@ANY_PAYLOAD
+def test_the_keys_header_is_found_in_any_case(client: Client) -> None:
+    """remove.bg's clients send X-Api-Key."""
+    reply = client.send("GET", "/v2/account", headers={"X-API-KEY": "local"}, key=None)
+    assert reply.status == 200
+
+
+def test_a_key_that_the_gateway_checked(gateway_checked: Client) -> None:
+    """KEYS_CHECKED_BY=gateway holds for the REST API's events, and for no others."""
+    assert gateway_checked.send("GET", "/v2/account", key="of the usage plan").status == 200
+    gateway_checked.payload = "2.0"
+    assert gateway_checked.send("GET", "/v2/account", key="of the usage plan").status == 401
+
+
+def test_without_hashes_every_keyed_route_is_closed(keyless: Client) -> None:
+    """No configuration is no open door."""
+    for key in ("local", "", None):
+        assert keyless.send("GET", "/v2/account", key=key).status == 401
+    assert keyless.send("GET", "/v2/health", key=None).status == 200
+
+
+@ANY_PAYLOAD
+def test_account(client: Client) -> None:
+    """Clients test their key with it."""
+    assert client.send("GET", "/v2/account").json() == {
+        "status": "ok",
+        "api_key": {"valid": True, "fingerprint": "25bf8e1a"},
+        "account": {"plan": "self-hosted"},
+        "limits": {
+            "max_pixels": 50_000_000,
+            "max_request_bytes": 4_718_592,
+            "max_upload_bytes": 0,
+            "formats_in": ["jpeg", "png", "webp", "gif", "bmp", "tiff", "avif", "heic"],
+            "formats_out": ["png", "jpg", "webp", "avif", "bmp", "gif", "tiff", "zip"],
+        },
+    }
+
+
+@ANY_PAYLOAD
+def test_health(client: Client) -> None:
+    """Keyless; the deep one runs the network."""
+    for path in ("/v2/health", "/v2/health?deep=1"):
+        reply = client.send("GET", path, key=None)
+        assert reply.status == 200
+        assert reply.json() == {"status": "ok", "request_id": reply.headers["x-request-id"]}
+
+
+def test_a_missing_model_is_said_everywhere_it_matters(without_model: Client) -> None:
+    """Health is 200, deep health 503; a good request is 503 and a bad one still 400."""
+    assert without_model.send("GET", "/v2/health").status == 200
+    for reply in (
+        without_model.send("GET", "/v2/health?deep=1"),
+        without_model.post("/v2", body=JPEG, content_type="image/jpeg"),
+    ):
+        assert reply.status == 503
+        assert reply.error()["code"] == "model_unavailable"
+        assert reply.error()["message"] == (
+            "The model is not available at the moment. Try again later."
+        )
+    assert without_model.post("/v2", body=b"junk", content_type="image/png").status == 400
+
+
+def test_ignored_fields_are_listed(client: Client) -> None:
+    """From the body and the query string, each once, encoded."""
+    small = encoded(ASTRONAUT.resize((32, 32)), "PNG")
+    reply = client.post(
+        "/v2?add_shadow=1&x=1", **multipart(image_file=("a.png", small), x="2", **{"ü, ~": "3"})
+    )
+    assert reply.status == 200
+    assert reply.headers["x-ignored-params"] == "x,%C3%BC%2C%20%7E,add_shadow"
+    assert (
+        "x-ignored-params" not in client.post("/v2", body=small, content_type="image/png").headers
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ([f"n{i}" for i in range(25)], ",".join(f"n{i}" for i in range(20)) + ",...+5"),
+        (["a" * 600, "b" * 600, "c"], "a" * 600 + ",...+2"),
+        (["\ud800"], "%ED%A0%80"),
+        (["a" * 5000], "...+1"),
+    ],
+)
+def test_the_list_of_ignored_fields_is_bounded(
+    client: Client, names: list[str], expected: str
+) -> None:
+    """20 names, 1,000 bytes, then how many more."""
+    text = base64.b64encode(encoded(ASTRONAUT.resize((32, 32)), "PNG")).decode()
+    reply = client.json("/v2", {**dict.fromkeys(names, 1), "image_base64": text})
+    assert reply.headers["x-ignored-params"] == expected
+
+
+@ANY_PAYLOAD
+def test_the_request_id_is_the_gateways(client: Client) -> None:
+    """In the header, in the envelope, and in every line of the log."""
+    reply = client.post("/v2", body=b"junk", content_type="image/png")
+    assert reply.headers["x-request-id"] == client.last_request_id
+    assert reply.error()["request_id"] == client.last_request_id
+
+
+@pytest.mark.parametrize("logging", ["1.0", "2.0"], indirect=True)
+def test_the_log_tells_the_request_and_never_its_content(logging: Client, log: io.StringIO) -> None:
+    """Structured lines with the request's id; no key, no image, no field's value."""
+    secret = base64.b64encode(JPEG).decode()
+    logging.json("/v2", {"image_base64": secret, "note": "very private"})
+    logging.json("/v2", {"image_base64": secret[:999], "bg_color": "very private"})
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [line["message"] for line in lines] == ["answered", "refused", "answered"]
+    assert {line["request_id"] for line in lines} == {logging.last_request_id}
+    assert [line.get("status") for line in lines] == [200, None, 400]
+    assert lines[1]["code"] == "invalid_bg_color"
+    assert "very private" not in log.getvalue()
+    assert secret[:40] not in log.getvalue()
+    assert '"local"' not in log.getvalue()
+
+
+def test_metrics_are_emitted(client: Client, capfd: pytest.CaptureFixture[str]) -> None:
+    """CloudWatch's embedded format: time per stage, pixels, requests, errors by code."""
+    client.post("/v2", body=JPEG, content_type="image/jpeg")
+    client.post("/v2?bg_color=no", body=JPEG, content_type="image/jpeg")
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    metrics = [line for line in lines if "_aws" in line]
+    done = next(line for line in metrics if "Pixels" in line)
+    assert done["Pixels"] == [512 * 512]
+    assert done["Requests"] == [1]
+    assert {"DecodeTime", "MatteTime", "ComposeTime", "EncodeTime"} <= set(done)
+    failed = next(line for line in metrics if "Errors" in line)
+    assert (failed["code"], failed["service"]) == ("invalid_bg_color", "cutout")
+
+
+def test_a_request_without_time_left_answers_before_the_platform_does(client: Client) -> None:
+    """A stage cannot be stopped, so none is begun too late."""
+    client.timeout_s = 1.0
+    reply = client.post("/v2", body=JPEG, content_type="image/jpeg")
+    assert (reply.status, reply.error()["code"]) == (504, "timeout")
+
+
+def test_a_fault_of_ours_is_told_without_its_details(broken: Client, log: io.StringIO) -> None:
+    """The caller gets an id; the log gets the traceback."""
+    reply = broken.post("/v2", body=JPEG, content_type="image/jpeg")
+    assert reply.status == 500
+    assert reply.error()["code"] == "internal_error"
+    assert "wires crossed" not in reply.body.decode()
+    (failure,) = (
+        line for line in map(json.loads, log.getvalue().splitlines()) if line["level"] == "ERROR"
+    )
+    assert "wires crossed" in failure["exception"]
+    assert failure["request_id"] == reply.headers["x-request-id"]

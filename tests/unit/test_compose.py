@@ -1,0 +1,178 @@
+"""Photo + matte + options → cutout: exact pixels, since every bit of them is ours."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cutout.color import Color
+from cutout.compose import Box, Cutout, compose, flatten
+from cutout.decode import Photo
+from cutout.errors import UnknownForeground
+from cutout.matte import Matte
+from cutout.options import Channels, Format, Length, Margin, OnEmpty, Options
+
+RANDOM = np.random.default_rng(3)
+PIXELS = RANDOM.integers(0, 256, (40, 60, 3), dtype=np.uint8)
+BOX = Box(top=10, left=20, width=25, height=15)
+
+
+def matte(edge: float = 1.0) -> NDArray[np.float32]:
+    """Return a solid rectangle at BOX, whose outermost pixels have the alpha ``edge``."""
+    alpha = np.zeros((40, 60), np.float32)
+    alpha[10:25, 20:45] = edge
+    alpha[11:24, 21:44] = 1.0
+    return alpha
+
+
+def composed(alpha: NDArray[np.float32], **options: object) -> Cutout:
+    """Return the cutout of PIXELS with a matte, its colours as they are in the photo."""
+    settings = Options(**{"despill": False, **options})  # type: ignore[arg-type]
+    return compose(Photo(pixels=PIXELS, alpha=None), Matte(alpha=alpha), settings)
+
+
+def pixels_px(value: float) -> Length:
+    """Return a length in px."""
+    return Length(value=value, relative=False)
+
+
+def every(length: Length) -> Margin:
+    """Return a margin of one length on all sides."""
+    return Margin(top=length, right=length, bottom=length, left=length)
+
+
+def percent(value: float) -> Length:
+    """Return a length in % of the subject's side."""
+    return Length(value=value, relative=True)
+
+
+def test_alpha_is_straight_and_colour_is_zero_where_it_is_zero() -> None:
+    """Nothing of the removed background is recoverable; a half pixel has its full colour."""
+    cutout = composed(matte(edge=0.5))
+    alpha = cutout.pixels[..., 3]
+    assert np.array_equal(alpha, np.rint(matte(edge=0.5) * 255).astype(np.uint8))
+    assert np.array_equal(cutout.pixels[..., :3][alpha > 0], PIXELS[alpha > 0])
+    assert not cutout.pixels[alpha == 0].any()
+    assert cutout.subject == BOX
+    assert cutout.coverage == pytest.approx(matte(edge=0.5).mean(), abs=1e-3)
+
+
+def test_a_pixel_counts_as_subject_from_26_of_255() -> None:
+    """The box holds what counts; what is fainter stays in the picture."""
+    assert composed(matte(edge=26 / 255)).subject == BOX
+    faint = composed(matte(edge=25 / 255))
+    assert faint.subject == Box(top=11, left=21, width=23, height=13)
+    assert faint.pixels[10, 20, 3] == 25
+
+
+@pytest.mark.parametrize("alpha", [1.0, 0.5, 0.1])
+def test_a_background_is_composited_exactly(alpha: float) -> None:
+    """round((F·α + B·(255 - α)) / 255) in every channel; every pixel opaque."""
+    cutout = composed(matte(edge=alpha), bg_color=Color(r=10, g=200, b=255))
+    a = np.rint(matte(edge=alpha) * 255)[..., None]
+    expected = np.floor((PIXELS * a + np.array([10, 200, 255]) * (255 - a)) / 255 + 0.5)
+    assert np.array_equal(cutout.pixels[..., :3], expected.astype(np.uint8))
+    assert (cutout.pixels[..., 3] == 255).all()
+    assert cutout.coverage < 0.5  # the matte's, before any background
+
+
+def test_flatten_is_exact_for_every_alpha_and_value() -> None:
+    """All 2¹⁶ pairs on four backgrounds."""
+    alpha, value = np.meshgrid(np.arange(256), np.arange(256))
+    for background in (0, 1, 127, 255):
+        pixels = np.dstack([value, value, value, alpha]).astype(np.uint8)
+        flatten(pixels, Color(r=background, g=background, b=background))
+        expected = (2 * (value * alpha + background * (255 - alpha)) + 255) // 510
+        assert np.array_equal(pixels[..., 0], expected)
+
+
+def test_crop_is_the_subjects_box() -> None:
+    """To the pixel."""
+    cutout = composed(matte(), crop=True)
+    assert np.array_equal(cutout.pixels[..., :3], PIXELS[10:25, 20:45])
+    assert cutout.subject == Box(top=0, left=0, width=25, height=15)
+    assert cutout.coverage == 1.0
+
+
+@pytest.mark.parametrize(
+    ("margin", "size", "subject"),
+    [
+        ([pixels_px(3)] * 4, (21, 31), (3, 3)),
+        ([pixels_px(1), pixels_px(2), pixels_px(3), pixels_px(4)], (19, 31), (1, 4)),
+        ([percent(20)] * 4, (21, 35), (3, 5)),
+        ([percent(10), percent(50), pixels_px(0), pixels_px(9)], (17, 46), (2, 9)),
+        ([pixels_px(500)] * 4, (1015, 1025), (500, 500)),
+    ],
+)
+def test_crop_margin(margin: list[Length], size: tuple[int, int], subject: tuple[int, int]) -> None:
+    """Shares are of the subject's own side; beyond the photo the canvas is transparent."""
+    above, right, below, before = margin
+    sides = Margin(top=above, right=right, bottom=below, left=before)
+    cutout = composed(matte(), crop=True, crop_margin=sides)
+    assert cutout.pixels.shape[:2] == size
+    top, left = subject
+    assert cutout.subject == Box(top=top, left=left, width=25, height=15)
+    inside = cutout.pixels[top : top + 15, left : left + 25]
+    assert np.array_equal(inside[..., :3], PIXELS[10:25, 20:45])
+    assert cutout.pixels[..., 3].sum() == 25 * 15 * 255
+
+
+def test_crop_margin_keeps_what_is_faint_around_the_subject() -> None:
+    """A margin shows the photo's matte, not an empty frame."""
+    faint = matte(edge=20 / 255)
+    assert composed(faint, crop=True, crop_margin=every(pixels_px(1))).pixels[0, 0, 3] == 20
+
+
+def test_crop_margin_without_crop_does_nothing() -> None:
+    """The whole photo stays."""
+    assert composed(matte(), crop_margin=every(percent(10))).pixels.shape == (40, 60, 4)
+
+
+def test_an_empty_matte_is_an_empty_canvas_uncropped() -> None:
+    """on_empty=image."""
+    cutout = composed(np.full((40, 60), 25 / 255, np.float32), crop=True)
+    assert cutout.pixels.shape == (40, 60, 4)
+    assert cutout.subject == Box(top=0, left=0, width=0, height=0)
+
+
+def test_an_empty_matte_can_be_an_error() -> None:
+    """on_empty=error."""
+    with pytest.raises(UnknownForeground) as refusal:
+        composed(np.zeros((40, 60), np.float32), on_empty=OnEmpty.ERROR)
+    assert (refusal.value.status, refusal.value.code) == (422, "unknown_foreground")
+    assert composed(matte(), on_empty=OnEmpty.ERROR).subject == BOX
+
+
+def test_the_matte_alone_has_the_same_geometry_and_no_background() -> None:
+    """channels=alpha ignores backgrounds and keeps crop."""
+    cutout = composed(
+        matte(edge=0.5), channels=Channels.ALPHA, crop=True, bg_color=Color(r=1, g=2, b=3)
+    )
+    assert cutout.pixels.shape == (15, 25, 4)
+    assert cutout.pixels[0, 0, 3] == 128
+    assert cutout.coverage == pytest.approx(cutout.pixels[..., 3].mean() / 255)
+
+
+def test_despill_changes_colours_at_the_edge_only() -> None:
+    """A red subject photographed on blue keeps no blue in its half pixels."""
+    alpha = matte(edge=0.5)
+    red, blue = np.array([200, 20, 20]), np.array([0, 0, 255])
+    pixels = np.rint(red * alpha[..., None] + blue * (1 - alpha[..., None])).astype(np.uint8)
+    photo = Photo(pixels=pixels, alpha=None)
+    clean = compose(photo, Matte(alpha=alpha), Options())
+    spilled = compose(photo, Matte(alpha=alpha), Options(despill=False))
+    solid = alpha == 1
+    assert np.array_equal(clean.pixels[solid], spilled.pixels[solid])
+    assert np.array_equal(clean.pixels[..., 3], spilled.pixels[..., 3])
+    edge = alpha == 0.5
+    assert spilled.pixels[edge][:, 2].mean() > 130
+    assert np.abs(clean.pixels[edge][:, :3].astype(int) - red).mean() < 12
+
+
+def test_zip_holds_extended_foreground_never_the_background() -> None:
+    """color.jpg may show the subject's colours where the photo's background was, nothing else."""
+    alpha = matte()
+    pixels = np.where(alpha[..., None] > 0, [200, 20, 20], [0, 0, 255]).astype(np.uint8)
+    cutout = compose(
+        Photo(pixels=pixels, alpha=None), Matte(alpha=alpha), Options(format=Format.ZIP)
+    )
+    assert np.abs(cutout.pixels[..., :3].astype(int) - [200, 20, 20]).max() <= 2

@@ -222,7 +222,7 @@ class Api:
         )
 
     def _show_health(self, request: Request) -> Reply:
-        if dict(request.query).get("deep") in {"1", "true", "yes"}:
+        if str(dict(request.query).get("deep")).lower() in {"1", "true", "yes"}:
             self._remover.check()
         return json_reply({"status": "ok", "request_id": request.request_id})
 

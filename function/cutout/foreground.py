@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cutout.decode import Photo
 from cutout.matte import Matte, Plane, interpolation, tiles
 
-_FILLED_PX = 1 << 20  # colours are spread at this size at most: they are smooth, detail is added
+_FILLED_PX = 1 << 18  # colours are spread at this size at most: they are smooth, detail is added
 _FAINT_WEIGHT = 1e-6  # against 1 of an opaque pixel: where nothing is opaque, the faint must do
 
 
@@ -17,7 +17,8 @@ def estimate_foreground(photo: Photo, matte: Matte) -> NDArray[np.uint8]:
 
     Where alpha is 1 they are the photo's. Between, colours spread from what is surely subject (F)
     and surely background (B), and the photo's I adds the detail that αF + (1-α)B leaves over:
-    F + α(I - αF - (1-α)B), as in blur fusion (Forte 2021, arXiv 2006.14970... formula 5).
+    F + α(I - αF - (1-α)B), as blur fusion does (Forte 2021, Approximate Fast Foreground Colour
+    Estimation).
     """
     alpha = matte.alpha
     height, width = alpha.shape
@@ -103,12 +104,13 @@ def _gathered(
             colour[:, *cells] = own[::step, ::step].transpose(2, 0, 1)
             weight[cells] = _steep(low / top, inverse=inverse)
             continue
-        own_weight = _steep(part / top, inverse=inverse)
+        own_weight = _steep(np.divide(part, top, dtype=np.float32), inverse=inverse)
         sums = np.stack([own_weight, *(own[..., channel] * own_weight for channel in range(3))])
         sums = _summed(sums, step)
         weight[cells] = sums[0]
         colour[:, *cells] = sums[1:] / np.maximum(sums[0], np.float32(1e-30))
-    return colour, np.minimum(weight, 1, out=weight)
+    np.minimum(weight, 1, out=weight)
+    return colour, weight
 
 
 def _steep(alpha: Plane, *, inverse: bool) -> Plane:
@@ -118,7 +120,9 @@ def _steep(alpha: Plane, *, inverse: bool) -> Plane:
     eighth = square * square
     eighth *= eighth
     # The floor keeps the 16th power of faint alpha out of float32's slow subnormal numbers.
-    return eighth * np.maximum(eighth, np.float32(1e-10)) + share * np.float32(_FAINT_WEIGHT)
+    weights: Plane = eighth * np.maximum(eighth, np.float32(1e-10))
+    weights += share * np.float32(_FAINT_WEIGHT)
+    return weights
 
 
 def _summed(planes: Plane, step: int) -> Plane:
@@ -126,8 +130,13 @@ def _summed(planes: Plane, step: int) -> Plane:
     height, width = planes.shape[1:]
     if height % step or width % step:
         planes = np.pad(planes, ((0, 0), (0, -height % step), (0, -width % step)))
-    planes = sum(planes[:, start::step] for start in range(step))
-    return sum(planes[:, :, start::step] for start in range(step))
+    sums = planes[:, ::step].copy()
+    for start in range(1, step):
+        sums += planes[:, start::step]
+    planes, sums = sums, sums[:, :, ::step].copy()
+    for start in range(1, step):
+        sums += planes[:, :, start::step]
+    return sums
 
 
 def _filled(colour: Plane, weight: Plane) -> Plane:
@@ -160,4 +169,4 @@ def _enlarged(colours: Plane, rows: slice, columns: slice, height: int, width: i
     """Return a tile of ``colours``, float32 (C, h, w), at the photo's size."""
     down, cells_down = interpolation(rows, height, colours.shape[1])
     across, cells_across = interpolation(columns, width, colours.shape[2])
-    return down @ colours[:, cells_down, cells_across] @ across.T
+    return np.asarray(down @ colours[:, cells_down, cells_across] @ across.T, np.float32)

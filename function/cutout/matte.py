@@ -130,7 +130,8 @@ def _tensor(seen: NDArray[np.uint8], card: ModelCard) -> NDArray[np.float32]:
     """Return float32 (1, 3, S, S), normalised as the card says."""
     top = 255.0 if card.range is Range.FULL else max(float(seen.max()), 1.0)
     values = seen.astype(np.float32) / np.float32(top)
-    values = (values - np.float32(card.mean)) / np.float32(card.std)
+    values -= np.array(card.mean, np.float32)
+    values /= np.array(card.std, np.float32)
     return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
 
 
@@ -142,7 +143,8 @@ def _read(output: NDArray[np.float32], card: ModelCard) -> Plane:
     elif card.output is Output.MINMAX:
         low, high = float(values.min()), float(values.max())
         values = (values - low) / (high - low) if high > low else np.zeros_like(values)
-    return np.clip(values, 0, 1, dtype=np.float32)
+    clipped: Plane = np.clip(values, 0, 1).astype(np.float32, copy=False)
+    return clipped
 
 
 def _model(seen: NDArray[np.uint8], coarse: Plane) -> Plane:
@@ -211,7 +213,10 @@ def _refined(pixels: NDArray[np.uint8], own: NDArray[np.uint8] | None, model: Pl
 
 
 def interpolation(part: slice, size: int, cells: int) -> tuple[Plane, slice]:
-    """Return the matrix that interpolates cells linearly to a part of ``size`` px, and its cells."""
+    """Return the matrix that interpolates cells linearly to a part of a side, and its cells.
+
+    ``part`` of the side's ``size`` px; the matrix is float32 (px of the part, cells in use).
+    """
     places = (np.arange(part.start, part.stop) + 0.5) * (cells / size) - 0.5
     places = np.clip(places, 0, cells - 1)
     first, last = int(places[0]), min(int(places[-1]) + 1, cells - 1)

@@ -26,7 +26,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "options": {"errors", "color"},
     "card": {"errors"},
     "config": {"errors"},
-    "decode": {"errors"},
+    "sniff": {"errors"},
+    "decode": {"errors", "sniff"},
     "matte": {"errors", "card", "decode"},
     "foreground": {"errors", "decode", "matte"},
     "compose": {"errors", "color", "options", "decode", "matte", "foreground"},
@@ -42,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Library → its sole importers.
 SOLE_IMPORTERS = {
     "PIL.ImageColor": {"color"},
-    "PIL": {"color", "decode", "matte", "foreground", "encode"},
+    "PIL": {"color", "decode", "matte", "encode"},
     "pillow_heif": {"decode"},
     "onnxruntime": {"model"},
     "multipart": {"body"},
@@ -55,7 +56,7 @@ SOLE_IMPORTERS = {
 }
 
 CORE = {"errors", "color", "options", "card", "decode", "matte", "foreground", "compose", "encode"}
-CORE |= {"remover"}
+CORE |= {"sniff", "remover"}
 NOT_IN_CORE = {"logging", "os", "time", "datetime", "random", "secrets", "uuid"}
 STAGE_TIMER = ("remover", "time")  # the one clock in the core
 

@@ -112,7 +112,10 @@ def test_crop_margin_is_one_two_or_four_lengths(text: str, expected: list[Length
 @pytest.mark.parametrize(
     ("name", "wire"),
     [
-        *[("format", wire) for wire in ("svg", "png ", "p ng", 1, True, 1.5, [1], {"a": 1}, b"png")],
+        *[
+            ("format", wire)
+            for wire in ("svg", "png ", "p ng", 1, True, 1.5, [1], {"a": 1}, b"png")
+        ],
         *[("channels", wire) for wire in ("rgb", "a", "alpha,rgba", 3)],
         *[("size", wire) for wire in ("huge", "0.25", 4, "50", "4 k")],
         *[("crop", wire) for wire in ("on", "2", "t", 2, 1.0, [True], "\u0661")],

@@ -1,0 +1,109 @@
+"""The subject's own colours at its edge, and spread beyond it."""
+
+import tracemalloc
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import skimage.data
+from numpy.typing import NDArray
+from PIL import Image
+from scenes import Scene, disc, hair
+
+from cutout.decode import Photo
+from cutout.foreground import estimate_foreground, extend_foreground
+from cutout.matte import Matte
+
+
+def colour_error(scene: Scene, colours: NDArray[np.uint8]) -> float:
+    """Return the mean error of colour where the photo is a mix, weighted by alpha."""
+    mixed = (scene.alpha > 0.02) & (scene.alpha < 1)
+    error = np.abs(colours.astype(np.float32) - scene.foreground).mean(axis=2) * scene.alpha
+    return float(error[mixed].sum() / scene.alpha[mixed].sum())
+
+
+@pytest.mark.parametrize(("scene", "most"), [(disc, 0.25), (hair, 0.35)], ids=["disc", "hair"])
+@pytest.mark.parametrize("size", [(600, 450), (1600, 1200)], ids=str)
+def test_the_old_background_is_taken_out_of_the_edge(
+    scene: Callable[[int, int], Scene], most: float, size: tuple[int, int]
+) -> None:
+    """Against true colours under the mix: a fraction of the photo's own error."""
+    drawn = scene(*size)
+    estimate = estimate_foreground(drawn.photo, Matte(alpha=drawn.alpha))
+    assert colour_error(drawn, estimate) < most * colour_error(drawn, drawn.photo.pixels)
+
+
+def test_opaque_pixels_are_the_photos_and_transparent_ones_are_zero() -> None:
+    """To the bit."""
+    scene = hair(600, 450)
+    estimate = estimate_foreground(scene.photo, Matte(alpha=scene.alpha))
+    assert estimate.dtype == np.uint8
+    assert estimate.shape == scene.photo.pixels.shape
+    solid, clear = scene.alpha == 1, scene.alpha == 0
+    assert np.array_equal(estimate[solid], scene.photo.pixels[solid])
+    assert not estimate[clear].any()
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("size", [(2, 2), (2, 900), (33, 17)], ids=str)
+def test_mattes_without_an_inside_or_an_outside(value: float, size: tuple[int, int]) -> None:
+    """All clear is black, all solid is the photo, and all in between is the photo's colour."""
+    pixels = np.asarray(Image.fromarray(skimage.data.chelsea()).resize(size))
+    alpha = np.full(pixels.shape[:2], value, np.float32)
+    estimate = estimate_foreground(Photo(pixels=pixels, alpha=None), Matte(alpha=alpha))
+    expected = pixels if value else np.zeros_like(pixels)
+    assert np.abs(estimate.astype(int) - expected).mean() <= (24 if value == 0.5 else 0)
+
+
+def test_a_subject_of_one_pixel_width_keeps_its_colour() -> None:
+    """Where nothing is opaque, what is most opaque tells the colour."""
+    alpha = np.zeros((60, 60), np.float32)
+    alpha[:, 30] = 0.8
+    red, blue = np.array([200, 20, 20]), np.array([0, 0, 255])
+    pixels = np.rint(red * alpha[..., None] + blue * (1 - alpha[..., None])).astype(np.uint8)
+    estimate = estimate_foreground(Photo(pixels=pixels, alpha=None), Matte(alpha=alpha))
+    before = np.abs(pixels[:, 30].astype(int) - red).mean()
+    assert np.abs(estimate[:, 30].astype(int) - red).mean() < before
+
+
+def test_extension_shows_the_subjects_colours_and_no_others() -> None:
+    """Red and green spread, each at its side; the blue of the old background is nowhere."""
+    pixels = np.full((120, 160, 3), (0, 0, 255), np.uint8)
+    alpha = np.zeros((120, 160), np.uint8)
+    pixels[40:80, 50:80], pixels[40:80, 80:110] = (200, 0, 0), (0, 200, 0)
+    alpha[40:80, 50:110] = 255
+    spread = extend_foreground(pixels, alpha)
+    assert spread[..., 2].max() <= 1
+    assert np.array_equal(spread[alpha > 0], pixels[alpha > 0])
+    assert spread[60, 46, 0] > 2 * spread[60, 46, 1]
+    assert spread[60, 113, 1] > 2 * spread[60, 113, 0]
+
+
+def test_extension_is_smooth_beside_the_subject() -> None:
+    """No step of more than a few levels from one pixel to the next."""
+    pixels = np.zeros((200, 200, 3), np.uint8)
+    ramp = np.linspace(50, 200, 80)
+    pixels[60:140, 60:140] = ramp[:, None, None]
+    alpha = np.zeros((200, 200), np.uint8)
+    alpha[60:140, 60:140] = 255
+    spread = extend_foreground(pixels, alpha).astype(int)
+    assert np.abs(np.diff(spread, axis=0)).max() <= 12
+    assert np.abs(np.diff(spread, axis=1)).max() <= 12
+
+
+def test_nothing_to_extend() -> None:
+    """An empty matte gives black."""
+    pixels = np.full((20, 30, 3), 99, np.uint8)
+    assert not extend_foreground(pixels, np.zeros((20, 30), np.uint8)).any()
+
+
+def test_12_megapixels_need_little_beside_the_result() -> None:
+    """36 MB are the result itself."""
+    pixels = np.asarray(Image.fromarray(skimage.data.chelsea()).resize((4000, 3000)))
+    small = np.random.default_rng(2).random((30, 40), np.float32)
+    alpha = np.asarray(Image.fromarray(small).resize((4000, 3000), Image.Resampling.BILINEAR))
+    tracemalloc.start()
+    estimate_foreground(Photo(pixels=pixels, alpha=None), Matte(alpha=alpha))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < (36 + 40) * 1_000_000

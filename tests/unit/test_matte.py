@@ -1,0 +1,213 @@
+"""Photo → matte: what the network gets, what its output means, and the edge at full resolution."""
+
+import tracemalloc
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import skimage.data
+from numpy.typing import NDArray
+from PIL import Image
+from scenes import Scene, disc, hair
+
+from cutout.card import ModelCard, Output, Range, Resize
+from cutout.decode import Photo
+from cutout.matte import extract_matte
+
+Tensor = NDArray[np.float32]
+SIDE = 32
+
+
+def card(
+    *,
+    side: int = SIDE,
+    resize: Resize = Resize.BILINEAR,
+    divisor: Range = Range.FULL,
+    output: Output = Output.ALPHA,
+) -> ModelCard:
+    """Return a card of a network that no one trained."""
+    return ModelCard(
+        name="fake",
+        version="0",
+        file="none",
+        sha256="",
+        input_size=side,
+        mean=(0.5, 0.25, 0.125),
+        std=(0.5, 0.5, 0.25),
+        resize=resize,
+        range=divisor,
+        output=output,
+        licence="none",
+        source="none",
+    )
+
+
+class Recorder:
+    """A network that says what it is told to, and keeps what it got."""
+
+    def __init__(self, output: Tensor) -> None:
+        self._output = output
+        self.inputs: list[Tensor] = []
+
+    def __call__(self, tensor: Tensor) -> Tensor:
+        self.inputs.append(tensor)
+        return self._output
+
+
+def all_subject(side: int = SIDE) -> Recorder:
+    """Return a network that takes everything for the subject."""
+    return Recorder(np.ones((1, 1, side, side), np.float32))
+
+
+def photo_of(image: Image.Image, alpha: NDArray[np.uint8] | None = None) -> Photo:
+    """Return the image as a photo."""
+    return Photo(pixels=np.asarray(image.convert("RGB")), alpha=alpha)
+
+
+ASTRONAUT = Image.fromarray(skimage.data.astronaut())
+
+
+def bilinear(scene: Scene, side: int) -> Tensor:
+    """Return the coarse matte merely enlarged."""
+    size = (scene.photo.width, scene.photo.height)
+    coarse = Image.fromarray(scene.coarse(side)[0, 0])
+    return np.asarray(coarse.resize(size, Image.Resampling.BILINEAR))
+
+
+def test_the_network_gets_one_normalised_square() -> None:
+    """float32 (1, 3, S, S), RGB, (v / 255 - mean) / std."""
+    network = all_subject()
+    colour = (255, 51, 0)
+    extract_matte(photo_of(Image.new("RGB", (90, 40), colour)), card(), network, input_alpha="keep")
+    (tensor,) = network.inputs
+    assert tensor.shape == (1, 3, SIDE, SIDE)
+    assert tensor.dtype == np.float32
+    assert tensor[0, :, 3, 5] == pytest.approx([1.0, -0.1, -0.5])
+
+
+def test_a_card_may_divide_by_the_images_own_maximum() -> None:
+    """As U2-Net is fed; an all black image stays black instead of becoming nothing."""
+    for value, expected in ((51, 1.0), (0, -1.0)):
+        network = all_subject()
+        grey = photo_of(Image.new("RGB", (40, 40), (value,) * 3))
+        extract_matte(grey, card(divisor=Range.MAX), network, input_alpha="keep")
+        assert network.inputs[0][0, 0, 0, 0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("resize", [Resize.BILINEAR, Resize.LANCZOS])
+def test_the_photo_is_stretched_by_the_cards_filter(resize: Resize) -> None:
+    """Antialiased, as Pillow resizes, up to the last bits of its shortcut for large photos."""
+    network = all_subject()
+    extract_matte(photo_of(ASTRONAUT), card(resize=resize), network, input_alpha="keep")
+    pillow = Image.Resampling.LANCZOS if resize is Resize.LANCZOS else Image.Resampling.BILINEAR
+    expected = np.asarray(ASTRONAUT.resize((SIDE, SIDE), pillow), np.float32)[..., 0] / 255
+    assert np.abs(network.inputs[0][0, 0] * 0.5 + 0.5 - expected).mean() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("output", "said", "meant"),
+    [
+        (Output.ALPHA, [-1.0, 0.0, 1.0, 2.0], [0, 0, 1, 1]),
+        (Output.LOGIT, [-50.0, -1000.0, 50.0, 1000.0], [0, 0, 1, 1]),
+        (Output.MINMAX, [3.0, 3.0, 7.0, 7.0], [0, 0, 1, 1]),
+        (Output.MINMAX, [3.0, 3.0, 3.0, 3.0], [0, 0, 0, 0]),
+    ],
+)
+def test_what_an_output_means(output: Output, said: list[float], meant: list[int]) -> None:
+    """Alpha is clipped, logits go through the sigmoid, a map is stretched; flat is no subject."""
+    columns = np.repeat(np.array(said, np.float32), SIDE // 4)
+    network = Recorder(np.broadcast_to(columns, (1, 1, SIDE, SIDE)).copy())
+    wall = photo_of(Image.new("RGB", (64, 64), "grey"))
+    alpha = extract_matte(wall, card(output=output), network, input_alpha="keep").alpha
+    assert alpha.dtype == np.float32
+    assert alpha[30, [4, 20, 43, 60]] == pytest.approx(meant)
+
+
+def test_own_alpha_multiplies_is_kept_or_discarded() -> None:
+    """And keeping it runs no network."""
+    own = np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))
+    photo = photo_of(ASTRONAUT.resize((64, 48)), own)
+    for mode, expected in (("multiply", own / 255), ("keep", own / 255), ("discard", 1)):
+        network = all_subject()
+        alpha = extract_matte(photo, card(), network, input_alpha=mode).alpha  # type: ignore[arg-type]
+        assert np.allclose(alpha, expected, atol=1e-6)
+        assert len(network.inputs) == (mode != "keep")
+
+
+def test_keep_without_own_alpha_runs_the_network() -> None:
+    """It acts as multiply."""
+    network = all_subject()
+    alpha = extract_matte(photo_of(ASTRONAUT), card(), network, input_alpha="keep").alpha
+    assert len(network.inputs) == 1
+    assert (alpha == 1).all()
+
+
+def test_the_network_never_sees_colours_under_transparency() -> None:
+    """It sees white there, whatever the file holds, unless own alpha is discarded."""
+    own = np.zeros((48, 64), np.uint8)
+    for mode, expected in (("multiply", 1.0), ("discard", -1.0)):
+        network = all_subject()
+        black = photo_of(Image.new("RGB", (64, 48)), own)
+        extract_matte(black, card(), network, input_alpha=mode)  # type: ignore[arg-type]
+        assert network.inputs[0][0, 0, 9, 9] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("scene", "most"), [(disc, 0.2), (hair, 0.3)], ids=["disc", "hair"])
+@pytest.mark.parametrize("size", [(600, 450), (2000, 1500)], ids=str)
+def test_the_edge_follows_the_photo(
+    scene: Callable[[int, int], Scene], most: float, size: tuple[int, int]
+) -> None:
+    """In the band around the edge the error is a fraction of the enlarged coarse matte's."""
+    drawn = scene(*size)
+    network = Recorder(drawn.coarse(320))
+    refined = extract_matte(drawn.photo, card(side=320), network, input_alpha="keep").alpha
+    band = drawn.band()
+    error = np.abs(refined - drawn.alpha)[band].sum()
+    plain = np.abs(bilinear(drawn, 320) - drawn.alpha)[band].sum()
+    assert error < most * plain
+
+
+def test_what_is_sure_is_exactly_sure() -> None:
+    """Inside 1, outside 0, whatever textures the photo has there."""
+    scene = disc()
+    network = Recorder(scene.coarse(320))
+    alpha = extract_matte(scene.photo, card(side=320), network, input_alpha="keep").alpha
+    assert (alpha[360:540, 540:720] == 1).all()
+    assert (alpha[:120] == 0).all()
+    assert (alpha[:, 1000:] == 0).all()
+
+
+def test_a_networks_faint_doubt_is_no_haze() -> None:
+    """2 % over a whole background would cost transparency everywhere."""
+    doubt = np.full((1, 1, SIDE, SIDE), 0.02, np.float32)
+    for value, expected in ((doubt, 0), (1 - doubt, 1)):
+        alpha = extract_matte(
+            photo_of(ASTRONAUT), card(), Recorder(value), input_alpha="keep"
+        ).alpha
+        assert (alpha == expected).all()
+
+
+@pytest.mark.parametrize(
+    "size", [(2, 2), (2, 3), (31, 33), (2, 5000), (5000, 2), (7, 640), (100_000, 2)], ids=str
+)
+def test_any_shape(size: tuple[int, int]) -> None:
+    """From 2 x 2 to ribbons; every value is a number 0..1."""
+    half = np.zeros((1, 1, SIDE, SIDE), np.float32)
+    half[..., : SIDE // 2] = 1
+    photo = photo_of(ASTRONAUT.resize(size))
+    alpha = extract_matte(photo, card(), Recorder(half), input_alpha="keep").alpha
+    assert alpha.shape == (size[1], size[0])
+    assert alpha.dtype == np.float32
+    assert 0 <= alpha.min() <= alpha.max() <= 1
+
+
+def test_12_megapixels_need_little_beside_photo_and_matte() -> None:
+    """Tiles and strips, no copy of the photo: 48 MB are the matte itself."""
+    photo = photo_of(ASTRONAUT.resize((4000, 3000)))
+    random = np.random.default_rng(1)
+    everywhere_edges = Recorder(random.random((1, 1, SIDE, SIDE), np.float32))
+    tracemalloc.start()
+    extract_matte(photo, card(), everywhere_edges, input_alpha="keep")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < (48 + 40) * 1_000_000

@@ -27,7 +27,7 @@ logger = Logger(service=settings.service)
 metrics = Metrics(namespace=settings.metrics_namespace, service=settings.service)
 
 
-def _load_model(settings: Settings) -> Model | ModelUnavailable:
+def load_model(settings: Settings) -> Model | ModelUnavailable:
     """Return the deployment's model, or why there is none: a reply says so, not a crash."""
     places = [settings.model_dir] if settings.model_dir else [LAYER_MODELS, LOCAL_MODELS]
     folders = [place / settings.model_name for place in places]
@@ -47,7 +47,7 @@ def _warm(remover: Remover) -> None:
         logger.critical("no model", code=error.code, facts=error.facts)
 
 
-remover = Remover(_load_model(settings), Limits(max_pixels=settings.max_pixels))
+remover = Remover(load_model(settings), Limits(max_pixels=settings.max_pixels))
 _warm(remover)
 api = Api(remover=remover, settings=settings, logger=logger, metrics=metrics)
 

@@ -1,7 +1,7 @@
 """Time and memory of the function on this machine: ``make bench``.
 
-Figures are medians of interleaved runs on one core; what is compared runs side by side in the same
-run, so that the ratio holds where the machine's speed does not.
+Figures are medians of CPU time on one core, so that other work on the machine disturbs them little;
+what is compared runs side by side in the same run.
 """
 
 import gc
@@ -11,6 +11,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 if hasattr(os, "sched_setaffinity"):
@@ -23,10 +24,16 @@ import skimage.data  # noqa: E402
 from PIL import Image  # noqa: E402
 
 import app  # noqa: E402 - its path stands above
-from cutout.options import Format, Options  # noqa: E402
+from cutout.compose import compose  # noqa: E402
+from cutout.decode import Limits, decode  # noqa: E402
+from cutout.encode import CODECS, encode  # noqa: E402
+from cutout.matte import extract_matte  # noqa: E402
+from cutout.options import Options  # noqa: E402
+from cutout.remover import Model  # noqa: E402
 
 SIZES_MP = (0.25, 1.0, 3.0, 12.0)
 RUNS = 7
+LIMITS = Limits(max_pixels=50_000_000)
 
 
 def photo(megapixels: float) -> bytes:
@@ -39,15 +46,15 @@ def photo(megapixels: float) -> bytes:
 
 
 def medians(*jobs: Callable[[], object]) -> list[float]:
-    """Return the median time of each job in ms; they run in turn after one warm-up."""
+    """Return the median CPU time of each job in ms; they run in turn after one warm-up."""
     times: list[list[float]] = [[] for _ in jobs]
     for run in range(RUNS + 1):
         for job, elapsed in zip(jobs, times, strict=True):
             gc.collect()
-            start = time.perf_counter()
+            start = time.process_time()
             job()
             if run:
-                elapsed.append((time.perf_counter() - start) * 1000)
+                elapsed.append((time.process_time() - start) * 1000)
     return [statistics.median(elapsed) for elapsed in times]
 
 
@@ -58,15 +65,22 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Non
         print("| " + " | ".join(cells) + " |")
 
 
-def stages() -> None:
+def stages(model: Model) -> None:
     """Print the time of each stage by the photo's size."""
+    options = Options()
     rows = []
     for megapixels in SIZES_MP:
         data = photo(megapixels)
-        runs = [app.remover.remove(data, Options()).report.stage_ms for _ in range(RUNS + 1)][1:]
-        each = [statistics.median(run[stage] for run in runs) for stage in runs[0]]
-        total = statistics.median(sum(run.values()) for run in runs)
-        rows.append([f"{megapixels:g} MP", *(f"{value:.0f}" for value in each), f"{total:.0f}"])
+        decoded = decode(data, limits=LIMITS)
+        matte = extract_matte(decoded, model.card, model.network, input_alpha="multiply")
+        cutout = compose(decoded, matte, options)
+        each = medians(
+            partial(decode, data, limits=LIMITS),
+            partial(extract_matte, decoded, model.card, model.network, input_alpha="multiply"),
+            partial(compose, decoded, matte, options),
+            partial(encode, cutout, options),
+        )
+        rows.append([f"{megapixels:g} MP", *(f"{value:.0f}" for value in each), f"{sum(each):.0f}"])
     table(
         "The stages, ms on one core, JPEG in and PNG out",
         ["photo", "decode", "matte", "compose", "encode", "all"],
@@ -74,17 +88,17 @@ def stages() -> None:
     )
 
 
-def formats() -> None:
+def formats(model: Model) -> None:
     """Print each format's time and bytes."""
-    data = photo(3)
-    results = {name: app.remover.remove(data, Options(format=name)).file for name in Format}
+    decoded = decode(photo(3), limits=LIMITS)
+    matte = extract_matte(decoded, model.card, model.network, input_alpha="multiply")
     rows = []
-    for name, file in results.items():
-        runs = [
-            app.remover.remove(data, Options(format=name)).report.stage_ms["encode"]
-            for _ in range(3)
-        ]
-        rows.append([name, f"{statistics.median(runs):.0f}", f"{len(file.body) / 1000:.0f}"])
+    for name in CODECS:
+        options = Options(format=name)
+        cutout = compose(decoded, matte, options)
+        (elapsed,) = medians(partial(encode, cutout, options))
+        size = len(encode(cutout, options).body)
+        rows.append([name, f"{elapsed:.0f}", f"{size / 1000:.0f}"])
     table("The formats, encoding a cutout of 3 MP", ["format", "ms", "kB"], rows)
 
 
@@ -109,6 +123,9 @@ def png() -> None:
 
 
 if __name__ == "__main__":
-    stages()
-    formats()
+    loaded = app.load_model(app.settings)
+    if not isinstance(loaded, Model):
+        raise loaded
+    stages(loaded)
+    formats(loaded)
     png()

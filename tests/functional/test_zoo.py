@@ -21,7 +21,7 @@ CAT = Image.fromarray(skimage.data.chelsea())
 ALLOWED = {400, 413, 415}
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I", "I;16", "F", "LAB", "HSV")
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
-SIZES = ((2, 2), (2, 3), (3, 2), (5, 500), (500, 5), (17, 31), (320, 320), (333, 257))
+SIZES = ((2, 2), (3, 2), (5, 500), (333, 257))
 
 
 def in_mode(image: Image.Image, mode: str) -> Image.Image:
@@ -81,7 +81,7 @@ def test_truncated_at_every_tenth(client: Client, pillow_format: str) -> None:
 
 
 MEASURE = """
-import os, resource, sys
+import re, sys
 sys.path[:0] = sys.argv[2:]
 import app
 from client import Client
@@ -90,7 +90,9 @@ data = sys.stdin.buffer.read()
 reply = Client(app.http_handler).post(
     "/v2?format=" + sys.argv[1], body=data, content_type="image/jpeg"
 )
-print("measured", reply.status, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+# Not getrusage: its maximum begins with that of the process which started this one.
+(peak_kib,) = re.findall(r"VmHWM:\\s+([0-9]+) kB", open("/proc/self/status").read())
+print("measured", reply.status, peak_kib)
 """
 
 
@@ -100,6 +102,7 @@ def large() -> Image.Image:
     return CAT.resize((5760, 4340), Image.Resampling.BICUBIC)
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak from /proc")
 @pytest.mark.parametrize(
     ("source", "result", "status"),
     [("JPEG", "jpg", 200), ("JPEG", "png", 413), ("WEBP", "webp", 200), ("AVIF", "zip", 200)],

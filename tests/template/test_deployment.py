@@ -1,0 +1,599 @@
+"""What a deployment creates, read as a security reviewer would: the template after translation."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import app
+from cloudformation import ACCOUNT, EVERYTHING, REGION, STACK, TEMPLATE, Deployment
+from cutout import api as cutout_api
+from cutout.config import KeyCheck, Settings, read_settings
+
+API_TIMEOUT_S = 29
+"""How long API Gateway waits for the function, where an integration does not say otherwise."""
+
+# Who may do what: all of it, with every parameter turned on. A grant that is not here fails.
+GRANTS = {
+    # API Gateway and CloudWatch Logs, once for the account.
+    ("ApiGatewayAccountRole", "sts:AssumeRole"): "apigateway.amazonaws.com",
+    # The API's function.
+    ("ApiRole", "sts:AssumeRole"): "lambda.amazonaws.com",
+    ("ApiRole", "logs:CreateLogStream logs:PutLogEvents"): "ApiLogGroup.Arn",
+    ("ApiRole", "xray:PutTraceSegments xray:PutTelemetryRecords"): "*",
+    ("ApiRole", "s3:ListBucket"): "InputBucket.Arn ResultBucket.Arn",
+    ("ApiRole", "s3:PutObject s3:GetObject s3:GetObjectVersion"): "InputBucket.Arn/incoming/*",
+    ("ApiRole", "s3:PutObject s3:GetObject"): "ResultBucket.Arn/results/*",
+    # The worker.
+    ("UploadRole", "sts:AssumeRole"): "lambda.amazonaws.com",
+    ("UploadRole", "logs:CreateLogStream logs:PutLogEvents"): "UploadLogGroup.Arn",
+    ("UploadRole", "xray:PutTraceSegments xray:PutTelemetryRecords"): "*",
+    (
+        "UploadRole",
+        "sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes",
+    ): "UploadQueue.Arn",
+    ("UploadRole", "s3:ListBucket"): (
+        "InputBucket.Arn ResultBucket.Arn arn:aws:s3:::first-shop arn:aws:s3:::second.shop"
+    ),
+    ("UploadRole", "s3:GetObject s3:GetObjectVersion"): (
+        "InputBucket.Arn/uploads/* arn:aws:s3:::first-shop/* arn:aws:s3:::second.shop/*"
+    ),
+    ("UploadRole", "s3:PutObject s3:GetObject s3:DeleteObject"): "ResultBucket.Arn/cutouts/*",
+    # Jobs of S3 Batch Operations.
+    ("BatchRole", "sts:AssumeRole"): "batchoperations.s3.amazonaws.com",
+    ("BatchRole", "lambda:InvokeFunction"): "UploadFunction.Arn",
+    ("BatchRole", "s3:GetObject s3:GetObjectVersion"): "InputBucket.Arn/manifests/*",
+    ("BatchRole", "s3:PutObject"): "ResultBucket.Arn/reports/*",
+    ("BatchRole", "s3:PutInventoryConfiguration"): (
+        "InputBucket.Arn arn:aws:s3:::first-shop arn:aws:s3:::second.shop"
+    ),
+    # What resources let others do.
+    ("UploadQueuePolicy", "sqs:SendMessage"): "events.amazonaws.com UploadQueue.Arn",
+    ("UploadDeadLettersPolicy", "sqs:SendMessage"): "events.amazonaws.com UploadDeadLetters.Arn",
+    ("AlarmTopicPolicy", "sns:Publish"): "cloudwatch.amazonaws.com AlarmTopic",
+}
+
+# Where a resource is "*", and why.
+WILDCARDS = {
+    ("ApiRole", "xray:PutTraceSegments"): "X-Ray has no resources",
+    ("ApiRole", "xray:PutTelemetryRecords"): "X-Ray has no resources",
+    ("UploadRole", "xray:PutTraceSegments"): "X-Ray has no resources",
+    ("UploadRole", "xray:PutTelemetryRecords"): "X-Ray has no resources",
+}
+
+# AWS's own policies that a role has, and why; they allow more than a policy of ours would.
+MANAGED_POLICIES = {
+    "ApiGatewayAccountRole": "API Gateway accepts no narrower role; made only where asked for"
+}
+
+# A trust without a condition, and why. Every other service that may do something is bound to this
+# account or to one of the stack's resources.
+UNCONDITIONAL = {
+    "lambda.amazonaws.com": "assumes a role only for a function that was given it (iam:PassRole)",
+    "apigateway.amazonaws.com": "the same, by the account's own setting",
+}
+
+FULL = Deployment(**EVERYTHING)
+PLAIN = Deployment()
+
+
+def choices() -> Iterator[Any]:
+    """Yield the defaults, everything on, and each parameter alone turned on or off."""
+    yield pytest.param({}, id="defaults")
+    yield pytest.param(EVERYTHING, id="everything")
+    for name, value in EVERYTHING.items():
+        yield pytest.param({name: value}, id=f"{name}-on")
+        others = {other: v for other, v in EVERYTHING.items() if other != name}
+        yield pytest.param(others, id=f"{name}-off")
+    yield pytest.param({"EnableHeic": "false"}, id="EnableHeic-off")
+    yield pytest.param({**EVERYTHING, "EnableHeic": "false"}, id="all-but-EnableHeic")
+
+
+def environments(deployment: Deployment) -> dict[str, dict[str, str]]:
+    """Return each function's environment variables."""
+    functions = deployment.of_type("AWS::Lambda::Function")
+    return {name: f["Environment"]["Variables"] for name, f in functions.items()}
+
+
+# ---- every branch of the conditions
+
+
+@pytest.mark.parametrize("parameters", list(choices()))
+def test_every_choice_of_parameters_is_whole(parameters: dict[str, str]) -> None:
+    """Nothing refers to what that choice does not create, and the code takes its variables."""
+    deployment = Deployment(**parameters)
+    assert all(deployment.outputs.values())
+    for variables in environments(deployment).values():
+        assert all(isinstance(value, str) for value in variables.values())
+        settings = read_settings(variables)
+        assert settings.service == STACK
+        is_http = parameters.get("ApiFlavor") == "HTTP"
+        assert settings.keys_checked_by is (KeyCheck.FUNCTION if is_http else KeyCheck.GATEWAY)
+
+
+def test_the_defaults_are_the_codes_own() -> None:
+    """What is not said when deploying is what the code does without being told."""
+    given = read_settings(environments(PLAIN)["ApiFunction"])
+    own = Settings()
+    differ = {name for name in own.__slots__ if getattr(given, name) != getattr(own, name)}
+    assert differ <= {"service", "keys_checked_by"}
+
+
+def test_a_new_account_can_deploy_the_defaults() -> None:
+    """It can reserve no concurrency, and has no role with which API Gateway may log."""
+    for function in PLAIN.of_type("AWS::Lambda::Function").values():
+        assert "ReservedConcurrentExecutions" not in function
+    (stage,) = PLAIN.of_type("AWS::ApiGateway::Stage").values()
+    assert "AccessLogSetting" not in stage
+    assert PLAIN.of_type("AWS::ApiGateway::Account") == {}
+
+
+def test_reserved_concurrency_is_each_functions_own() -> None:
+    """A rush of uploads leaves the API its share."""
+    functions = FULL.of_type("AWS::Lambda::Function")
+    reserved = {name: f["ReservedConcurrentExecutions"] for name, f in functions.items()}
+    assert reserved == {"ApiFunction": "20", "UploadFunction": "5"}
+
+
+# ---- who may do what
+
+
+def test_nothing_is_allowed_but_what_is_listed() -> None:
+    """The list above is what a reviewer has to read."""
+    found: dict[tuple[str, str], str] = {}
+    for statement in FULL.statements():
+        if statement.effect == "Allow":
+            principal = (statement.principal or {}).get("Service")
+            granted = " ".join([*([principal] if principal else []), *statement.resources])
+            key = (statement.owner, " ".join(statement.actions))
+            found[key] = f"{found[key]} {granted}" if key in found else granted
+    assert found == GRANTS
+
+
+def test_without_a_catalogue_no_other_bucket_is_named() -> None:
+    """An empty list grants nothing, rather than a bucket without a name."""
+    named = {r for statement in PLAIN.statements() for r in statement.resources}
+    assert not [name for name in named if name.startswith("arn:")]
+
+
+def test_a_catalogue_is_read_only() -> None:
+    """Nothing writes to a bucket that is not the stack's own, but S3's request for a list."""
+    actions = {
+        action
+        for statement in FULL.statements()
+        for action in statement.actions
+        if any(name.startswith("arn:aws:s3:::") for name in statement.resources)
+    }
+    reads = {"s3:ListBucket", "s3:GetObject", "s3:GetObjectVersion"}
+    assert actions == reads | {"s3:PutInventoryConfiguration"}
+
+
+def test_no_wildcard_stands_without_its_reason() -> None:
+    """No action has one; a resource has one alone, or for its partition, only where listed."""
+    found = set()
+    for statement in FULL.statements():
+        if statement.effect == "Allow":
+            assert not [action for action in statement.actions if "*" in action]
+            if any(re.fullmatch(r"\*|arn:[^/]*\*.*", name) for name in statement.resources):
+                found |= {(statement.owner, action) for action in statement.actions}
+    assert found == set(WILDCARDS)
+
+
+def test_aws_own_policies_are_listed() -> None:
+    """SAM would add some that allow a function every queue and every log."""
+    roles = FULL.of_type("AWS::IAM::Role")
+    assert {n for n, role in roles.items() if role.get("ManagedPolicyArns")} == set(
+        MANAGED_POLICIES
+    )
+    assert set(roles) == {"ApiGatewayAccountRole", "ApiRole", "UploadRole", "BatchRole"}
+
+
+def test_nobody_is_allowed_anything_as_anyone() -> None:
+    """An Allow names one AWS service; all but those listed act for this account only."""
+    for statement in FULL.statements():
+        if statement.effect != "Allow" or statement.principal is None:
+            continue
+        assert list(statement.principal) == ["Service"], statement
+        service = statement.principal["Service"]
+        assert re.fullmatch(r"[a-z0-9.]+\.amazonaws\.com", service)
+        assert (statement.condition is None) == (service in UNCONDITIONAL), statement
+        if statement.condition is not None:
+            bound = json.dumps(statement.condition)
+            assert "UploadRule.Arn" in bound or ACCOUNT in bound
+
+
+@pytest.mark.parametrize("kind", ["AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::SNS::Topic"])
+def test_nothing_goes_without_tls(kind: str) -> None:
+    """Each bucket, queue and topic has a policy of its own that refuses plain HTTP."""
+    targets = {"Bucket": "AWS::S3::BucketPolicy", "Queue": "AWS::SQS::QueuePolicy"}
+    policies = FULL.of_type(targets.get(kind.rpartition("::")[2], "AWS::SNS::TopicPolicy"))
+    found = []
+    for policy in policies.values():
+        (name,) = policy.get("Queues") or policy.get("Topics") or [policy["Bucket"]]
+        found.append(name)
+        refusals = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Deny"]
+        (refusal,) = refusals
+        assert refusal["Principal"] == "*"
+        assert refusal["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        everything: dict[str, tuple[str, Any]] = {
+            "AWS::S3::Bucket": ("s3:*", [f"{name}.Arn", f"{name}.Arn/*"]),
+            "AWS::SQS::Queue": ("sqs:*", f"{name}.Arn"),
+            "AWS::SNS::Topic": ("sns:Publish", name),
+        }
+        assert (refusal["Action"], refusal["Resource"]) == everything[kind]
+    assert sorted(found) == sorted(FULL.of_type(kind))
+
+
+def test_only_the_stacks_own_doors_call_the_functions() -> None:
+    """Each permission is for one API of this account; none is for the worker."""
+    permissions = FULL.of_type("AWS::Lambda::Permission").values()
+    for permission in permissions:
+        assert permission["FunctionName"] == "ApiFunctionAliaslive"
+        assert permission["Principal"] == "apigateway.amazonaws.com"
+        assert permission["Action"] == "lambda:InvokeFunction"
+        prefix = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:"
+        assert re.match(rf"{prefix}(Api/\*/[A-Z*]+/v|HttpApi/\*$)", permission["SourceArn"])
+    assert FULL.of_type("AWS::Lambda::Url") == {}
+
+
+# ---- what is kept, where and for how long
+
+
+@pytest.mark.parametrize("name", ["InputBucket", "ResultBucket"])
+def test_buckets_are_private_encrypted_and_outlive_the_stack(name: str) -> None:
+    """All four switches, SSE, no ACLs; a name is AWS's to choose; a failed first deploy cleans."""
+    resource = FULL.resources[name]
+    bucket = resource["Properties"]
+    switches = bucket["PublicAccessBlockConfiguration"]
+    assert switches == {
+        "BlockPublicAcls": True,
+        "BlockPublicPolicy": True,
+        "IgnorePublicAcls": True,
+        "RestrictPublicBuckets": True,
+    }
+    (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    assert bucket["NotificationConfiguration"] == {
+        "EventBridgeConfiguration": {"EventBridgeEnabled": True}
+    }
+    assert "BucketName" not in bucket
+    assert "AccessControl" not in bucket
+    assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert resource["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_buckets_cors() -> None:
+    """A page may send an upload's form and follow a result's URL, and nothing else."""
+    for name, method in [("InputBucket", "POST"), ("ResultBucket", "GET")]:
+        bucket = Deployment(AllowedOrigin="https://shop.example").of_type("AWS::S3::Bucket")[name]
+        (rule,) = bucket["CorsConfiguration"]["CorsRules"]
+        assert rule["AllowedMethods"] == [method]
+        assert rule["AllowedOrigins"] == ["https://shop.example"]
+
+
+def lifecycle(deployment: Deployment, name: str) -> dict[str, Any]:
+    """Return a bucket's rules by name, all of which are on."""
+    rules = deployment.of_type("AWS::S3::Bucket")[name]["LifecycleConfiguration"]["Rules"]
+    assert {rule.pop("Status") for rule in rules} <= {"Enabled", "Disabled"}
+    return {rule.pop("Id"): rule for rule in rules}
+
+
+def test_only_what_is_temporary_expires() -> None:
+    """Uploads and cutouts stay unless a parameter says otherwise."""
+    leftovers = {
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+    }
+    assert lifecycle(Deployment(), "InputBucket") == {
+        "incoming": {
+            "Prefix": "incoming/",
+            "ExpirationInDays": 1,
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+        },
+        "leftovers": {**leftovers, "ExpiredObjectDeleteMarker": True},
+    }
+    assert lifecycle(Deployment(), "ResultBucket") == {
+        "results": {"Prefix": "results/", "ExpirationInDays": 1},
+        "leftovers": leftovers,
+    }
+    everything = Deployment(**EVERYTHING)
+    uploads = lifecycle(everything, "InputBucket")["uploads"]
+    assert uploads == {"Prefix": "uploads/", "ExpirationInDays": "90"}
+    cutouts = lifecycle(everything, "ResultBucket")["cutouts"]
+    assert cutouts == {"Prefix": "cutouts/", "ExpirationInDays": "90"}
+
+
+def test_the_input_bucket_keeps_versions() -> None:
+    """An event names one."""
+    bucket = PLAIN.of_type("AWS::S3::Bucket")["InputBucket"]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "refused"),
+    [
+        *[("UploadPrefix", text) for text in ["incoming/", "incoming/x/", "manifests/a/"]],
+        *[("TargetPrefix", text) for text in ["results/", "reports/a/"]],
+        *[("UploadPrefix", text) for text in ["", "/", "uploads", "a//", "*", "${x}/", "a b/"]],
+    ],
+)
+def test_prefixes_stay_out_of_each_others_way(prefix: str, refused: str) -> None:
+    """None lies where something else is read, written or deleted, and none is a wildcard."""
+    pattern = TEMPLATE["Parameters"][prefix]["AllowedPattern"]
+    assert re.fullmatch(pattern, refused) is None
+    assert re.fullmatch(pattern, TEMPLATE["Parameters"][prefix]["Default"])
+    assert re.fullmatch(pattern, "shop/photos-1.x/")
+
+
+def test_a_catalogue_bucket_is_a_buckets_name() -> None:
+    """A wildcard would grant every bucket of the account."""
+    pattern = TEMPLATE["Parameters"]["CatalogueBuckets"]["AllowedPattern"]
+    for text in ["*", "a*b", "shop/x", "Shop", "a", "-shop", "arn:aws:s3:::shop", " shop"]:
+        assert re.fullmatch(pattern, text) is None
+    for text in ["", "shop", "my.shop-1"]:
+        assert re.fullmatch(pattern, text)
+
+
+def test_queues_are_encrypted() -> None:
+    """By SQS itself, at no cost."""
+    for queue in FULL.of_type("AWS::SQS::Queue").values():
+        assert queue["SqsManagedSseEnabled"] is True
+
+
+def test_every_log_ends() -> None:
+    """The functions write to the stack's own log groups, which keep what the parameter says."""
+    groups = Deployment(**EVERYTHING, LogRetentionDays="7").of_type("AWS::Logs::LogGroup")
+    assert {group["RetentionInDays"] for group in groups.values()} == {"7"}
+    used = [f["LoggingConfig"] for f in FULL.of_type("AWS::Lambda::Function").values()]
+    assert used == [{"LogGroup": "ApiLogGroup"}, {"LogGroup": "UploadLogGroup"}]
+    names = [group["LogGroupName"] for group in groups.values()]
+    assert all(STACK in name for name in names)
+
+
+def test_access_logs_hold_no_keys() -> None:
+    """They are JSON, name the request, and hold no key, header or body."""
+    stages = [*FULL.of_type("AWS::ApiGateway::Stage").values()]
+    stages += FULL.of_type("AWS::ApiGatewayV2::Stage").values()
+    settings = [s.get("AccessLogSetting") or s["AccessLogSettings"] for s in stages]
+    assert len(settings) == 2
+    for setting in settings:
+        assert setting["DestinationArn"] == "AccessLogGroup.Arn"
+        line = json.loads(setting["Format"])
+        assert line["request_id"] == "$context.requestId"
+        assert not set(line.values()) & {"$context.identity.apiKey"}
+
+
+def test_access_logs_wait_for_the_role_that_writes_them() -> None:
+    """Where it is made here; a DependsOn would drop the log group where it is not."""
+    alone = Deployment(AccessLogs="true").resources["AccessLogGroup"]
+    assert "DependsOn" not in alone
+    (tag,) = alone["Properties"]["Tags"]
+    assert re.fullmatch(r"[A-Za-z0-9 _.:/=+@-]+", tag["Value"])  # what AWS takes
+    (tag,) = FULL.resources["AccessLogGroup"]["Properties"]["Tags"]
+    assert tag["Value"] == "ApiGatewayAccount"
+
+
+@pytest.mark.parametrize("name", ["ApiGatewayAccount", "ApiGatewayAccountRole"])
+def test_the_accounts_role_outlives_the_stack(name: str) -> None:
+    """Other APIs of the account may log with it by then."""
+    resource = FULL.resources[name]
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+# ---- the doors
+
+
+def rest_methods() -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the REST API's methods, as SAM writes them."""
+    (rest,) = PLAIN.of_type("AWS::ApiGateway::RestApi").values()
+    return {
+        (path, method.removeprefix("x-amazon-apigateway-").removesuffix("-method").upper()): spec
+        for path, methods in rest["Body"]["paths"].items()
+        for method, spec in methods.items()
+    }
+
+
+def test_the_rest_api_asks_for_keys_where_the_code_does() -> None:
+    """Each endpoint of the code is a method with its key; ANY, which takes OPTIONS, has none."""
+    endpoints = {(e.path, e.method): e.keyed for e in app.api.endpoints}
+    endpoints |= {(e.path, "ANY"): False for e in app.api.endpoints}
+    keyed: list[dict[str, list[str]]] = [{"api_key": []}]
+    found = {route: spec.get("security") == keyed for route, spec in rest_methods().items()}
+    assert found == endpoints
+    (rest,) = PLAIN.of_type("AWS::ApiGateway::RestApi").values()
+    scheme = rest["Body"]["components"]["securitySchemes"]["api_key"]
+    assert scheme == {"type": "apiKey", "name": "x-api-key", "in": "header"}
+    assert rest["Body"].get("security") is None
+
+
+def test_every_method_calls_the_published_function() -> None:
+    """The alias has SnapStart; each path goes there whole, with API Gateway's own time-out."""
+    for spec in rest_methods().values():
+        integration = spec["x-amazon-apigateway-integration"]
+        assert integration["type"] == "aws_proxy"
+        assert "functions/ApiFunctionAliaslive/invocations" in integration["uri"]
+        assert "timeoutInMillis" not in integration
+
+
+def test_gateway_answers_arrive_as_they_are_written() -> None:
+    """SAM passes each on, with its status as text and its headers named in full."""
+    (rest,) = PLAIN.of_type("AWS::ApiGateway::RestApi").values()
+    answers = rest["Body"]["x-amazon-apigateway-gateway-responses"]
+    written = TEMPLATE["Resources"]["Api"]["Properties"]["GatewayResponses"]
+    assert set(answers) == set(written)
+    for kind, answer in answers.items():
+        assert str(answer["statusCode"]) == str(written[kind]["StatusCode"])
+        headers = written[kind]["ResponseParameters"]["Headers"]
+        assert answer["responseParameters"] == {
+            f"gatewayresponse.header.{name}": value for name, value in headers.items()
+        }
+        assert answer["responseTemplates"] == written[kind]["ResponseTemplates"]
+
+
+def test_the_rest_api_bounds_each_key_and_all_together() -> None:
+    """By key and day, and by second for everybody."""
+    (plan,) = PLAIN.of_type("AWS::ApiGateway::UsagePlan").values()
+    assert set(plan["Quota"]) == {"Limit", "Period"}
+    assert set(plan["Throttle"]) == {"RateLimit", "BurstLimit"}
+    (stage,) = PLAIN.of_type("AWS::ApiGateway::Stage").values()
+    (settings,) = stage["MethodSettings"]
+    assert {"ThrottlingRateLimit", "ThrottlingBurstLimit"} <= set(settings)
+    assert not settings.get("DataTraceEnabled", False)
+    assert stage["TracingEnabled"] is True
+
+
+def test_the_http_api_is_made_only_where_asked_for() -> None:
+    """It sends everything to the same function, in format 2.0, and is bounded as a whole."""
+    assert PLAIN.of_type("AWS::ApiGatewayV2::Api") == {}
+    (http,) = FULL.of_type("AWS::ApiGatewayV2::Api").values()
+    assert list(http["Body"]["paths"]) == ["/$default"]
+    (route,) = http["Body"]["paths"]["/$default"].values()
+    integration = route["x-amazon-apigateway-integration"]
+    assert integration["payloadFormatVersion"] == "2.0"
+    assert integration["uri"].endswith("functions/ApiFunctionAliaslive/invocations")
+    (stage,) = FULL.of_type("AWS::ApiGatewayV2::Stage").values()
+    limits = stage["DefaultRouteSettings"]
+    assert {"ThrottlingRateLimit", "ThrottlingBurstLimit"} <= set(limits)
+    assert "HttpUrl" in FULL.outputs
+    assert "HttpUrl" not in PLAIN.outputs
+
+
+def test_with_the_http_api_the_function_checks_every_key() -> None:
+    """Its hashes reach the function, and the REST API beside it is no way around them."""
+    variables = environments(Deployment(ApiFlavor="HTTP", ApiKeyHashes="0" * 64))["ApiFunction"]
+    assert variables["KEYS_CHECKED_BY"] == "function"
+    assert variables["API_KEY_HASHES"] == "0" * 64
+    assert TEMPLATE["Parameters"]["ApiKeyHashes"]["NoEcho"] is True
+
+
+# ---- time and work
+
+
+def test_each_waits_longer_than_what_it_waits_for() -> None:
+    """API Gateway > the function > the code's own deadline, so that we are who answers."""
+    timeout_s = PLAIN.of_type("AWS::Lambda::Function")["ApiFunction"]["Timeout"]
+    reserve_s = cutout_api._DEADLINE_RESERVE_MS / 1000  # noqa: SLF001 # it is no one else's
+    assert API_TIMEOUT_S > timeout_s > timeout_s - reserve_s > 0
+
+
+def test_the_queue_waits_for_the_worker() -> None:
+    """Six time-outs, as AWS asks; what fails goes aside before it grows too old."""
+    queues = PLAIN.of_type("AWS::SQS::Queue")
+    worker = PLAIN.of_type("AWS::Lambda::Function")["UploadFunction"]
+    queue, dead = queues["UploadQueue"], queues["UploadDeadLetters"]
+    assert queue["VisibilityTimeout"] >= 6 * worker["Timeout"]
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == "UploadDeadLetters.Arn"
+    assert 3 <= queue["RedrivePolicy"]["maxReceiveCount"] <= 5
+    assert dead["MessageRetentionPeriod"] == 14 * 86400 > queue["MessageRetentionPeriod"]
+
+
+def test_the_worker_takes_messages_as_it_can() -> None:
+    """Failures are reported by record; the queue holds back what it has no room for."""
+    (source,) = PLAIN.of_type("AWS::Lambda::EventSourceMapping").values()
+    assert source["EventSourceArn"] == "UploadQueue.Arn"
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["ScalingConfig"] == {"MaximumConcurrency": "5"}
+
+
+def test_only_uploads_start_work() -> None:
+    """The rule is for one bucket and prefix, and keeps what the queue does not take."""
+    (rule,) = Deployment(UploadPrefix="in/").of_type("AWS::Events::Rule").values()
+    assert rule["EventPattern"] == {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": ["InputBucket"]}, "object": {"key": [{"prefix": "in/"}]}},
+    }
+    (target,) = rule["Targets"]
+    assert target["Arn"] == "UploadQueue.Arn"
+    assert target["DeadLetterConfig"] == {"Arn": "UploadDeadLetters.Arn"}
+
+
+def test_the_function_is_published_with_snapstart() -> None:
+    """From a version whose model is loaded; the worker, which nobody waits for, is not."""
+    functions = PLAIN.of_type("AWS::Lambda::Function")
+    assert functions["ApiFunction"]["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+    assert "SnapStart" not in functions["UploadFunction"]
+    (alias,) = PLAIN.of_type("AWS::Lambda::Alias").values()
+    assert (alias["Name"], alias["FunctionName"]) == ("live", "ApiFunction")
+    shared = ["Runtime", "Architectures", "MemorySize", "Layers", "Environment", "Code"]
+    for name in shared:
+        assert functions["ApiFunction"][name] == functions["UploadFunction"][name]
+    handlers = [f["Handler"] for f in functions.values()]
+    assert handlers == ["app.http_handler", "app.upload_handler"]
+
+
+def test_heic_is_a_layer_that_can_be_left_out() -> None:
+    """With its package, which is the only one under the GPL."""
+
+    def layers(deployment: Deployment) -> list[str]:
+        function = deployment.of_type("AWS::Lambda::Function")["ApiFunction"]
+        names = [re.sub(r"[0-9a-f]{10}$", "", name) for name in function["Layers"]]
+        made = deployment.of_type("AWS::Lambda::LayerVersion")
+        assert sorted(function["Layers"]) == sorted(made)
+        return names
+
+    assert layers(PLAIN) == ["DepsLayer", "HeifLayer", "ModelLayer"]
+    assert layers(Deployment(EnableHeic="false")) == ["DepsLayer", "ModelLayer"]
+
+
+# ---- watching
+
+
+def test_alarms_are_sent_where_there_is_an_address() -> None:
+    """All to one topic; without an address they are only shown."""
+    alarms = FULL.of_type("AWS::CloudWatch::Alarm")
+    watched = {alarm["MetricName"] for alarm in alarms.values()}
+    assert watched == {
+        *("5xx", "Errors", "Throttles", "Duration"),
+        *("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"),
+    }
+    for alarm in alarms.values():
+        assert alarm["AlarmActions"] == ["AlarmTopic"]
+        assert alarm["TreatMissingData"] == "notBreaching"
+    for alarm in PLAIN.of_type("AWS::CloudWatch::Alarm").values():
+        assert "AlarmActions" not in alarm
+    assert PLAIN.of_type("AWS::SNS::Topic") == {}
+    (topic,) = FULL.of_type("AWS::SNS::Topic").values()
+    assert topic["Subscription"] == [{"Protocol": "email", "Endpoint": "us@shop.example"}]
+
+
+def test_the_errors_of_the_door_that_is_in_use_are_watched() -> None:
+    """The two kinds of API count them under different names."""
+    rest = PLAIN.of_type("AWS::CloudWatch::Alarm")["ApiErrorsAlarm"]
+    assert rest["MetricName"] == "5XXError"
+    assert rest["Dimensions"] == [
+        {"Name": "ApiName", "Value": STACK},
+        {"Name": "Stage", "Value": "live"},
+    ]
+    (api,) = PLAIN.of_type("AWS::ApiGateway::RestApi").values()
+    assert api["Name"] == STACK
+    http = FULL.of_type("AWS::CloudWatch::Alarm")["ApiErrorsAlarm"]
+    assert http["Dimensions"] == [{"Name": "ApiId", "Value": "HttpApi"}]
+
+
+def test_the_dashboard_can_be_read() -> None:
+    """It is JSON, and its widgets do not lie upon each other."""
+    (dashboard,) = PLAIN.of_type("AWS::CloudWatch::Dashboard").values()
+    widgets = json.loads(dashboard["DashboardBody"])["widgets"]
+    places = Counter((widget["x"], widget["y"]) for widget in widgets)
+    assert set(places.values()) == {1}
+    for widget in widgets:
+        assert widget["width"] == 12
+        assert widget["x"] in {0, 12}
+        assert widget["y"] % widget["height"] == 0
+        assert widget["properties"]["region"] == REGION
+
+
+def test_outputs_are_commands_and_names_to_copy() -> None:
+    """No key is among them, only how to read it."""
+    assert PLAIN.outputs["Url"] == f"https://Api.execute-api.{REGION}.amazonaws.com/live"
+    assert PLAIN.outputs["ReadKey"].startswith("aws apigateway get-api-key ")
+    assert PLAIN.outputs["RedriveCommand"] == (
+        f"aws sqs start-message-move-task --region {REGION} "
+        "--source-arn UploadDeadLetters.Arn --destination-arn UploadQueue.Arn"
+    )
+    assert {"InputBucket", "ResultBucket", "QueueUrl", "BatchRoleArn"} <= set(PLAIN.outputs)

@@ -4,6 +4,8 @@ PYTHON ?= python3
 PORT ?= 3000
 PAYLOAD ?= 1.0
 OUT ?= demo
+ARCHITECTURE ?= x86_64
+MODEL_NAME ?= erase-s
 ARGS ?=
 
 VENV := .venv
@@ -17,23 +19,45 @@ CACHES := .hypothesis .mypy_cache .pytest_cache .ruff_cache
 key = $(shell cat $(1) | cksum | cut -d ' ' -f 1)
 STAMP := $(VENV)/.made-$(call key,$(REQUIREMENTS))
 
+# Its versions are not those of the others, so it has an environment of its own.
+CHECKOV := $(VENV)/checkov/.made-$(call key,tests/template/requirements.txt)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test serve invoke bench lint clean FORCE
+.PHONY: help demo test serve invoke e2e build deploy bench lint clean FORCE
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## Cut out real photographs: a table here, the pictures in demo/
 	@exec $(RUN) tests/demo.py $(ARGS)
 
 test: $(STAMP) ## Run the tests; ARGS="-k color" for some of them
+	@$(MAKE) -s --no-print-directory $(CHECKOV)
 	@exec $(RUN) -m pytest $(ARGS)
 
-serve: $(STAMP) ## The API on http://127.0.0.1:3000 with the key "local"; PORT= PAYLOAD=1.0|2.0
-	@exec $(RUN) events/serve.py --port $(PORT) --payload $(PAYLOAD) $(ARGS)
+serve: $(STAMP) ## The API on http://127.0.0.1:3000 with the key "local"; PORT= PAYLOAD=1.0|2.0 RIE=1
+	@exec $(RUN) events/serve.py --port $(PORT) --payload $(PAYLOAD) \
+	  $(if $(filter-out 0,$(RIE)),--emulated) $(ARGS)
 
 invoke: $(STAMP) ## Send one event to the function: EVENT=events/http-multipart.json OUT=demo
 	@exec $(RUN) events/invoke.py --out "$(OUT)" $(ARGS) $(if $(EVENT),"$(EVENT)")
+
+e2e: $(STAMP) ## Run the built function and layers in AWS's runtime emulator
+	@exec $(RUN) -m pytest tests/e2e $(ARGS)
+
+# SAM hands the variables on to the layers' Makefiles. Where there is no SAM, it is installed beside.
+SAM := $(firstword $(wildcard $(abspath $(VENV))/bin/sam) $(shell command -v sam))
+OWN_SAM := .aws-sam/cli
+OWN_SAM_STAMP := $(OWN_SAM)/.made-$(call key,tests/e2e/requirements.txt)
+build: $(STAMP) $(if $(SAM),,$(OWN_SAM_STAMP)) ## Build what `sam deploy` takes, without Docker; ARCHITECTURE=arm64
+	@SAM_CLI_TELEMETRY=0 PYTHON=$(abspath $(RUN)) \
+	  ARCHITECTURE=$(ARCHITECTURE) MODEL_NAME=$(MODEL_NAME) \
+	  $(or $(SAM),$(OWN_SAM)/bin/sam) build \
+	  --parameter-overrides Architecture=$(ARCHITECTURE) ModelName=$(MODEL_NAME) $(ARGS)
+
+deploy: build ## Build, then `sam deploy`: guided the first time, from samconfig.toml after it
+	@SAM_CLI_TELEMETRY=0 $(or $(SAM),$(OWN_SAM)/bin/sam) deploy \
+	  $(if $(wildcard samconfig.toml),,--guided) $(ARGS)
 
 bench: $(STAMP) ## Measure time and memory on this machine
 ifdef BENCH_REQUIREMENTS
@@ -69,3 +93,22 @@ $(STAMP): $(if $(shell $(WORKS) && echo yes),,FORCE)
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
 	  $(addprefix -r ,$(REQUIREMENTS)); \
 	touch $@; rm $(VENV)/.unfinished
+
+$(CHECKOV): | $(STAMP)
+	@set -e; exec 9<Makefile; if command -v flock >/dev/null; then flock 9; fi; \
+	if [ -e $@ ]; then exit 0; fi; \
+	echo 'Installing checkov into $(VENV)/checkov/: a minute, once.' >&2; \
+	$(RUN) -m venv --clear $(VENV)/checkov; \
+	$(VENV)/checkov/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --require-hashes -r tests/template/requirements.txt; \
+	touch $@
+
+# Every package is in the list, and pip cannot read an extra's name beside a hash, hence --no-deps.
+$(OWN_SAM_STAMP): | $(STAMP)
+	@set -e; exec 9<Makefile; if command -v flock >/dev/null; then flock 9; fi; \
+	if [ -e $@ ]; then exit 0; fi; \
+	echo 'Installing SAM into $(OWN_SAM)/: a minute, once.' >&2; \
+	$(RUN) -m venv --clear $(OWN_SAM); \
+	$(OWN_SAM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  --require-hashes -r tests/e2e/requirements.txt; \
+	touch $@

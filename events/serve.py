@@ -2,7 +2,8 @@
 
 ``make serve PORT=3000 PAYLOAD=1.0|2.0`` runs it. Events, limits and refusals are those of API
 Gateway (:mod:`gateway`); the function runs inside this process, one event at a time, as in one
-Lambda environment. Only this machine can reach it. The API key is ``local``.
+Lambda environment. With ``RIE=1`` it is built, with its layers, and runs in a pool of AWS's runtime
+emulators (:mod:`emulator`). Only this machine can reach it. The API key is ``local``.
 """
 
 import argparse
@@ -14,11 +15,12 @@ import os
 import signal
 import socket
 import socketserver
+import subprocess
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field, replace
@@ -27,6 +29,7 @@ from queue import SimpleQueue
 from typing import Any, TextIO
 
 from context import LocalContext
+from emulator import Emulator, EmulatorError, Failed, Late, Pool
 from gateway import (
     LOCAL_KEY,
     MAX_EVENT_BYTES,
@@ -38,6 +41,7 @@ from gateway import (
     RestGateway,
     read_template,
 )
+from mounts import build_mounts
 from wire import Malformed, TooLarge, Wire, to_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -106,14 +110,43 @@ class InProcess:
             self._began_s = None
 
 
+@contextlib.contextmanager
+def emulated(*, wait_s: float) -> Iterator[Invoke]:
+    """Run the built function in a pool of emulators, one for each core."""
+    mounts = build_mounts(os.environ.get("MODEL_NAME", "erase-s"))
+    variables = {name: v for name, v in os.environ.items() if not name.startswith("PYTHON")}
+
+    def make() -> Emulator:
+        return Emulator(mounts, "app.http_handler", variables=variables, echo=log)
+
+    pool = Pool(make, os.cpu_count() or 1, wait_s=wait_s)
+
+    def invoke(event: bytes) -> bytes:
+        try:
+            return pool(event)
+        except Failed as error:
+            raise FunctionFailed(str(error)) from error
+        except Late as error:
+            raise FunctionLate from error
+
+    try:
+        yield invoke
+    finally:
+        pool.stop()
+
+
 def _to_json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def load_handler(folder: Path, payload: str) -> Callable[[Any, Any], Any]:
-    """Import ``app`` from ``folder``; variables that the caller has set are kept."""
+def set_variables(payload: str) -> None:
+    """Set what a deployment sets; variables that the caller has set are kept."""
     os.environ.setdefault("KEYS_CHECKED_BY", "gateway" if payload == "1.0" else "function")
     os.environ.setdefault("API_KEY_HASHES", hashlib.sha256(LOCAL_KEY.encode()).hexdigest())
+
+
+def load_handler(folder: Path) -> Callable[[Any, Any], Any]:
+    """Import ``app`` from ``folder``."""
     sys.path.insert(0, str(folder))
     handler: Callable[[Any, Any], Any] = importlib.import_module("app").http_handler
     return handler
@@ -227,6 +260,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=3000, help="0 for any free one")
     parser.add_argument("--payload", choices=("1.0", "2.0"), default="1.0", help="format of events")
     parser.add_argument(
+        "--emulated", action="store_true", help="build it and run it in AWS's runtime emulator"
+    )
+    parser.add_argument(
         "--function", type=Path, default=ROOT / "function", help="folder that holds app.py"
     )
     parser.add_argument(
@@ -262,12 +298,27 @@ def run(arguments: argparse.Namespace, output: TextIO) -> int:
     gateway: Gateway = HttpGateway()
     if arguments.payload == "1.0":
         gateway = RestGateway.of(read_template(arguments.template))
-    handler = load_handler(arguments.function.resolve(), arguments.payload)
-    service = Service(
-        gateway=gateway,
-        invoke=InProcess(handler, wait_s=arguments.timeout),
-        patience_s=arguments.patience,
-    )
+    set_variables(arguments.payload)
+    with contextlib.ExitStack() as stack:
+        if arguments.emulated:
+            try:
+                invoke = stack.enter_context(emulated(wait_s=arguments.timeout))
+            except (EmulatorError, OSError, subprocess.CalledProcessError) as error:
+                log(f"cannot run the built function: {error}")
+                return 1
+        else:
+            handler = load_handler(arguments.function.resolve())
+            invoke = InProcess(handler, wait_s=arguments.timeout)
+        service = Service(gateway=gateway, invoke=invoke, patience_s=arguments.patience)
+        return _serve(service, arguments, output, wait_for_signal)
+
+
+def _serve(
+    service: Service,
+    arguments: argparse.Namespace,
+    output: TextIO,
+    wait_for_signal: Callable[[], None],
+) -> int:
     try:
         server = Server(arguments.port, service)
     except OSError as error:

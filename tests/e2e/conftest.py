@@ -1,0 +1,78 @@
+"""The built artefacts in the emulator, and what was measured of them."""
+
+import hashlib
+import importlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+import pytest
+from client import Client, Handler
+
+from emulator import Emulator
+from gateway import LOCAL_KEY
+from mounts import Mounts, build_mounts
+
+HERE = Path(__file__).resolve().parent
+VARIABLES = {
+    "KEYS_CHECKED_BY": "gateway",
+    "API_KEY_HASHES": hashlib.sha256(LOCAL_KEY.encode()).hexdigest(),
+}
+
+_measured: list[str] = []
+
+
+@pytest.fixture
+def report() -> Callable[[str], None]:
+    """Return what adds a line to the measurements, printed after the tests."""
+    return _measured.append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was measured."""
+    if _measured:
+        terminalreporter.section("measured on this machine")
+        for line in _measured:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def variables() -> Mapping[str, str]:
+    """Return the environment of a deployment behind a REST API."""
+    return VARIABLES
+
+
+@pytest.fixture(scope="session")
+def mounts(request: pytest.FixtureRequest) -> Mounts:
+    """Build the function and its layers, for this machine, where that is not done yet."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():  # the first time takes half a minute: say so
+        return build_mounts()
+
+
+@pytest.fixture(scope="session")
+def http_emulator(mounts: Mounts) -> Iterator[Emulator]:
+    """Run the API's function."""
+    with Emulator(mounts, "app.http_handler", variables=VARIABLES) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def client(http_emulator: Emulator, request: pytest.FixtureRequest) -> Client:
+    """Speak to the built function, behind the gateway that a test names."""
+    return Client(http_emulator.handle, getattr(request, "param", "1.0"))
+
+
+@pytest.fixture(scope="session")
+def source() -> Handler:
+    """Return the handler of this checkout, in this process, with the same settings."""
+    os.environ.update(VARIABLES)
+    return cast("Handler", importlib.import_module("app").http_handler)
+
+
+@pytest.fixture(scope="session")
+def faulty(mounts: Mounts) -> Iterator[Emulator]:
+    """Run a function that goes wrong on request."""
+    with Emulator(mounts, "faults.handler", task=HERE, timeout_s=2) as emulator:
+        yield emulator

@@ -1,0 +1,418 @@
+"""The built function and layers in AWS's runtime emulator, on the deployment's Python."""
+
+import base64
+import dataclasses
+import io
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pillow_heif
+import pytest
+import requests
+import skimage
+import sklearn
+from client import ANY_PAYLOAD, Client, Handler, HttpReply, multipart
+from PIL import Image
+
+from context import LocalContext
+from emulator import Emulator, EmulatorError, Failed, Late, Pool, pinned
+from gateway import LOCAL_KEY, MAX_REPLY_BYTES
+from make_events import Sample, samples
+from mounts import ROOT, Mounts, build_mounts
+
+STARTS = 7
+PHOTOS = {
+    "jpeg": ROOT / "tests/data/photo.jpg",
+    "landscape": Path(sklearn.__file__).parent / "datasets/images/china.jpg",
+    "png": Path(skimage.__file__).parent / "data/astronaut.png",
+}
+SAMPLES = {name: sample for name, sample in samples().items() if sample.status}
+
+
+def comparable(reply: HttpReply) -> HttpReply:
+    """Return the reply without the one header that tells times."""
+    headers = {n: v for n, v in reply.headers.items() if n != "server-timing"}
+    return dataclasses.replace(reply, headers=headers)
+
+
+# ---- the same answers as from the source
+
+
+@ANY_PAYLOAD
+@pytest.mark.parametrize("photo", PHOTOS)
+@pytest.mark.parametrize("target", ["png", "webp", "jpg"])
+def test_forms_give_the_bytes_of_the_source(
+    client: Client, source: Handler, photo: str, target: str
+) -> None:
+    """A multipart request is answered byte for byte as by the code in this checkout."""
+    image = ("photo", PHOTOS[photo].read_bytes())
+    form = multipart(image_file=image, format=target, size="preview")
+    reply = client.post("/v2", **form)
+    assert reply.status == 200
+    assert comparable(reply) == comparable(Client(source, client.payload).post("/v2", **form))
+
+
+@pytest.mark.parametrize("options", [{}, {"bg_color": "#FFFFFF"}, {"channels": "alpha"}])
+def test_documents_give_the_bytes_of_the_source(
+    client: Client, source: Handler, options: Mapping[str, str]
+) -> None:
+    """So is a JSON request."""
+    image = base64.b64encode(PHOTOS["landscape"].read_bytes()).decode()
+    document = {"image_base64": image, **options}
+    reply = client.json("/v2", document)
+    assert (reply.status, reply.headers["content-type"]) == (200, "image/png")
+    assert comparable(reply) == comparable(Client(source).json("/v2", document))
+
+
+@pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
+def test_sample_events_are_answered_as_by_the_source(
+    http_emulator: Emulator, source: Handler, sample: Sample
+) -> None:
+    """Every sample event, those of all errors among them, has the same answer."""
+
+    def without_times(reply: dict[str, Any]) -> dict[str, Any]:
+        for headers in (reply.get("headers"), reply.get("multiValueHeaders")):
+            (headers or {}).pop("Server-Timing", None)
+        return reply
+
+    reply = without_times(http_emulator.handle(sample.event))
+    assert reply["statusCode"] == sample.status
+    assert reply == without_times(source(sample.event, LocalContext()))
+    if sample.code:
+        assert json.loads(reply["body"])["error"]["code"] == sample.code
+
+
+# ---- the limits
+
+
+def test_a_result_over_the_limit_is_refused_by_us(client: Client) -> None:
+    """The caller gets our 413 and its advice, not the platform's failure."""
+    with Image.open(PHOTOS["landscape"]) as photo, io.BytesIO() as file:
+        photo.resize((1600, 1200)).save(file, "JPEG")
+        reply = client.post("/v2?format=bmp", body=file.getvalue(), content_type="image/jpeg")
+    error = reply.error()
+    assert (reply.status, error["code"]) == (413, "result_too_large")
+    assert "format=webp" in error["message"]
+
+
+def test_the_platform_refuses_what_is_larger(faulty: Emulator) -> None:
+    """Which is why we refuse first: this limit is real, and its answer is no use to a caller."""
+    fits = faulty.handle({"do": "write", "bytes": MAX_REPLY_BYTES - 2})  # its two quotes
+    assert len(fits) == MAX_REPLY_BYTES - 2
+    with pytest.raises(Failed, match=r"Function\.ResponseSizeTooLarge"):
+        faulty.handle({"do": "write", "bytes": MAX_REPLY_BYTES - 1})
+
+
+# ---- what goes wrong
+
+
+def test_a_crash_is_a_failure_and_the_next_event_is_served(faulty: Emulator) -> None:
+    """The function starts anew by itself."""
+    before = faulty.handle({"do": "nothing"})
+    with pytest.raises(Failed, match=r"Runtime\.ExitError"):
+        faulty.handle({"do": "crash"})
+    assert faulty.handle({"do": "nothing"})["pid"] != before["pid"]
+
+
+def test_a_timeout_is_a_failure_and_the_next_event_is_served(faulty: Emulator) -> None:
+    """The function is killed at its time limit."""
+    began_s = time.monotonic()
+    with pytest.raises(Failed, match=r"Task timed out after 2\.00 seconds"):
+        faulty.handle({"do": "hang"})
+    assert time.monotonic() - began_s < 10
+    assert faulty.handle({"do": "nothing"})
+
+
+def test_an_exception_is_a_failure_with_its_name(faulty: Emulator) -> None:
+    """The platform sees it, so that it tries again or keeps the event."""
+    with pytest.raises(
+        Failed, match=r'"errorMessage": "it went wrong", "errorType": "LookupError"'
+    ):
+        faulty.handle({"do": "raise"})
+
+
+def test_no_model_is_said_and_not_crashed_on(mounts: Mounts, tmp_path: Path) -> None:
+    """The function starts, and answers with the contract's 503."""
+    variables = {"MODEL_DIR": str(tmp_path)}
+    with Emulator(mounts, "app.http_handler", variables=variables) as emulator:
+        reply = Client(emulator.handle).send("GET", "/v2/health?deep=1")
+        assert (reply.status, reply.error()["code"]) == (503, "model_unavailable")
+    assert any("no model" in line for line in emulator.log)
+
+
+def _s3_event() -> Any:
+    return samples()["s3-put.json"].event
+
+
+def _sqs_event() -> Any:
+    record = {"messageId": "1", "eventSource": "aws:sqs", "body": json.dumps(_s3_event())}
+    return {"Records": [record]}
+
+
+@pytest.mark.parametrize("handler", ["app.upload_handler", "app.lambda_handler"])
+def test_s3_events_without_a_bucket_are_failures(mounts: Mounts, handler: str) -> None:
+    """Nothing is swallowed: the platform keeps the event, direct or in a queue's message."""
+    with Emulator(mounts, handler) as emulator:
+        for event in (_s3_event(), _sqs_event()):
+            with pytest.raises(Failed, match='"errorType": "StorageDisabled"'):
+                emulator.handle(event)
+
+
+def test_one_handler_tells_the_events_apart(mounts: Mounts) -> None:
+    """``app.lambda_handler`` answers HTTP too."""
+    with Emulator(mounts, "app.lambda_handler") as emulator:
+        assert Client(emulator.handle).send("GET", "/v2/health").status == 200
+
+
+# ---- the layers
+
+
+def test_the_function_runs_on_what_the_layers_hold(faulty: Emulator, mounts: Mounts) -> None:
+    """The Python is the one said, and each package is the layer's, its plugins included."""
+    names = ["aws_lambda_powertools", "multipart", "numpy", "onnxruntime", "pillow_heif"]
+    names += ["PIL.Image", "PIL._avif", "PIL._imagingcms", "PIL._imagingmath", "PIL._webp"]
+    found = faulty.handle({"do": "import", "names": names})
+    assert ".".join(map(str, found["version"])) == mounts.python_version
+    assert set(found["files"]) == set(names)
+    assert all(file.startswith(f"{mounts.opt}/python/") for file in found["files"].values())
+
+
+def test_boto3_is_the_runtimes(faulty: Emulator, mounts: Mounts) -> None:
+    """No layer carries it, as on Lambda."""
+    found = faulty.handle({"do": "import", "names": ["boto3"]})
+    assert found["files"]["boto3"].startswith(f"{mounts.runtime}/")
+
+
+def _heic() -> bytes:
+    with Image.open(PHOTOS["jpeg"]) as photo, io.BytesIO() as file:
+        pillow_heif.from_pillow(photo).save(file)
+        return file.getvalue()
+
+
+def test_heic_is_read_with_its_layer(client: Client) -> None:
+    """The layer of its own is found."""
+    assert client.post("/v2", body=_heic(), content_type="image/heic").status == 200
+
+
+def test_heic_is_unsupported_without_its_layer(variables: Mapping[str, str]) -> None:
+    """A deployment may leave it out; all else goes on."""
+    mounts = build_mounts(heic=False)
+    with Emulator(mounts, "app.http_handler", variables=variables) as emulator:
+        reply = Client(emulator.handle).post("/v2", body=_heic(), content_type="image/heic")
+    assert (reply.status, reply.error()["code"]) == (415, "unsupported_image_format")
+
+
+def test_the_mounts_stay_as_they_are(mounts: Mounts, variables: Mapping[str, str]) -> None:
+    """Lambda's are read-only, so nothing may count on writing there."""
+
+    def contents() -> list[tuple[Path, int, int]]:
+        files = [path for root in (mounts.task, mounts.opt) for path in root.rglob("*")]
+        return sorted((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+
+    before = contents()
+    with Emulator(mounts, "app.http_handler", variables=variables) as emulator:
+        reply = Client(emulator.handle).post(
+            "/v2", body=PHOTOS["jpeg"].read_bytes(), content_type="image/jpeg"
+        )
+        assert reply.status == 200
+    assert contents() == before
+
+
+# ---- the emulator
+
+
+def test_a_pool_serves_events_at_the_same_time(mounts: Mounts) -> None:
+    """One emulator takes one event at a time; several stand side by side."""
+
+    def make() -> Emulator:
+        return Emulator(mounts, "faults.handler", task=Path(__file__).parent)
+
+    pool = Pool(make, 2, wait_s=30)
+    try:
+        with ThreadPoolExecutor(8) as clients:
+            answers = list(clients.map(pool, [b'{"do": "nothing"}'] * 8))
+        assert all("pid" in json.loads(answer) for answer in answers)
+    finally:
+        pool.stop()
+
+
+def test_a_pool_refuses_who_waits_too_long(mounts: Mounts) -> None:
+    """As API Gateway does, which waits for 29 s."""
+
+    def make() -> Emulator:
+        return Emulator(mounts, "faults.handler", task=Path(__file__).parent, timeout_s=3)
+
+    pool = Pool(make, 1, wait_s=0.5)
+    try:
+        with ThreadPoolExecutor(1) as clients:
+            busy = clients.submit(pool, b'{"do": "hang"}')
+            time.sleep(0.2)
+            with pytest.raises(Late):
+                pool(b'{"do": "nothing"}')
+            with pytest.raises(Failed, match="timed out"):
+                busy.result()
+    finally:
+        pool.stop()
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether the process does anything; who has ended may wait for its parent to look."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2][0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+def test_nothing_is_left_after_a_stop(mounts: Mounts) -> None:
+    """The emulator and the function end together, even in the middle of an event."""
+    emulator = Emulator(mounts, "faults.handler", task=Path(__file__).parent)
+    with emulator:
+        emulator.handle({"do": "nothing"})
+        pid = emulator.function_pid()
+    with pytest.raises(EmulatorError, match="not running"):
+        emulator.function_pid()
+    assert not is_running(pid)
+
+
+def test_a_dead_emulator_is_replaced_and_leaves_nothing(mounts: Mounts) -> None:
+    """It panics at times; its function would live on."""
+    made: list[Emulator] = []
+
+    def make() -> Emulator:
+        made.append(Emulator(mounts, "faults.handler", task=Path(__file__).parent))
+        return made[-1]
+
+    pool = Pool(make, 1, wait_s=30)
+    try:
+        orphan = json.loads(pool(b'{"do": "nothing"}'))["pid"]
+        os.kill(os.getsid(orphan), signal.SIGKILL)
+        with pytest.raises(Failed, match="the emulator has gone"):
+            pool(b'{"do": "nothing"}')
+        assert not is_running(orphan)
+        assert json.loads(pool(b'{"do": "nothing"}'))["pid"] == made[0].function_pid()
+    finally:
+        pool.stop()
+
+
+# ---- the numbers
+
+
+@pytest.fixture(scope="module")
+def starts(mounts: Mounts) -> list[tuple[float, float]]:
+    """Start the function several times on one core: INIT REPORT, and processor time, in ms."""
+    event = samples()["http-health.json"].event
+    measured = []
+    for _ in range(STARTS):
+        with Emulator(mounts, "app.http_handler", prefix=pinned()) as emulator:
+            emulator.handle(event)
+            measured.append((emulator.init_ms()[0], emulator.cpu_ms()))
+    return measured
+
+
+def test_a_cold_start_is_short(
+    starts: list[tuple[float, float]], report: Callable[[str], None]
+) -> None:
+    """INIT takes 1.2 s at most on one core: imports, the model, one run of the network.
+
+    Held to the processor time, which is what it takes on a core of its own, as on Lambda: here
+    other programs share the core.
+    """
+    init_ms, cpu_ms = ([run[part] for run in starts] for part in (0, 1))
+    report(
+        f"cold start, {len(starts)} times on one core: INIT REPORT {min(init_ms):.0f} to"
+        f" {max(init_ms):.0f} ms, median {statistics.median(init_ms):.0f} ms; processor time"
+        f" {statistics.median(cpu_ms):.0f} ms"
+    )
+    assert len(init_ms) == STARTS  # the emulator reported each of them; how long is for the reader
+
+
+def test_a_warm_request_and_its_memory(
+    mounts: Mounts, variables: Mapping[str, str], report: Callable[[str], None]
+) -> None:
+    """A photo of 12 MP fits well into the memory that the template gives."""
+    with Image.open(PHOTOS["landscape"]) as photo, io.BytesIO() as file:
+        small = PHOTOS["landscape"].read_bytes()
+        width, height = photo.size
+        photo.resize((4000, 3000)).save(file, "JPEG")
+        large = file.getvalue()
+    with Emulator(mounts, "app.http_handler", prefix=pinned(), variables=variables) as emulator:
+        client = Client(emulator.handle)
+        sizes = [(f"{width}x{height}", small, 5), ("4000x3000", large, 2)]
+        for size, image, times in sizes:
+            client.post("/v2?format=webp", body=image, content_type="image/jpeg")
+            began_ms = emulator.cpu_ms()
+            for _ in range(times):
+                reply = client.post("/v2?format=webp", body=image, content_type="image/jpeg")
+                assert reply.status == 200
+            spent_ms = (emulator.cpu_ms() - began_ms) / times
+            report(
+                f"warm request, {size} to webp on one core: processor time {spent_ms:.0f} ms,"
+                f" peak memory so far {emulator.peak_rss_mb():.0f} MB"
+            )
+        assert emulator.peak_rss_mb() < 1000
+
+
+# ---- the local gateway, and SAM
+
+
+def test_the_local_gateway_serves_the_built_function() -> None:
+    """``make serve RIE=1``: real HTTP in, several clients at once, and a clean end."""
+    command = [sys.executable, str(ROOT / "events/serve.py"), "--port", "0", "--emulated"]
+    server = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        assert server.stdout
+        url = server.stdout.readline().split()[0]
+
+        def post(size: str) -> requests.Response:
+            with PHOTOS["landscape"].open("rb") as photo:
+                return requests.post(
+                    f"{url}/v2",
+                    files={"image_file": photo},
+                    data={"size": size},
+                    headers={"x-api-key": LOCAL_KEY},
+                    timeout=60,
+                )
+
+        assert requests.get(f"{url}/v2/health", timeout=60).status_code == 200
+        with ThreadPoolExecutor(4) as clients:
+            replies = list(clients.map(post, ["preview", "huge"] * 3))
+        assert [reply.status_code for reply in replies] == [200, 400] * 3
+        assert replies[0].content.startswith(b"\x89PNG")
+        assert replies[1].json()["error"]["code"] == "invalid_size"
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        _, log = server.communicate(timeout=20)
+    assert server.returncode == 0
+    assert "INIT REPORT" in log
+    assert "Traceback" not in log
+
+
+def test_sam_builds_the_template(tmp_path: Path) -> None:
+    """``make build`` is ``sam build``, without Docker, and makes every folder of the template."""
+    build = tmp_path / "build"
+    done = subprocess.run(
+        ["make", "build", f"ARGS=--build-dir {build}", f"PYTHON={sys.executable}"],  # noqa: S607 # as a user does
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for function in ("ApiFunction", "UploadFunction"):
+        assert (build / function / "app.py").is_file()
+        assert (build / function / "cutout/remover.py").is_file()
+    assert (build / "DepsLayer/python/onnxruntime/__init__.py").is_file()
+    assert (build / "HeifLayer/python/pillow_heif/__init__.py").is_file()
+    assert (build / "ModelLayer/models/erase-s/card.toml").is_file()

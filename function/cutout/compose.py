@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cutout.color import Color
 from cutout.decode import Photo
-from cutout.errors import UnknownForeground
+from cutout.errors import InvalidOption, UnknownForeground
 from cutout.foreground import estimate_foreground, extend_foreground
 from cutout.matte import Matte
 from cutout.options import Channels, Format, Margin, OnEmpty, Options
@@ -20,6 +20,7 @@ WHITE = Color(r=255, g=255, b=255)
 SUBJECT_ALPHA = 26
 """The least alpha, of 255, of a pixel that counts as subject (10 %)."""
 
+_MAX_CANVAS_PX = 50_000_000  # 500 px around a ribbon would be a thousand times its pixels
 _STRIP_PX = 1 << 20  # pixels composited at a time: 12 bytes each of working memory
 
 
@@ -51,6 +52,7 @@ def compose(photo: Photo, matte: Matte, options: Options) -> Cutout:
     """Return the cutout that ``options`` ask for.
 
     :raises UnknownForeground: no subject, and ``on_empty`` is ``error``.
+    :raises InvalidOption: ``invalid_crop_margin``, the canvas would be far larger than the photo.
     """
     alpha = _quantized(matte.alpha)
     subject = _subject(alpha)
@@ -59,6 +61,12 @@ def compose(photo: Photo, matte: Matte, options: Options) -> Cutout:
     frame = Box(width=photo.width, height=photo.height)
     if options.crop and subject.width:
         frame = _with_margin(subject, options.crop_margin)
+        if frame.width * frame.height > max(_MAX_CANVAS_PX, alpha.size):
+            raise InvalidOption(
+                option="crop_margin",
+                accepted=f"smaller: the canvas would be {frame.width}x{frame.height} px, and "
+                f"{_MAX_CANVAS_PX} pixels are the most",
+            )
         subject = replace(subject, top=subject.top - frame.top, left=subject.left - frame.left)
 
     pixels = np.zeros((frame.height, frame.width, 4), np.uint8)

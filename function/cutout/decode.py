@@ -32,6 +32,7 @@ Image.MAX_IMAGE_PIXELS = None
 
 _WHITES = {"I": (255.0, 65_535.0, 2.0**31 - 1), "F": (1.0, 255.0, 65_535.0, 2.0**31 - 1)}
 _STRIP_PX = 1 << 20
+_MAX_TILE_PX = 1 << 24  # a TIFF's tile may be larger than a small image, by so much
 
 _ORIENTATION_TAG = 0x0112  # EXIF 2.32, table 4
 _UPRIGHT = {
@@ -106,6 +107,7 @@ def _decode(data: bytes, pillow_format: str, limits: Limits, cap_px: int | None)
             raise ImageTooSmall(width=width, height=height)
         if width * height > limits.max_pixels:
             raise ImageTooLarge(width=width, height=height, max_pixels=limits.max_pixels)
+        _check_tile(image, limits)
         size = _capped(width, height, cap_px)
         image.draft(None, size)  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough
         image.load()
@@ -119,6 +121,17 @@ def _decode(data: bytes, pillow_format: str, limits: Limits, cap_px: int | None)
             plane = plane.transpose(_UPRIGHT[orientation])  # noqa: PLW2901
         planes[index] = plane
     return Photo(pixels=_array(planes[0]), alpha=None if alpha is None else _array(planes[1]))
+
+
+def _check_tile(image: Image.Image, limits: Limits) -> None:
+    """Hold a TIFF's tile, which is decoded whole however small the image is, to the same limit.
+
+    :raises ImageTooLarge: it has more pixels than ``limits`` allow.
+    """
+    tags = getattr(image, "tag_v2", {})
+    width, height = int(tags.get(322, 0)), int(tags.get(323, 0))  # TIFF 6.0, section 15
+    if width * height > min(limits.max_pixels, max(_MAX_TILE_PX, 4 * image.width * image.height)):
+        raise ImageTooLarge(width=width, height=height, max_pixels=limits.max_pixels)
 
 
 def _array(image: Image.Image) -> NDArray[np.uint8]:

@@ -147,7 +147,7 @@ CODECS = {
     Format.PNG: Codec(media_type="image/png", write=_png, max_side_px=_ANY_SIDE_PX),
     Format.JPG: Codec(media_type="image/jpeg", write=_jpg, max_side_px=65_500),
     Format.WEBP: Codec(media_type="image/webp", write=_webp, max_side_px=16_383),
-    Format.AVIF: Codec(media_type="image/avif", write=_avif, max_side_px=65_535),
+    Format.AVIF: Codec(media_type="image/avif", write=_avif, max_side_px=32_768),
     Format.BMP: Codec(media_type="image/bmp", write=_bmp, max_side_px=_ANY_SIDE_PX),
     Format.GIF: Codec(media_type="image/gif", write=_gif, max_side_px=65_535),
     Format.TIFF: Codec(media_type="image/tiff", write=_tiff, max_side_px=_ANY_SIDE_PX),

@@ -22,9 +22,9 @@ def estimate_foreground(photo: Photo, matte: Matte) -> NDArray[np.uint8]:
     """
     alpha = matte.alpha
     height, width = alpha.shape
-    step = _step(height, width)
-    subject = _filled(*_gathered(photo.pixels, alpha, step, inverse=False))
-    behind = _filled(*_gathered(photo.pixels, alpha, step, inverse=True))
+    step, stride = _step(height, width)
+    subject = _filled(*_gathered(photo.pixels, alpha, step, stride, inverse=False))
+    behind = _filled(*_gathered(photo.pixels, alpha, step, stride, inverse=True))
     colours = np.concatenate([subject, behind])
     result = np.zeros_like(photo.pixels)
     for rows, columns in tiles(height, width, step):
@@ -32,19 +32,18 @@ def estimate_foreground(photo: Photo, matte: Matte) -> NDArray[np.uint8]:
         if not part.any():
             continue
         tile, own = result[rows, columns], photo.pixels[rows, columns]
-        if part.min() == 1:
+        solid = part == 1
+        if solid.all():
             tile[:] = own
             continue
-        local = _enlarged(colours, rows, columns, height, width)
-        for channel in range(3):
-            ours, theirs = local[channel], local[channel + 3]
-            rest = own[..., channel] - theirs
-            rest -= part * (ours - theirs)
-            rest *= part
-            rest += ours
-            np.clip(rest + 0.5, 0, 255, out=rest)
-            tile[..., channel] = np.where(part == 1, own[..., channel], rest)
-        tile[part == 0] = 0
+        _add(tile, own.transpose(2, 0, 1), solid)
+        mixed = (part > 0) & ~solid
+        if mixed.any():
+            # Only the rectangle around the edge: half of a tile's pixels, often fewer.
+            down, across = _extent(mixed.any(axis=1)), _extent(mixed.any(axis=0))
+            local = _enlarged(colours, _within(rows, down), _within(columns, across), alpha.shape)
+            estimate = _unmixed(own[down, across], part[down, across], local[:3], local[3:])
+            _add(tile[down, across], estimate.astype(np.uint8), mixed[down, across])
     return result
 
 
@@ -57,27 +56,67 @@ def extend_foreground(
     matte gives 0 everywhere.
     """
     height, width = alpha.shape
-    step = _step(height, width)
-    colours = _filled(*_gathered(pixels, alpha, step, inverse=False))
+    step, stride = _step(height, width)
+    colours = _filled(*_gathered(pixels, alpha, step, stride, inverse=False))
     result = pixels.copy()
     for rows, columns in tiles(height, width, step):
         empty = alpha[rows, columns] == 0
         if empty.any():
-            local = _enlarged(colours, rows, columns, height, width)
-            spread = np.clip(local.transpose(1, 2, 0) + 0.5, 0, 255)
-            np.copyto(result[rows, columns], spread, where=empty[..., None], casting="unsafe")
+            tile, local = result[rows, columns], _enlarged(colours, rows, columns, alpha.shape)
+            local += 0.5
+            spread = np.clip(local, 0, 255, out=local).astype(np.uint8)
+            for channel in range(3):
+                np.copyto(tile[..., channel], spread[channel], where=empty)
     return result
 
 
-def _step(height: int, width: int) -> int:
-    """Return how many photo pixels, on either axis, share a cell of spread colour."""
-    return math.ceil(math.sqrt(height * width / _FILLED_PX))
+def _add(target: NDArray[np.uint8], planes: NDArray[np.uint8], where: NDArray[np.bool_]) -> None:
+    """Add ``planes``, (3, H, W), to ``target``, (H, W, 3), which is 0 where ``where`` is true."""
+    for channel, plane in enumerate(planes):  # a mask over pixels takes numpy five times as long
+        target[..., channel] += plane * where
+
+
+def _extent(used: NDArray[np.bool_]) -> slice:
+    """Return the least range that holds all that is true, of which there is some."""
+    places = np.flatnonzero(used)
+    return slice(int(places[0]), int(places[-1]) + 1)
+
+
+def _within(part: slice, inner: slice) -> slice:
+    """Return a range of a part of a side as a range of the whole side."""
+    return slice(part.start + inner.start, part.start + inner.stop)
+
+
+def _unmixed(own: NDArray[np.uint8], alpha: Plane, subject: Plane, behind: Plane) -> Plane:
+    """Return F + α(I - B - α(F - B)) + ½, float32 (3, H, W) 0..255, ready to be cut to uint8.
+
+    I is ``own``, (H, W, 3); F and B, (3, H, W), are ``subject`` and ``behind``.
+    """
+    estimate = behind - subject
+    estimate *= alpha
+    estimate += own.transpose(2, 0, 1)
+    estimate -= behind
+    estimate *= alpha
+    estimate += subject
+    estimate += 0.5
+    return np.clip(estimate, 0, 255, out=estimate)
+
+
+def _step(height: int, width: int) -> tuple[int, int]:
+    """Return how many photo pixels, on either axis, share a cell of spread colour; and of how many.
+
+    The second is the stride of the pixels that are looked at: at least three to a cell's side.
+    """
+    least = math.ceil(math.sqrt(height * width / _FILLED_PX))
+    stride = max(1, least // 3)
+    return -(-least // stride) * stride, stride
 
 
 def _gathered(
     pixels: NDArray[np.uint8],
     alpha: NDArray[np.uint8] | NDArray[np.float32],
     step: int,
+    stride: int,
     *,
     inverse: bool,
 ) -> tuple[Plane, Plane]:
@@ -99,14 +138,16 @@ def _gathered(
             slice(rows.start // step, -(-rows.stop // step)),
             slice(columns.start // step, -(-columns.stop // step)),
         )
-        own = pixels[rows, columns]
         if low == high:  # far from the edge one sample is as good as the mean
-            colour[:, *cells] = own[::step, ::step].transpose(2, 0, 1)
-            weight[cells] = _steep(low / top, inverse=inverse)
+            colour[:, *cells] = pixels[rows, columns][::step, ::step].transpose(2, 0, 1)
+            weight[cells] = _steep(np.divide(low, top, dtype=np.float32), inverse=inverse)
             continue
-        own_weight = _steep(np.divide(part, top, dtype=np.float32), inverse=inverse)
-        sums = np.stack([own_weight, *(own[..., channel] * own_weight for channel in range(3))])
-        sums = _summed(sums, step)
+        own = pixels[rows, columns][::stride, ::stride].transpose(2, 0, 1)
+        share = np.divide(part[::stride, ::stride], top, dtype=np.float32)
+        sums = np.empty((4, *share.shape), np.float32)
+        sums[0] = _steep(share, inverse=inverse)
+        np.multiply(own, sums[0], out=sums[1:])
+        sums = _summed(sums, step // stride)
         weight[cells] = sums[0]
         colour[:, *cells] = sums[1:] / np.maximum(sums[0], np.float32(1e-30))
     np.minimum(weight, 1, out=weight)
@@ -165,8 +206,9 @@ def _doubled(planes: Plane, axis: int) -> Plane:
     return np.moveaxis(doubled, 0, axis)
 
 
-def _enlarged(colours: Plane, rows: slice, columns: slice, height: int, width: int) -> Plane:
-    """Return a tile of ``colours``, float32 (C, h, w), at the photo's size."""
-    down, cells_down = interpolation(rows, height, colours.shape[1])
-    across, cells_across = interpolation(columns, width, colours.shape[2])
-    return np.asarray(down @ colours[:, cells_down, cells_across] @ across.T, np.float32)
+def _enlarged(colours: Plane, rows: slice, columns: slice, shape: tuple[int, ...]) -> Plane:
+    """Return part of ``colours``, float32 (C, h, w), at the size (H, W) of the photo."""
+    down, cells_down = interpolation(rows, shape[0], colours.shape[1])
+    across, cells_across = interpolation(columns, shape[1], colours.shape[2])
+    enlarged: Plane = np.matmul(down @ colours[:, cells_down, cells_across], across.T)
+    return enlarged

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from cutout.color import Color
 from cutout.compose import Box, Cutout, compose, flatten
 from cutout.decode import Photo
-from cutout.errors import UnknownForeground
+from cutout.errors import InvalidOption, UnknownForeground
 from cutout.matte import Matte
 from cutout.options import Channels, Format, Length, Margin, OnEmpty, Options
 
@@ -120,6 +120,15 @@ def test_crop_margin_keeps_what_is_faint_around_the_subject() -> None:
     """A margin shows the photo's matte, not an empty frame."""
     faint = matte(edge=20 / 255)
     assert composed(faint, crop=True, crop_margin=every(pixels_px(1))).pixels[0, 0, 3] == 20
+
+
+def test_crop_margin_cannot_multiply_a_ribbon() -> None:
+    """500 px around 2 x 60,000 px are a canvas of 61 million."""
+    alpha = np.ones((2, 60_000), np.float32)
+    photo = Photo(pixels=np.zeros((2, 60_000, 3), np.uint8), alpha=None)
+    with pytest.raises(InvalidOption) as refusal:
+        compose(photo, Matte(alpha=alpha), Options(crop=True, crop_margin=every(pixels_px(500))))
+    assert refusal.value.code == "invalid_crop_margin"
 
 
 def test_crop_margin_without_crop_does_nothing() -> None:

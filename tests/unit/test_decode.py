@@ -356,6 +356,21 @@ def test_the_limit_is_checked_from_the_header() -> None:
     )
 
 
+def test_a_tiffs_tile_is_held_to_the_limit_too() -> None:
+    """A tile of 7,000 px squared around an image of 16 would be decoded whole."""
+    with io.BytesIO() as file:
+        tifffile.imwrite(
+            file,
+            np.zeros((16, 16, 3), np.uint8),
+            tile=(7008, 7008),
+            photometric="rgb",
+            compression="zlib",
+        )
+        data = file.getvalue()
+    with pytest.raises(ImageTooLarge):
+        read(data)
+
+
 def test_the_limit_itself_passes() -> None:
     """At most means at most."""
     data = encoded(ASTRONAUT, "PNG")

@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 PORT ?= 3000
+S3_PORT ?= 5555
 PAYLOAD ?= 1.0
 OUT ?= demo
 ARCHITECTURE ?= x86_64
@@ -23,7 +24,7 @@ STAMP := $(VENV)/.made-$(call key,$(REQUIREMENTS))
 CHECKOV := $(VENV)/checkov/.made-$(call key,tests/template/requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test serve invoke e2e build deploy bench lint clean FORCE
+.PHONY: help demo test serve serve-s3 invoke e2e build deploy bench lint clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +39,9 @@ test: $(STAMP) ## Run the tests; ARGS="-k color" for some of them
 serve: $(STAMP) ## The API on http://127.0.0.1:3000 with the key "local"; PORT= PAYLOAD=1.0|2.0 RIE=1
 	@exec $(RUN) events/serve.py --port $(PORT) --payload $(PAYLOAD) \
 	  $(if $(filter-out 0,$(RIE)),--emulated) $(ARGS)
+
+serve-s3: $(STAMP) ## The API, and S3 whose uploads are worked on; PORT= S3_PORT= PAYLOAD=
+	@exec $(RUN) events/serve_s3.py --port $(PORT) --s3-port $(S3_PORT) --payload $(PAYLOAD) $(ARGS)
 
 invoke: $(STAMP) ## Send one event to the function: EVENT=events/http-multipart.json OUT=demo
 	@exec $(RUN) events/invoke.py --out "$(OUT)" $(ARGS) $(if $(EVENT),"$(EVENT)")

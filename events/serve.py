@@ -277,7 +277,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _on_signals() -> Callable[[], None]:
+def on_signals() -> Callable[[], None]:
     """Return what waits for SIGTERM or SIGINT; one that came before counts.
 
     The signals only leave a mark, so that none of them, and no second one, can interrupt the work.
@@ -294,7 +294,7 @@ def _on_signals() -> Callable[[], None]:
 
 def run(arguments: argparse.Namespace, output: TextIO) -> int:
     """Serve until a signal comes; return the exit status."""
-    wait_for_signal = _on_signals()
+    wait_for_signal = on_signals()
     gateway: Gateway = HttpGateway()
     if arguments.payload == "1.0":
         gateway = RestGateway.of(read_template(arguments.template))

@@ -15,9 +15,12 @@ from cutout.api import Api
 from cutout.card import read_card
 from cutout.config import Settings, read_settings
 from cutout.decode import Limits
-from cutout.errors import ModelUnavailable, StorageDisabled
+from cutout.errors import ModelUnavailable
 from cutout.model import load_network
 from cutout.remover import Model, Remover
+from cutout.store import Store
+from cutout.transfer import Transfer
+from cutout.uploads import Uploads
 
 LAYER_MODELS = Path("/opt/models")
 LOCAL_MODELS = Path(__file__).resolve().parent.parent / "models"
@@ -49,7 +52,15 @@ def _warm(remover: Remover) -> None:
 
 remover = Remover(load_model(settings), Limits(max_pixels=settings.max_pixels))
 _warm(remover)
-api = Api(remover=remover, settings=settings, logger=logger, metrics=metrics)
+store = Store()
+api = Api(
+    remover=remover,
+    settings=settings,
+    logger=logger,
+    metrics=metrics,
+    transfer=Transfer(store, settings) if settings.has_storage else None,
+)
+uploads = Uploads(remover=remover, store=store, settings=settings, logger=logger, metrics=metrics)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -60,12 +71,13 @@ def http_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any
 
 
 @logger.inject_lambda_context(clear_state=True)
-def upload_handler(event: dict[str, Any], context: LambdaContext) -> None:
-    """Refuse an S3 event, by raising, so that the platform keeps it: there is no bucket yet.
+@metrics.log_metrics(capture_cold_start_metric=True)
+def upload_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
+    """Work on S3's objects: from S3 itself, SQS, EventBridge or S3 Batch Operations.
 
-    :raises StorageDisabled: always.
+    :raises CutoutError: what must not be lost, so that the platform keeps the event.
     """
-    raise StorageDisabled
+    return uploads.handle(event, context)
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:

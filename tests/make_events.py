@@ -226,6 +226,97 @@ def s3_put_event(bucket: str, key: str, size: int) -> Event:
     }
 
 
+def s3_test_event(bucket: str) -> Event:
+    """Return what S3 sends when a notification is set up."""
+    return {
+        "Service": "Amazon S3",
+        "Event": "s3:TestEvent",
+        "Time": _TIME.strftime("%Y-%m-%dT%H:%M:%S.") + "000Z",
+        "Bucket": bucket,
+        "RequestId": "5582815E1AEA5ADF",
+        "HostId": base64.b64encode(hashlib.sha384(bucket.encode()).digest()).decode(),
+    }
+
+
+def eventbridge_event(bucket: str, key: str, size: int) -> Event:
+    """Return EventBridge's event of an upload; its key is not encoded."""
+    return {
+        "version": "0",
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, key)),
+        "detail-type": "Object Created",
+        "source": "aws.s3",
+        "account": _ACCOUNT,
+        "time": _TIME.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": _REGION,
+        "resources": [f"arn:aws:s3:::{bucket}"],
+        "detail": {
+            "version": "0",
+            "bucket": {"name": bucket},
+            "object": {
+                "key": key,
+                "size": size,
+                "etag": hashlib.md5(key.encode(), usedforsecurity=False).hexdigest(),
+                "version-id": "3HL4kqtJvjVBH40Nrjfkd0TLBPzVEXAM",
+                "sequencer": "0066D43A2C5B7E91F0",
+            },
+            "request-id": hashlib.sha256(key.encode()).hexdigest()[:16].upper(),
+            "requester": _ACCOUNT,
+            "source-ip-address": _SOURCE_IP,
+            "reason": "PutObject",
+        },
+    }
+
+
+def sqs_event(*bodies: object) -> Event:
+    """Return the messages as Lambda takes them from the queue; a body that is no text is JSON."""
+    texts = [body if isinstance(body, str) else json.dumps(body) for body in bodies]
+    return {
+        "Records": [
+            {
+                "messageId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{number} {text}")),
+                "receiptHandle": base64.b64encode(hashlib.sha512(text.encode()).digest()).decode(),
+                "body": text,
+                "attributes": {
+                    "ApproximateReceiveCount": "1",
+                    "SentTimestamp": str(_TIME_MS),
+                    "SenderId": "AIDAEXAMPLEUPLOADER01",
+                    "ApproximateFirstReceiveTimestamp": str(_TIME_MS + 12),
+                },
+                "messageAttributes": {},
+                "md5OfBody": hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(),
+                "eventSource": "aws:sqs",
+                "eventSourceARN": f"arn:aws:sqs:{_REGION}:{_ACCOUNT}:cutout-uploads",
+                "awsRegion": _REGION,
+            }
+            for number, text in enumerate(texts)
+        ]
+    }
+
+
+def s3_batch_event(
+    bucket: str, key: str, *, schema: str, arguments: Mapping[str, str] | None = None
+) -> Event:
+    """Return the invocation for one object by an S3 Batch Operations job."""
+    job: Event = {"id": str(uuid.uuid5(uuid.NAMESPACE_URL, bucket))}
+    where = {"s3BucketArn": f"arn:aws:s3:::{bucket}"}
+    if schema == "2.0":
+        job["userArguments"] = dict(arguments or {})
+        where = {"s3Bucket": bucket}
+    return {
+        "invocationSchemaVersion": schema,
+        "invocationId": base64.b64encode(hashlib.sha256(key.encode()).digest()).decode(),
+        "job": job,
+        "tasks": [
+            {
+                "taskId": base64.b64encode(hashlib.sha384(key.encode()).digest()).decode(),
+                "s3Key": quote_plus(key, safe="/"),
+                "s3VersionId": None,
+                **where,
+            }
+        ],
+    }
+
+
 def multipart(
     fields: Sequence[tuple[str, str]], image: bytes | None = None, filename: str = "photo.jpg"
 ) -> tuple[dict[str, str], bytes]:
@@ -272,9 +363,30 @@ def samples() -> dict[str, Sample]:
         table[f"httpapi-{request.name}.json"] = Sample(
             event=http_api_event(request), status=status, code=code
         )
-    upload = s3_put_event("cutout-input-123456789012", "uploads/a cat.jpg", PHOTO.stat().st_size)
-    table["s3-put.json"] = Sample(event=upload, status=None)
+    # Without a bucket the function raises, so that the platform keeps an event.
+    table |= {name: Sample(event=event, status=None) for name, event in _storage_events()}
     return table
+
+
+def _storage_events() -> Iterator[tuple[str, Event]]:
+    bucket, key, size = "cutout-input-123456789012", "uploads/a cat.jpg", PHOTO.stat().st_size
+    put = s3_put_event(bucket, key, size)
+    another = s3_put_event(bucket, "uploads/büro/100% + 1.png", size)
+    created = eventbridge_event(bucket, "uploads/test+b 100%.png", size)
+    removed = s3_put_event(bucket, key, size)
+    removed["Records"][0]["eventName"] = "ObjectRemoved:DeleteMarkerCreated"
+    yield "s3-put.json", put
+    yield "s3-several.json", {"Records": put["Records"] + another["Records"]}
+    yield "s3-removed.json", removed
+    yield "s3-test.json", s3_test_event(bucket)
+    yield "s3-eventbridge.json", created
+    yield "sqs-s3.json", sqs_event(put)
+    yield "sqs-eventbridge.json", sqs_event(created)
+    yield "sqs-several.json", sqs_event(put, created, s3_test_event(bucket), "not JSON")
+    yield "s3batch-1.json", s3_batch_event("shop-photos", "2026/a cat.jpg", schema="1.0")
+    arguments = {"format": "webp", "bg_color": "white"}
+    second = s3_batch_event("shop-photos", "2026/a cat.jpg", schema="2.0", arguments=arguments)
+    yield "s3batch-2.json", second
 
 
 def text_of(event: Event) -> str:

@@ -21,7 +21,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cutout.body import Source, decode_base64, only_source, parse_body, split_sources
+from cutout.body import Body, Source, decode_base64, only_source, parse_body, split_sources
 from cutout.config import KeyCheck, Settings
 from cutout.encode import CODECS
 from cutout.errors import (
@@ -31,20 +31,28 @@ from cutout.errors import (
     InvalidApiKey,
     MethodNotAllowed,
     NotFound,
+    ResultTooLarge,
     StorageDisabled,
+    UnsupportedMediaType,
 )
 from cutout.options import Channels, Delivery, parse_options
 from cutout.remover import Remover, Result
 from cutout.reply import (
     EXPOSED_HEADERS,
     Reply,
+    disposition,
     document_reply,
     error_reply,
+    file_name,
     image_reply,
     json_reply,
+    link_reply,
     mask_reply,
+    upload_reply,
 )
 from cutout.request import MAX_REQUEST_BYTES, Request
+from cutout.store import Content
+from cutout.transfer import Transfer, media_type_in
 
 SERVER_FAULT = 500
 """From this status on the fault is ours and a retry may help."""
@@ -66,9 +74,17 @@ class Api:
     """The HTTP edge of one deployment. One event at a time, as Lambda sends them."""
 
     def __init__(
-        self, *, remover: Remover, settings: Settings, logger: Logger, metrics: Metrics
+        self,
+        *,
+        remover: Remover,
+        settings: Settings,
+        logger: Logger,
+        metrics: Metrics,
+        transfer: Transfer | None = None,
     ) -> None:
+        """Answer with these parts; without ``transfer`` the deployment has no bucket."""
         self._remover = remover
+        self._transfer = transfer
         self._settings = settings
         self._logger = logger
         self._metrics = metrics
@@ -183,24 +199,55 @@ class Api:
         sources, fields = split_sources(body, request.query)
         options, ignored = parse_options(fields)
         if options.response is Delivery.URL:
-            raise StorageDisabled
+            self._storage()
         source = only_source(sources)
         wants_mask = source.name == "image"
         if wants_mask:
             options = replace(options, channels=Channels.ALPHA)
         left_ms = self._router.lambda_context.get_remaining_time_in_millis()
         result = self._remover.remove(
-            _image_of(source), options, budget_ms=left_ms - _DEADLINE_RESERVE_MS
+            self._image_of(source), options, budget_ms=left_ms - _DEADLINE_RESERVE_MS
         )
         self._measure(result)
-        if wants_mask:
-            return mask_reply(result, ignored)
-        if request.wants_json():
-            return document_reply(result, ignored, request.request_id)
-        return image_reply(result, options, ignored)
+        wants_json = wants_mask or request.wants_json()
+        if options.response is not Delivery.URL:
+            try:
+                if wants_mask:
+                    return mask_reply(result, ignored)
+                if wants_json:
+                    return document_reply(result, ignored, request.request_id)
+                return image_reply(result, options, ignored)
+            except ResultTooLarge:
+                if self._transfer is None or options.response is Delivery.INLINE:
+                    raise
+        content = Content(
+            body=result.file.body,
+            media_type=result.file.media_type,
+            disposition=disposition(result, options),
+        )
+        link = self._storage().keep(content, file_name(result, options))
+        redirects = options.response is Delivery.AUTO and not wants_json
+        return link_reply(result, link, ignored, request.request_id, redirects=redirects)
 
-    def _make_upload(self, _: Request) -> Reply:
-        raise StorageDisabled
+    def _make_upload(self, request: Request) -> Reply:
+        transfer = self._storage()
+        data = request.body()
+        body = parse_body(request.headers.get("content-type", ""), data) if data else Body()
+        if body.raw is not None:
+            raise UnsupportedMediaType
+        media_type, ignored = media_type_in((*body.fields, *request.query))
+        upload = transfer.offer(media_type)
+        max_bytes = self._settings.max_object_bytes
+        return upload_reply(upload, max_bytes, ignored, request.request_id)
+
+    def _storage(self) -> Transfer:
+        """Return the way through the buckets.
+
+        :raises StorageDisabled: there are none.
+        """
+        if self._transfer is None:
+            raise StorageDisabled
+        return self._transfer
 
     def _show_account(self, request: Request) -> Reply:
         return json_reply(
@@ -214,7 +261,7 @@ class Api:
                 "limits": {
                     "max_pixels": self._settings.max_pixels,
                     "max_request_bytes": MAX_REQUEST_BYTES,
-                    "max_upload_bytes": 0,  # no bucket, no uploads
+                    "max_upload_bytes": self._settings.max_object_bytes if self._transfer else 0,
                     "formats_in": FORMATS_IN,
                     "formats_out": [name.value for name in CODECS],
                 },
@@ -226,28 +273,29 @@ class Api:
             self._remover.check()
         return json_reply({"status": "ok", "request_id": request.request_id})
 
+    def _image_of(self, source: Source) -> bytes:
+        """Return the source's bytes.
+
+        :raises InvalidBase64: a field is not base64.
+        :raises ImageUrlDisabled: no deployment fetches URLs yet.
+        :raises StorageDisabled: a key, and no bucket.
+        :raises InvalidImageKey: a key of no upload.
+        :raises ObjectTooLarge: the upload is larger than the deployment reads.
+        """
+        if isinstance(source.value, bytes):
+            return source.value
+        if source.name == "image_url":
+            raise ImageUrlDisabled
+        if source.name == "image_key":
+            return self._storage().fetch(source.value)
+        return decode_base64(source.name, source.value)
+
     def _measure(self, result: Result) -> None:
         for stage, elapsed_ms in result.report.stage_ms.items():
             self._metrics.add_metric(
                 name=f"{stage.capitalize()}Time", unit=MetricUnit.Milliseconds, value=elapsed_ms
             )
         self._metrics.add_metric(name="Pixels", unit=MetricUnit.Count, value=result.report.photo_px)
-
-
-def _image_of(source: Source) -> bytes:
-    """Return the source's bytes.
-
-    :raises InvalidBase64: a field is not base64.
-    :raises ImageUrlDisabled: no deployment fetches URLs yet.
-    :raises StorageDisabled: no deployment has a bucket yet.
-    """
-    if isinstance(source.value, bytes):
-        return source.value
-    if source.name == "image_url":
-        raise ImageUrlDisabled
-    if source.name == "image_key":
-        raise StorageDisabled
-    return decode_base64(source.name, source.value)
 
 
 def _check_key(request: Request, settings: Settings) -> None:

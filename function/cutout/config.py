@@ -5,8 +5,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import parse_qsl
 
-from cutout.errors import InvalidSettings
+from cutout.errors import CutoutError, InvalidSettings
+from cutout.options import parse_options
+
+INCOMING_PREFIX = "incoming/"
+"""Where in the input bucket ``POST /v2/uploads`` takes images; they start nothing by themselves."""
+
+RESULTS_PREFIX = "results/"
+"""Where in the result bucket the API puts what does not go into a reply."""
+
+# The prefixes stand in the template's rules and policies, where these signs need no escape.
+_PREFIX = re.compile(r"([A-Za-z0-9_.-]+/)+")
+_MAX_PREFIX_BYTES = 100
+# Capitals are in S3's oldest names, and in what SAM puts for a bucket that a local run does not have.
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 
 
 class KeyCheck(StrEnum):
@@ -21,7 +35,9 @@ class Settings:
     """One deployment.
 
     ``model_dir`` holds a folder per model (``None``: the places where deployments put it);
-    ``api_key_hashes`` are lower-case SHA-256 hex digests of the accepted keys.
+    ``api_key_hashes`` are lower-case SHA-256 hex digests of the accepted keys. Without both buckets
+    there is no storage. ``default_options`` are wire fields that every S3 object gets unless it
+    says otherwise.
     """
 
     model_dir: Path | None = None
@@ -30,8 +46,21 @@ class Settings:
     allowed_origin: str = "*"
     keys_checked_by: KeyCheck = KeyCheck.FUNCTION
     api_key_hashes: frozenset[str] = frozenset()
+    input_bucket: str = ""
+    result_bucket: str = ""
+    upload_prefix: str = "uploads/"
+    target_prefix: str = "cutouts/"
+    catalogue_buckets: frozenset[str] = frozenset()
+    max_object_bytes: int = 64_000_000
+    result_url_seconds: int = 3_600
+    default_options: tuple[tuple[str, str], ...] = ()
     service: str = "cutout"
     metrics_namespace: str = "Cutout"
+
+    @property
+    def has_storage(self) -> bool:
+        """Whether the deployment has its two buckets."""
+        return bool(self.input_bucket and self.result_bucket)
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -63,6 +92,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if not all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in hashes):
         problems.append("API_KEY_HASHES must be SHA-256 hex digests, with commas between them")
 
+    problems += _storage_problems(given)
     if problems:
         raise InvalidSettings(problems="; ".join(problems))
     return Settings(
@@ -72,6 +102,74 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         allowed_origin=allowed_origin,
         keys_checked_by=KeyCheck(keys_checked_by),
         api_key_hashes=hashes,
+        input_bucket=given.get("INPUT_BUCKET", default.input_bucket),
+        result_bucket=given.get("RESULT_BUCKET", default.result_bucket),
+        upload_prefix=given.get("UPLOAD_PREFIX", default.upload_prefix),
+        target_prefix=given.get("TARGET_PREFIX", default.target_prefix),
+        catalogue_buckets=_names(given.get("CATALOGUE_BUCKETS", "")),
+        max_object_bytes=int(given.get("MAX_OBJECT_BYTES", default.max_object_bytes)),
+        result_url_seconds=int(given.get("RESULT_URL_SECONDS", default.result_url_seconds)),
+        default_options=tuple(parse_qsl(given.get("DEFAULT_OPTIONS", ""), keep_blank_values=True)),
         service=given.get("POWERTOOLS_SERVICE_NAME", default.service),
         metrics_namespace=given.get("POWERTOOLS_METRICS_NAMESPACE", default.metrics_namespace),
     )
+
+
+def _names(text: str) -> frozenset[str]:
+    """Return the names in a list with commas or spaces between them."""
+    return frozenset(text.replace(",", " ").split())
+
+
+def _storage_problems(given: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with the variables of S3."""
+    default = Settings()
+    problems = [
+        f"{name} must be a bucket's name"
+        for name in ("INPUT_BUCKET", "RESULT_BUCKET")
+        if name in given and not _BUCKET.fullmatch(given[name])
+    ]
+    if not all(_BUCKET.fullmatch(name) for name in _names(given.get("CATALOGUE_BUCKETS", ""))):
+        problems.append("CATALOGUE_BUCKETS must be names of buckets with commas between them")
+
+    upload = given.get("UPLOAD_PREFIX", default.upload_prefix)
+    target = given.get("TARGET_PREFIX", default.target_prefix)
+    reserved = {
+        "UPLOAD_PREFIX": (upload, INCOMING_PREFIX),
+        "TARGET_PREFIX": (target, RESULTS_PREFIX),
+    }
+    problems += [
+        f"{name} must be folders such as {getattr(default, name.lower())}, of at most "
+        f"{_MAX_PREFIX_BYTES} bytes, outside {other}"
+        for name, (prefix, other) in reserved.items()
+        if len(prefix) > _MAX_PREFIX_BYTES or not _PREFIX.fullmatch(prefix) or _meet(prefix, other)
+    ]
+    one_bucket = "INPUT_BUCKET" in given and given["INPUT_BUCKET"] == given.get("RESULT_BUCKET")
+    if one_bucket and (_meet(upload, target) or _meet(upload, RESULTS_PREFIX)):
+        problems.append("UPLOAD_PREFIX must lie apart from what is written to the same bucket")
+
+    # The longest life of a SigV4 URL is a week.
+    for name, longest in {"MAX_OBJECT_BYTES": 9_999_999_999, "RESULT_URL_SECONDS": 604_800}.items():
+        if not re.fullmatch(r"[1-9][0-9]{0,9}", given.get(name, "1")) or (
+            int(given.get(name, "1")) > longest
+        ):
+            problems.append(f"{name} must be an integer from 1 to {longest}")
+    if problem := _options_problem(given.get("DEFAULT_OPTIONS", "")):
+        problems.append(f"DEFAULT_OPTIONS: {problem}")
+    return problems
+
+
+def _meet(one: str, other: str) -> bool:
+    """Tell whether a key can be under both prefixes."""
+    return one.startswith(other) or other.startswith(one)
+
+
+def _options_problem(query: str) -> str:
+    """Return what is wrong with options in the form of a query string; empty if nothing is."""
+    try:
+        fields = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+        _, unknown = parse_options(fields)
+    except CutoutError as error:
+        return str(error)
+    except ValueError:
+        return "must be options such as format=webp&bg_color=white"
+    return f"there is no option {unknown[0]}" if unknown else ""

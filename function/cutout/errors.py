@@ -17,18 +17,23 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
     ├── InvalidMultipart            400 invalid_multipart
     ├── InvalidImage                400 invalid_image
     ├── ImageTooSmall               400 image_too_small
+    ├── InvalidImageKey             400 invalid_image_key
     ├── InvalidApiKey               401 invalid_api_key
     ├── ImageUrlDisabled            403 image_url_disabled
     ├── StorageDisabled             403 storage_disabled
     ├── NotFound                    404 not_found
     ├── MethodNotAllowed            405 method_not_allowed
     ├── PayloadTooLarge             413 payload_too_large
+    ├── ObjectTooLarge              413 payload_too_large
     ├── ImageTooLarge               413 image_too_large
     ├── ResultTooLarge              413 result_too_large
     ├── UnsupportedMediaType        415 unsupported_media_type
     ├── UnsupportedImageFormat      415 unsupported_image_format
     ├── UnknownForeground           422 unknown_foreground
     ├── InvalidSettings             500 internal_error     the deployment's own variables
+    ├── StorageFailed               500 internal_error     S3 refuses or does not answer
+    ├── UnknownEvent                500 internal_error     an event of no kind that is known
+    ├── UploadsFailed               500 internal_error     some of an S3 event's objects
     ├── ModelUnavailable            503 model_unavailable
     └── OutOfTime                   504 timeout
 """
@@ -149,6 +154,18 @@ class ImageTooSmall(CutoutError):
     text = "The image is {width}x{height} px; each side must be at least 2 px."
 
 
+class InvalidImageKey(CutoutError):
+    """``image_key`` names no uploaded object: fact ``prefix``, where uploads are."""
+
+    status = 400
+    code = "invalid_image_key"
+    text = (
+        "image_key must be a key that POST /v2/uploads gave, under {prefix}, whose upload is "
+        "complete."
+    )
+    accepted = "a key under {prefix} whose upload is complete"
+
+
 class InvalidApiKey(CutoutError):
     """No key, or one that is not ours."""
 
@@ -205,6 +222,15 @@ class PayloadTooLarge(CutoutError):
         "The body is larger than {max_bytes} bytes. For larger images get an upload from "
         "POST /v2/uploads and send its image_key."
     )
+    accepted = "at most {max_bytes} bytes"
+
+
+class ObjectTooLarge(CutoutError):
+    """More bytes than the deployment reads of one S3 object: fact ``max_bytes``."""
+
+    status = 413
+    code = "payload_too_large"
+    text = "The object is larger than {max_bytes} bytes."
     accepted = "at most {max_bytes} bytes"
 
 
@@ -266,6 +292,22 @@ class InvalidSettings(CutoutError):
     """The deployment's variables are wrong; fact ``problems`` names each. Seen only at start."""
 
     text = "Invalid settings: {problems}"
+
+
+class StorageFailed(CutoutError):
+    """S3 refused, failed or did not answer: facts ``call`` and ``reason`` are for the log only."""
+
+
+class UnknownEvent(CutoutError):
+    """An event, or a message in it, of no kind that is known: fact ``reason``."""
+
+    text = "The event cannot be read: {reason}"
+
+
+class UploadsFailed(CutoutError):
+    """Some objects of an S3 event failed, and the platform must send all again: fact ``failed``."""
+
+    text = "{failed} of the event's objects failed; the log says why."
 
 
 class ModelUnavailable(CutoutError):

@@ -338,6 +338,27 @@ _BY_NAME = {option.name: option for option in OPTIONS}
 _BACKGROUNDS = ("bg_color", "bg_image_file", "bg_image_url", "bg_blur")
 
 
+def overlay(*layers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return the fields of all layers that options have, a later layer's over an earlier one's.
+
+    Names are lower case in it, with ``-`` as ``_``. An absent (empty) field changes nothing, and
+    a background takes the place of any other background.
+    """
+    merged: list[tuple[str, str]] = []
+    for layer in layers:
+        named = [(name.lower().replace("-", "_"), value) for name, value in layer]
+        given = [
+            (name, value)
+            for name, value in named
+            if name in _BY_NAME and (value or name == "bg_color")
+        ]
+        covered = {name for name, _ in given}
+        if covered & set(_BACKGROUNDS):
+            covered |= set(_BACKGROUNDS)
+        merged = [field for field in merged if field[0] not in covered] + given
+    return tuple(merged)
+
+
 def parse_options(fields: Iterable[tuple[str, object]]) -> tuple[Options, tuple[str, ...]]:
     """Return the typed options of a request, and the names of the fields that no option has.
 

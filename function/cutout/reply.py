@@ -9,6 +9,7 @@ from urllib.parse import quote
 from cutout.errors import CutoutError, MethodNotAllowed, ResultTooLarge
 from cutout.options import Channels, Options
 from cutout.remover import Result
+from cutout.transfer import Link, Upload
 
 MAX_REPLY_BYTES = 6_291_556
 """Lambda's limit on a reply's JSON, as its runtime enforces it: 6 MiB and 100 bytes."""
@@ -72,10 +73,9 @@ def image_reply(result: Result, options: Options, ignored: Sequence[str]) -> Rep
 
     :raises ResultTooLarge: the platform does not carry it.
     """
-    name = "matte" if options.channels is Channels.ALPHA else "cutout"
     headers = {
         "Content-Type": result.file.media_type,
-        "Content-Disposition": f'inline; filename="{name}.{result.file.format}"',
+        "Content-Disposition": disposition(result, options),
     }
     return _carried(
         Reply(body=result.file.body, headers=headers | _facts(result) | _ignored(ignored))
@@ -109,6 +109,51 @@ def mask_reply(result: Result, ignored: Sequence[str]) -> Reply:
     mask = base64.b64encode(file.body).decode()
     document = {"mask": mask, "width": file.width, "height": file.height}
     return _carried(json_reply(document, headers=_facts(result) | _ignored(ignored)))
+
+
+def link_reply(
+    result: Result, link: Link, ignored: Sequence[str], request_id: str, *, redirects: bool = False
+) -> Reply:
+    """Return where the image is; ``redirects`` sends the client there at once."""
+    report, file = result.report, result.file
+    document = {
+        "url": link.url,
+        "expires_at": link.expires_at,
+        "format": file.format.value,
+        "width": file.width,
+        "height": file.height,
+        "foreground": asdict(report.subject),
+        "coverage": round(report.coverage, 4),
+        "request_id": request_id,
+    }
+    headers = _facts(result) | _ignored(ignored)
+    if redirects:
+        # 303 and no other: whatever the request was, the image is fetched with GET.
+        return json_reply(document, status=303, headers=headers | {"Location": link.url})
+    return json_reply(document, headers=headers)
+
+
+def upload_reply(upload: Upload, max_bytes: int, ignored: Sequence[str], request_id: str) -> Reply:
+    """Return the form of an upload."""
+    document = {
+        "upload": {"url": upload.form.url, "fields": dict(upload.form.fields)},
+        "image_key": upload.key,
+        "expires_at": upload.expires_at,
+        "max_bytes": max_bytes,
+        "request_id": request_id,
+    }
+    return json_reply(document, headers=_ignored(ignored))
+
+
+def file_name(result: Result, options: Options) -> str:
+    """Return what a result is called where it is a file."""
+    name = "matte" if options.channels is Channels.ALPHA else "cutout"
+    return f"{name}.{result.file.format}"
+
+
+def disposition(result: Result, options: Options) -> str:
+    """Return the header that gives a result its name."""
+    return f'inline; filename="{file_name(result, options)}"'
 
 
 def _facts(result: Result) -> dict[str, str]:

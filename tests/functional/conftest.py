@@ -3,6 +3,8 @@
 import hashlib
 import io
 import os
+import uuid
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ os.environ["API_KEY_HASHES"] = hashlib.sha256(b"local").hexdigest()
 os.environ["KEYS_CHECKED_BY"] = "function"
 
 from client import Client, Handler
+from cloud import REGION, Cloud, Proxy, moto
 
 import app
 from cutout.api import Api
@@ -21,17 +24,55 @@ from cutout.config import KeyCheck, Settings
 from cutout.decode import Limits
 from cutout.errors import ModelUnavailable
 from cutout.remover import Model, Remover
+from cutout.transfer import Transfer
 
 LIMITS = Limits(max_pixels=50_000_000)
 
 
 def deployment(
-    remover: Remover, settings: Settings = app.settings, logger: Logger = app.logger
+    remover: Remover,
+    settings: Settings = app.settings,
+    logger: Logger = app.logger,
+    transfer: Transfer | None = None,
 ) -> Handler:
     """Return the handler of a deployment with these parts."""
-    api = Api(remover=remover, settings=settings, logger=logger, metrics=app.metrics)
+    api = Api(
+        remover=remover,
+        settings=settings,
+        logger=logger,
+        metrics=app.metrics,
+        transfer=transfer,
+    )
     handler: Handler = app.metrics.log_metrics(api.handle)
     return handler
+
+
+@pytest.fixture(scope="session")
+def s3_url() -> Iterator[str]:
+    """Run the stand-in for S3."""
+    with moto() as url:
+        yield url
+
+
+@pytest.fixture
+def proxy(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """Stand between S3 and the code under test, which finds S3 as a deployment does."""
+    proxy = Proxy(s3_url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.url)
+    monkeypatch.setenv("AWS_REGION", REGION)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    yield proxy
+    proxy.shutdown()
+    proxy.server_close()
+
+
+@pytest.fixture
+def cloud(s3_url: str, proxy: Proxy, request: pytest.FixtureRequest) -> Cloud:
+    """Make a deployment with two buckets of its own, behind the proxy."""
+    assert proxy.url
+    return Cloud.make(s3_url, f"t{uuid.uuid4().hex[:12]}", **getattr(request, "param", {}))
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ EVERYTHING = {
     "UploadsExpireDays": "90",
     "CutoutsExpireDays": "90",
     "CatalogueBuckets": "first-shop,second.shop",
+    "DefaultOptions": "format=webp&bg_color=white",
     "AccessLogs": "true",
     "CreateApiGatewayAccountRole": "true",
     "AlarmsEmail": "us@shop.example",

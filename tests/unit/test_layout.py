@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "color": {"errors"},
     "options": {"errors", "color"},
     "card": {"errors"},
-    "config": {"errors"},
+    "config": {"errors", "options"},
     "sniff": {"errors"},
     "decode": {"errors", "sniff"},
     "matte": {"errors", "card", "decode"},
@@ -36,8 +36,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": {"errors", "card"},
     "body": {"errors"},
     "request": {"errors", "body"},
-    "reply": {"errors", "options", "encode", "remover"},
-    "api": {"errors", "options", "config", "encode", "remover", "body", "request", "reply"},
+    "store": {"errors"},
+    "transfer": {"errors", "config", "body", "store"},
+    "reply": {"errors", "options", "encode", "remover", "transfer"},
+    "api": {"errors", "options", "config", "encode", "remover", "body", "request", "reply"}
+    | {"store", "transfer"},
+    "trigger": {"errors", "config", "store"},
+    "target": {"options", "config"},
+    "worker": {"errors", "options", "config", "remover", "reply", "store", "target", "trigger"},
+    "uploads": {"errors", "config", "remover", "store", "trigger", "worker"},
 }
 
 # Library → its sole importers.
@@ -49,7 +56,7 @@ SOLE_IMPORTERS = {
     "multipart": {"body"},
     "boto3": {"store"},
     "botocore": {"store"},
-    "aws_lambda_powertools": {"api", "app"},
+    "aws_lambda_powertools": {"api", "uploads", "app"},
     "os": {"app"},
     "socket": {"fetch"},
     "urllib.request": {"fetch"},

@@ -15,6 +15,7 @@ from cutout.options import (
     OnEmpty,
     Options,
     Size,
+    overlay,
     parse_options,
 )
 
@@ -272,3 +273,23 @@ def test_every_error_code_is_the_contracts() -> None:
     """No error has a status that its code does not have in the contract."""
     statuses = {400, 401, 403, 404, 405, 413, 415, 422, 500, 503, 504}
     assert {kind.status for kind in CutoutError.__subclasses__()} <= statuses
+
+
+@pytest.mark.parametrize(
+    ("layers", "merged"),
+    [
+        ([], []),
+        ([[("format", "webp")], [("Format", "png")]], [("format", "png")]),
+        ([[("format", "webp")], [("crop", "1")]], [("format", "webp"), ("crop", "1")]),
+        ([[("bg-color", "red")], [("bg_blur", "3")]], [("bg_blur", "3")]),
+        ([[("format", "webp")], [("format", ""), ("author", "x")]], [("format", "webp")]),
+        ([[("bg_color", "red")], [("bg_color", "")]], [("bg_color", "")]),
+        ([[("crop", "1")], [("crop", "0")], [("crop", "1")]], [("crop", "1")]),
+        ([[("bg-color", "red"), ("bg_color", "red")]], [("bg_color", "red")] * 2),
+    ],
+)
+def test_layers_of_options(
+    layers: list[list[tuple[str, str]]], merged: list[tuple[str, str]]
+) -> None:
+    """A later layer says the last word on what it names, and repetitions stay to be refused."""
+    assert list(overlay(*layers)) == merged

@@ -1,0 +1,237 @@
+"""Events about S3 objects → :class:`Plan`: what is to be done, and how to report on it.
+
+Pure: nothing is read or written here. Each kind of event writes keys its own way, so each has its
+own reader: notifications and S3 Batch Operations encode them as a query string does, EventBridge
+gives them as they are.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from urllib.parse import unquote_plus
+
+from cutout.config import RESULTS_PREFIX, Settings
+from cutout.errors import UnknownEvent
+from cutout.store import ObjectRef, Stored
+
+_BUCKET_ARN = "arn:aws:s3:::"
+_SCHEMAS = {"1.0", "2.0"}
+
+
+class Kind(StrEnum):
+    """How an event came, and so what it takes for an answer."""
+
+    DIRECT = "direct"
+    QUEUE = "queue"
+    BATCH = "batch"
+
+
+class Skip(StrEnum):
+    """Why an object that an event names is not worked on."""
+
+    NOT_OURS = "not_ours"
+    NOT_CREATED = "not_created"
+    TEST_EVENT = "test_event"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One object to work on: the version that the event names, or that has its ETag.
+
+    ``arguments`` are options that come with the event, as they came.
+    """
+
+    source: ObjectRef
+    etag: str | None = None
+    sequencer: str | None = None
+    arguments: tuple[tuple[str, str], ...] = ()
+
+    def means(self, current: Stored) -> bool:
+        """Tell whether the object is still what the event was about."""
+        version = self.source.version_id
+        if version is not None and current.version_id is not None:
+            return version == current.version_id
+        return self.etag is None or self.etag == current.etag
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """One object, or message, that is left alone."""
+
+    why: Skip
+    bucket: str = ""
+    key: str = ""
+
+
+Step = Job | Skipped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What is reported on as one: a record, a message, or a task of a batch job.
+
+    A ``fault`` says why it cannot be read.
+    """
+
+    name: str
+    steps: tuple[Step, ...] = ()
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All that an event asks for; ``head`` is what an answer to a batch job repeats."""
+
+    kind: Kind
+    tasks: tuple[Task, ...]
+    head: Mapping[str, str]
+
+
+def plan(event: Mapping[str, Any], settings: Settings) -> Plan:
+    """Return what an event asks for.
+
+    :raises UnknownEvent: it is no event about S3 objects.
+    """
+    if "tasks" in event:
+        return _batch(event, settings)
+    records = event.get("Records")
+    if isinstance(records, list) and records and _is_message(records[0]):
+        tasks = tuple(_message(record, settings) for record in records)
+        return Plan(kind=Kind.QUEUE, tasks=tasks, head={})
+    # One by one, so that a record that cannot be read does not hold up the others.
+    parts = [{**event, "Records": [record]} for record in records] if records else [event]
+    if not records and not _is_known(event):
+        raise UnknownEvent(reason="it has none of the shapes that S3, SQS and EventBridge send")
+    tasks = tuple(_task(str(number), part, settings) for number, part in enumerate(parts))
+    return Plan(kind=Kind.DIRECT, tasks=tasks, head={})
+
+
+def _is_message(record: object) -> bool:
+    return isinstance(record, dict) and record.get("eventSource") == "aws:sqs"
+
+
+def _is_known(event: Mapping[str, Any]) -> bool:
+    return isinstance(event.get("Records"), list) or "detail-type" in event or "Event" in event
+
+
+def _message(record: Mapping[str, Any], settings: Settings) -> Task:
+    """Return the task of one SQS message.
+
+    :raises UnknownEvent: it has no id, so that nothing can be said of it.
+    """
+    if not _is_message(record) or not isinstance(record.get("messageId"), str):
+        raise UnknownEvent(reason="a record of a queue has no messageId")
+    name = record["messageId"]
+    try:
+        body = json.loads(record["body"])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return Task(name=name, fault="the message is no JSON")
+    return _task(name, body, settings)
+
+
+def _task(name: str, event: object, settings: Settings) -> Task:
+    """Return the task of one event; what cannot be read of it is the task's fault."""
+    try:
+        return Task(name=name, steps=tuple(_steps(event, settings)))
+    except UnknownEvent as error:
+        return Task(name=name, fault=str(error))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return Task(name=name, fault=f"a field is missing or wrong: {type(error).__name__}")
+
+
+def _steps(event: Any, settings: Settings) -> Iterator[Step]:
+    """Yield what one notification or EventBridge event asks for.
+
+    :raises UnknownEvent: it is neither.
+    """
+    if event.get("Event") == "s3:TestEvent":
+        yield Skipped(why=Skip.TEST_EVENT, bucket=str(event.get("Bucket", "")))
+    elif event.get("source") == "aws.s3" and "detail" in event:
+        yield _from_eventbridge(event, settings)
+    elif isinstance(event.get("Records"), list):
+        for record in event["Records"]:
+            yield _from_notification(record, settings)
+    else:
+        raise UnknownEvent(reason="it is neither S3's nor EventBridge's")
+
+
+def _from_notification(record: Mapping[str, Any], settings: Settings) -> Step:
+    if record.get("eventSource") != "aws:s3":
+        raise UnknownEvent(reason="a record is not S3's")
+    bucket, entry = record["s3"]["bucket"]["name"], record["s3"]["object"]
+    key = unquote_plus(entry["key"], errors="strict")
+    if not record["eventName"].removeprefix("s3:").startswith("ObjectCreated:"):
+        return Skipped(why=Skip.NOT_CREATED, bucket=bucket, key=key)
+    ref = ObjectRef(bucket=bucket, key=key, version_id=entry.get("versionId"))
+    job = Job(source=ref, etag=_etag(entry), sequencer=entry.get("sequencer"))
+    return _ours(job, settings)
+
+
+def _from_eventbridge(event: Mapping[str, Any], settings: Settings) -> Step:
+    bucket, entry = event["detail"]["bucket"]["name"], event["detail"]["object"]
+    key = entry["key"]  # raw: a plus sign is a plus sign
+    if event["detail-type"] != "Object Created":
+        return Skipped(why=Skip.NOT_CREATED, bucket=bucket, key=key)
+    ref = ObjectRef(bucket=bucket, key=key, version_id=entry.get("version-id"))
+    job = Job(source=ref, etag=_etag(entry), sequencer=entry.get("sequencer"))
+    return _ours(job, settings)
+
+
+def _etag(entry: Mapping[str, Any]) -> str | None:
+    """Return the ETag, which notifications spell ``eTag`` and EventBridge ``etag``."""
+    etag = entry.get("eTag") or entry.get("etag")
+    return etag.strip('"') if etag else None
+
+
+def _batch(event: Mapping[str, Any], settings: Settings) -> Plan:
+    """Return the plan of an S3 Batch Operations invocation.
+
+    :raises UnknownEvent: it is of another schema, or cannot be answered.
+    """
+    try:
+        schema = event["invocationSchemaVersion"]
+        head = {"invocationSchemaVersion": schema, "invocationId": event["invocationId"]}
+        named = [(task["taskId"], task) for task in event["tasks"]]
+        given = event["job"].get("userArguments") or {} if schema == "2.0" else {}
+        arguments = tuple((str(name), str(value)) for name, value in given.items())
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UnknownEvent(reason="a batch job's invocation lacks a field") from error
+    if schema not in _SCHEMAS:
+        raise UnknownEvent(reason=f"schema {str(schema)[:20]} is not 1.0 or 2.0")
+    tasks = tuple(_batch_task(name, task, arguments, settings) for name, task in named)
+    return Plan(kind=Kind.BATCH, tasks=tasks, head=head)
+
+
+def _batch_task(
+    name: str, task: Mapping[str, Any], arguments: tuple[tuple[str, str], ...], settings: Settings
+) -> Task:
+    try:
+        bucket = task.get("s3Bucket") or task["s3BucketArn"].removeprefix(_BUCKET_ARN)
+        key = unquote_plus(task["s3Key"], errors="strict")
+        ref = ObjectRef(bucket=bucket, key=key, version_id=task.get("s3VersionId") or None)
+        catalogue = settings.catalogue_buckets
+        return Task(
+            name=name, steps=(_ours(Job(source=ref, arguments=arguments), settings, catalogue),)
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return Task(name=name, fault=f"a field is missing or wrong: {type(error).__name__}")
+
+
+def _ours(job: Job, settings: Settings, catalogue: frozenset[str] = frozenset()) -> Step:
+    """Return the job, or that its object is none of the deployment's sources.
+
+    What the deployment writes is never a source, so output cannot become input.
+
+    :raises ValueError: the key is no UTF-8.
+    """
+    bucket, key = job.source.bucket, job.source.key
+    key.encode()
+    written = bucket == settings.result_bucket and key.startswith(
+        (settings.target_prefix, RESULTS_PREFIX)
+    )
+    uploaded = bucket == settings.input_bucket and key.startswith(settings.upload_prefix)
+    if (uploaded or (bucket in catalogue and bucket != settings.input_bucket)) and not written:
+        return job
+    return Skipped(why=Skip.NOT_OURS, bucket=bucket, key=key)

@@ -1,0 +1,401 @@
+"""A stand-in for AWS that speaks real HTTP, a proxy in front of it that fails, and a deployment."""
+
+import contextlib
+import http.client
+import io
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote, urlsplit
+
+import boto3
+import numpy as np
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics
+from numpy.typing import NDArray
+from PIL import Image
+
+import app
+from context import LocalContext
+from cutout.card import read_card
+from cutout.config import Settings
+from cutout.decode import Limits
+from cutout.remover import Model, Remover
+from cutout.store import Store
+from cutout.uploads import Uploads
+from make_events import Event
+
+REGION = "eu-west-1"
+HOST = "127.0.0.1"
+
+_SERVER = """
+import sys
+from moto.server import main
+main(["-H", "127.0.0.1", "-p", sys.argv[1]])
+"""
+_ERROR = (
+    b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>no</Message></Error>'
+)
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextlib.contextmanager
+def moto() -> Iterator[str]:
+    """Run moto's server in a process of its own; yield its URL."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SERVER, str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: _listens(port), seconds=60)
+        yield f"http://{HOST}:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+        return True
+    return False
+
+
+def wait_until(holds: Callable[[], object], *, seconds: float) -> None:
+    """Wait until something holds.
+
+    :raises TimeoutError: it does not, for so long.
+    """
+    end_s = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end_s:
+            raise TimeoutError
+        time.sleep(0.05)
+
+
+# --------------------------------------------------------------------------- the proxy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call to S3 as it passes the proxy."""
+
+    method: str
+    bucket: str
+    key: str
+    query: str
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What happens to a call instead: an answer of S3's, silence, or half a body.
+
+    ``after`` lets it take effect first.
+    """
+
+    status: int = 0
+    code: str = ""
+    after: bool = False
+    hang_s: float = 0.0
+    cut: bool = False
+
+
+SLOW_DOWN = Fault(status=503, code="SlowDown")
+INTERNAL = Fault(status=500, code="InternalError")
+DENIED = Fault(status=403, code="AccessDenied")
+HANG = Fault(hang_s=2.0)
+CUT = Fault(cut=True)
+
+Judge = Callable[[Call], Fault | None]
+
+
+class Proxy(ThreadingHTTPServer):
+    """Stands before S3: ``judge`` sees each call first, and may fail it or do something else."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, target: str) -> None:
+        """Listen on any free port, and pass calls on to ``target``."""
+        self.target = urlsplit(target).netloc
+        self.judge: Judge = lambda _: None
+        self.calls: list[Call] = []
+        super().__init__((HOST, 0), _Passing)
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://{HOST}:{self.server_address[1]}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that went away: some tests make them."""
+
+
+class _Passing(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Proxy
+
+    def _pass(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        path, _, query = self.path.partition("?")
+        bucket, _, key = unquote(path).lstrip("/").partition("/")
+        call = Call(
+            method=self.command,
+            bucket=bucket,
+            key=key,
+            query=query,
+            headers={name.lower(): value for name, value in self.headers.items()},
+        )
+        self.server.calls.append(call)
+        fault = self.server.judge(call) or Fault()
+        if fault.status and not fault.after:
+            self._answer(fault.status, [], _ERROR % fault.code.encode())
+            return
+        time.sleep(fault.hang_s)
+        onward = http.client.HTTPConnection(self.server.target, timeout=30)
+        own = {"expect", "connection", "date", "server"}
+        headers = {n: v for n, v in self.headers.items() if n.lower() not in own}
+        onward.request(self.command, self.path, body, headers)
+        answer = onward.getresponse()
+        data = answer.read()
+        kept = [header for header in answer.getheaders() if header[0].lower() not in own]
+        onward.close()
+        if fault.status:
+            self._answer(fault.status, [], _ERROR % fault.code.encode())
+        else:
+            self._answer(answer.status, kept, data[: len(data) // 2] if fault.cut else data)
+            self.close_connection = fault.cut or self.close_connection
+
+    def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        if not any(name.lower() == "content-length" for name, _ in headers):
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass  # noqa: N815 # http.server's names
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 # its name
+        """Say nothing."""
+
+
+# --------------------------------------------------------------------------- the deployment
+
+
+def fake_remover(before: Callable[[], object] = lambda: None) -> Remover:
+    """Return a remover whose network is next to free; ``before`` runs whenever it does."""
+    card = replace(read_card(app.LOCAL_MODELS / "erase-s"), input_size=32)
+
+    def network(tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+        before()
+        return np.full((1, 1, *tensor.shape[2:]), 9, np.float32)
+
+    return Remover(Model(card=card, network=network), Limits(max_pixels=1_000_000))
+
+
+@dataclass(slots=True, kw_only=True)
+class Cloud:
+    """A deployment with two buckets of its own."""
+
+    s3: Any
+    settings: Settings
+    log: io.StringIO = field(default_factory=io.StringIO)
+    remover: Remover = field(default_factory=fake_remover)
+    timeout_s: float = 60.0
+    store: Store = field(default_factory=Store)
+
+    @classmethod
+    def make(cls, url: str, name: str, *, versioned: bool = True, **settings: Any) -> "Cloud":
+        """Make the buckets; ``url`` is S3's, without the proxy."""
+        s3 = client("s3", url)
+        for kind in ("input", "result"):
+            s3.create_bucket(
+                Bucket=f"{name}-{kind}", CreateBucketConfiguration={"LocationConstraint": REGION}
+            )
+        if versioned:
+            s3.put_bucket_versioning(
+                Bucket=f"{name}-input", VersioningConfiguration={"Status": "Enabled"}
+            )
+        buckets = {"input_bucket": f"{name}-input", "result_bucket": f"{name}-result"}
+        return cls(s3=s3, settings=Settings(**(buckets | settings)))
+
+    def uploads(self) -> Uploads:
+        """Return a worker of the deployment; its log goes to ``log``."""
+        metrics: Any = EphemeralMetrics(namespace="Test", service="test")
+        return Uploads(
+            remover=self.remover,
+            store=self.store,
+            settings=self.settings,
+            logger=Logger(service=f"test-{id(self.log)}-{threading.get_ident()}", stream=self.log),
+            metrics=metrics,
+        )
+
+    def handle(self, event: Event) -> Any:
+        """Return what the function answers to an event."""
+        return self.uploads().handle(event, LocalContext(timeout_s=self.timeout_s))
+
+    def put(self, key: str, body: bytes, bucket: str = "", **metadata: str) -> "Uploaded":
+        """Upload an object."""
+        bucket = bucket or self.settings.input_bucket
+        answer = self.s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata)
+        return Uploaded(
+            bucket=bucket,
+            key=key,
+            etag=answer["ETag"].strip('"'),
+            version_id=answer.get("VersionId"),
+            size=len(body),
+        )
+
+    def keys(self, bucket: str = "") -> list[str]:
+        """Return all keys of the result bucket, or of another one."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket or self.settings.result_bucket
+        )
+        return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+
+    def get(self, key: str) -> Any:
+        """Return a result as S3 gives it, its body read."""
+        answer = self.s3.get_object(Bucket=self.settings.result_bucket, Key=key)
+        return {**answer, "Body": answer["Body"].read()}
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return what was logged."""
+        return [json.loads(line) for line in self.log.getvalue().splitlines()]
+
+    def outcomes(self) -> list[str]:
+        """Return the messages that were logged."""
+        return [line["message"] for line in self.lines()]
+
+
+def client(service: str, url: str) -> Any:
+    """Return a client that reaches the stand-in directly."""
+    return boto3.session.Session().client(
+        service,
+        endpoint_url=url,
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+# --------------------------------------------------------------------------- events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploaded:
+    """One version of an object, and the events about it."""
+
+    bucket: str
+    key: str
+    etag: str
+    version_id: str | None
+    size: int
+
+    def notification(self, name: str = "ObjectCreated:Put") -> Event:
+        """Return S3's own notification."""
+        entry = {
+            "key": quote_plus(self.key, safe="/"),
+            "size": self.size,
+            "eTag": self.etag,
+            "sequencer": "0066D43A2C5B7E91F0",
+        }
+        if self.version_id:
+            entry["versionId"] = self.version_id
+        bucket = {"name": self.bucket, "arn": f"arn:aws:s3:::{self.bucket}"}
+        return {
+            "Records": [
+                {
+                    "eventVersion": "2.1",
+                    "eventSource": "aws:s3",
+                    "awsRegion": REGION,
+                    "eventName": name,
+                    "s3": {"s3SchemaVersion": "1.0", "bucket": bucket, "object": entry},
+                }
+            ]
+        }
+
+    def created(self, name: str = "Object Created") -> Event:
+        """Return EventBridge's event, whose key is raw."""
+        entry = {"key": self.key, "size": self.size, "etag": self.etag, "sequencer": "0066D43A2C"}
+        if self.version_id:
+            entry["version-id"] = self.version_id
+        return {
+            "version": "0",
+            "id": "17793124-05d4-b198-2fde-7ededc63b103",
+            "detail-type": name,
+            "source": "aws.s3",
+            "region": REGION,
+            "resources": [f"arn:aws:s3:::{self.bucket}"],
+            "detail": {"version": "0", "bucket": {"name": self.bucket}, "object": entry},
+        }
+
+    def task(self, *, schema: str = "1.0", version: bool = True) -> Event:
+        """Return a task of a batch job."""
+        at = {"s3Bucket": self.bucket} if schema == "2.0" else {
+            "s3BucketArn": f"arn:aws:s3:::{self.bucket}"
+        }  # fmt: skip
+        return {
+            "taskId": f"task-{self.key[:20]}",
+            "s3Key": quote(self.key, safe=""),
+            "s3VersionId": self.version_id if version else None,
+            **at,
+        }
+
+
+def messages(*bodies: object) -> Event:
+    """Return an SQS event with one message for each body."""
+    return {
+        "Records": [
+            {
+                "messageId": f"message-{number}",
+                "receiptHandle": "x",
+                "body": body if isinstance(body, str) else json.dumps(body),
+                "attributes": {"ApproximateReceiveCount": "1"},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": f"arn:aws:sqs:{REGION}:123456789012:uploads",
+                "awsRegion": REGION,
+            }
+            for number, body in enumerate(bodies)
+        ]
+    }
+
+
+def batch(*tasks: Event, schema: str = "1.0", arguments: dict[str, str] | None = None) -> Event:
+    """Return an invocation by an S3 Batch Operations job."""
+    job: dict[str, Any] = {"id": "f3cc4f60-61f6-4a2b-8a21-d07600c373ce"}
+    if schema == "2.0":
+        job["userArguments"] = arguments
+    return {
+        "invocationSchemaVersion": schema,
+        "invocationId": "YXNkbGZqYWRmaiBhc2RmdW9hZHNmZGpmaGFzbGtkaGZza2RmaAo",
+        "job": job,
+        "tasks": list(tasks),
+    }
+
+
+def png(shade: int = 200, side: int = 12) -> bytes:
+    """Return a small picture."""
+    with io.BytesIO() as file:
+        Image.new("RGB", (side, side), (shade, 90, 40)).save(file, "PNG")
+        return file.getvalue()

@@ -19,7 +19,7 @@ RESULTS_PREFIX = "results/"
 # The prefixes stand in the template's rules and policies, where these signs need no escape.
 _PREFIX = re.compile(r"([A-Za-z0-9_.-]+/)+")
 _MAX_PREFIX_BYTES = 100
-# Capitals are in S3's oldest names, and in what SAM puts for a bucket that a local run does not have.
+# Capitals are in S3's oldest names, and in what SAM puts for a bucket that is not there locally.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 
 

@@ -6,7 +6,7 @@ our fault and may pass.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,10 @@ class ObjectGone(Exception):  # noqa: N818 # a fact about the bucket, which may 
 
 class PreconditionFailed(Exception):  # noqa: N818 # the same
     """The object is not what the caller took it for."""
+
+
+class _BrokenOff(StorageFailed):
+    """The body of an answer ended early."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,16 +143,18 @@ class Store:
         :raises StorageFailed: S3 does not give it.
         """
         for _ in range(_RETRIES):
-            try:
+            with suppress(_BrokenOff):  # botocore repeats the call, not a body that breaks off
                 return self._read(ref, etag)
-            except StorageFailed:  # botocore repeats the call, not a body that breaks off
-                continue
         return self._read(ref, etag)
 
     def _read(self, ref: ObjectRef, etag: str) -> bytes:
         with _mapped("GetObject"):
             answer = self._client.get_object(**_named(ref), IfMatch=_quoted(etag))
-            body: bytes = answer["Body"].read()
+        try:
+            with _mapped("GetObject"):
+                body: bytes = answer["Body"].read()
+        except StorageFailed as error:
+            raise _BrokenOff(**error.facts) from error
         return body
 
     def write(self, ref: ObjectRef, content: Content, *, replaces: str | None = None) -> None:

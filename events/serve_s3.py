@@ -3,6 +3,7 @@
 ``make serve-s3 PORT=3000 S3_PORT=5555`` runs it. S3, SQS and EventBridge are moto's
 (:mod:`stand_in`), and nothing in them outlives the program. When all of it is ready, one line of
 JSON is printed; the log goes to stderr. Only this machine can reach it. The API key is ``local``.
+Where ``AWS_ENDPOINT_URL_S3`` names a proxy in front of this S3, the function's calls go through it.
 """
 
 import argparse
@@ -35,7 +36,7 @@ from serve import (
     on_signals,
     set_variables,
 )
-from stand_in import NAMES, REGION, Queue, make_resources, point_at, start_stand_in
+from stand_in import NAMES, REGION, Queue, leads_here, make_resources, point_at, start_stand_in
 
 _HTTP_WAIT_S = 29.0
 _PATIENCE_S = 60.0
@@ -131,8 +132,12 @@ def run(arguments: argparse.Namespace, output: TextIO) -> int:
     try:
         stand_in = start_stand_in(arguments.s3_port)
         s3_url = f"http://{HOST}:{stand_in.server_port}"
+        own_way = os.environ.get("AWS_ENDPOINT_URL_S3")
         point_at(s3_url)
         queue = make_resources(template, {"UploadPrefix": prefix})
+        if own_way and leads_here(own_way):
+            os.environ["AWS_ENDPOINT_URL_S3"] = own_way
+            log(f"the function reaches S3 by {own_way}")
         # Both kinds of event run in one thread, one at a time: the function keeps its log's fields
         # and its metrics for the whole process, as in a Lambda environment.
         invoke = InProcess(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
@@ -61,6 +62,16 @@ def point_at(url: str) -> None:
         "INPUT_BUCKET": NAMES["InputBucket"],
         "RESULT_BUCKET": NAMES["ResultBucket"],
     }
+
+
+def leads_here(url: str) -> bool:
+    """Tell whether ``url`` is this S3 by another way: the buckets are there, and only there."""
+    s3 = boto3.session.Session().client("s3", endpoint_url=url)
+    try:
+        s3.head_bucket(Bucket=NAMES["InputBucket"])
+    except (BotoCoreError, ClientError):
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ _MAX_IGNORED_NAMES, _MAX_IGNORED_BYTES = 20, 1_000
 
 EXPOSED_HEADERS = (
     "Content-Disposition",
+    "Location",
     "Retry-After",
     "Server-Timing",
     "X-Foreground-Coverage",

@@ -20,6 +20,8 @@ VARIABLES = {
     "API_KEY_HASHES": hashlib.sha256(LOCAL_KEY.encode()).hexdigest(),
 }
 
+os.environ.update(VARIABLES)  # before the source is imported, which reads them then
+
 _measured: list[str] = []
 
 
@@ -67,8 +69,14 @@ def client(http_emulator: Emulator, request: pytest.FixtureRequest) -> Client:
 @pytest.fixture(scope="session")
 def source() -> Handler:
     """Return the handler of this checkout, in this process, with the same settings."""
-    os.environ.update(VARIABLES)
     return cast("Handler", importlib.import_module("app").http_handler)
+
+
+@pytest.fixture(scope="session")
+def s3_url() -> Iterator[str]:
+    """Run the stand-in for S3."""
+    with importlib.import_module("cloud").moto() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ STAMP := $(VENV)/.made-$(call key,$(REQUIREMENTS))
 CHECKOV := $(VENV)/checkov/.made-$(call key,tests/template/requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test serve serve-s3 invoke e2e build deploy bench lint clean FORCE
+.PHONY: help demo test serve serve-s3 invoke e2e build deploy bench fleet lint clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ ifdef BENCH_REQUIREMENTS
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(BENCH_REQUIREMENTS)
 endif
 	@exec $(RUN) tests/bench/bench.py $(ARGS)
+
+fleet: $(STAMP) ## What whole catalogues take and cost: measured here, then simulated
+	@exec $(RUN) tests/bench/fleet.py $(ARGS)
 
 lint: $(STAMP) ## Check style and types: ruff, mypy --strict
 	$(RUN) -m ruff check .

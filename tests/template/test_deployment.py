@@ -2,11 +2,14 @@
 
 import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
+from botocore.validate import ParamValidator
 
 import app
 from cloudformation import ACCOUNT, EVERYTHING, REGION, STACK, TEMPLATE, Deployment
@@ -597,3 +600,36 @@ def test_outputs_are_commands_and_names_to_copy() -> None:
         "--source-arn UploadDeadLetters.Arn --destination-arn UploadQueue.Arn"
     )
     assert {"InputBucket", "ResultBucket", "QueueUrl", "BatchRoleArn"} <= set(PLAIN.outputs)
+
+
+def test_the_batch_command_is_one_that_aws_takes() -> None:
+    """Its parameters against the API's own description, but for the names of the resources."""
+    words = iter(shlex.split(PLAIN.outputs["BatchCommand"]))
+    assert [next(words) for _ in range(3)] == ["aws", "s3control", "create-job"]
+    given: dict[str, Any] = {"ClientRequestToken": "made by the CLI"}
+    for word in words:
+        name = "".join(part.capitalize() for part in word.removeprefix("--").split("-"))
+        if name == "NoConfirmationRequired":
+            given["ConfirmationRequired"] = False
+        elif name != "Region":
+            value = next(words)
+            given[name] = json.loads(value) if value[0] == "{" else value
+        else:
+            assert next(words) == REGION
+    given["Priority"] = int(given["Priority"])
+    service = boto3.session.Session().client("s3control", region_name=REGION)
+    shape = service.meta.service_model.operation_model("CreateJob").input_shape
+    report = ParamValidator().validate(given, shape)
+    assert not report.has_errors(), report.generate_report()
+    invoke = given["Operation"]["LambdaInvoke"]
+    assert (invoke["FunctionArn"], given["RoleArn"]) == ("UploadFunction.Arn", "BatchRole.Arn")
+    # What it grants is what the job needs: to list the bucket, call the worker, write the report.
+    assert given["Report"]["Prefix"] == "reports"
+
+
+def test_the_deployments_options_reach_the_worker() -> None:
+    """A parameter that reads well but is not one is refused when deploying or at the start."""
+    settings = read_settings(environments(FULL)["UploadFunction"])
+    assert settings.default_options == (("format", "webp"), ("bg_color", "white"))
+    assert settings.catalogue_buckets == {"first-shop", "second.shop"}
+    assert settings.has_storage

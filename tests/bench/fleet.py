@@ -18,6 +18,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+if __name__ == "__main__" and hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # one core, as 1,769 MB of Lambda have
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / part) for part in ("function", "events", "tests", "tests/functional")]
 
@@ -194,8 +197,6 @@ def _others_usd(measured: Measured, given: Assumptions, *, batch: bool) -> float
 
 def measure() -> Measured:
     """Measure on one core of this machine, through the real worker and a stand-in for S3."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     return Measured(image_s=_image_s(), start_s=_start_s(), s3_calls=_s3_calls())
 
 

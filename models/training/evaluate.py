@@ -1,0 +1,281 @@
+"""Judges matting networks by their cards, side by side, on the validation part of a pack.
+
+    python evaluate.py --pack pack.zip --u2netp u2netp.onnx --card ../erase-s/card.toml
+
+Sets: every annotated (`gt`) set, and `pasted`: each `cut` object on two `bg` photographs, fixed by
+a seed. Items that U2-Net-p labelled (`pseudo`) are never judged: it would be its own reference.
+Mattes are resized to the photograph, at most 640 px; then MAE, IoU and boundary IoU per picture,
+mean per set, plain mean over sets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageFilter
+
+from data import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Bytes,
+    Floats,
+    Pair,
+    read_folder,
+    read_pack,
+    validation_pastes,
+)
+
+SIDE_MAX_PX = 640
+WARM_UP_ROUNDS = 2  # of timing, not counted
+THRESHOLD = 0.5  # of alpha: what counts as subject for both IoUs
+BAND_SHARE = 0.02  # of the diagonal: the band of boundary IoU
+FILTERS = {"bilinear": Image.Resampling.BILINEAR, "lanczos": Image.Resampling.LANCZOS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What evaluation needs of a model's card; names as in `card.toml`."""
+
+    name: str
+    file: Path
+    input_size: int  # px
+    resize: str
+    range: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    output: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """Means over pictures; each 0…1."""
+
+    mae: float
+    iou: float
+    boundary_iou: float
+
+
+Matting = Callable[[Bytes], Floats]  # uint8 (H,W,3) sRGB -> float32 (H,W), 0 background … 1 subject
+
+
+def read_card(path: Path) -> Card:
+    """Read a card from its TOML."""
+    table = tomllib.loads(path.read_text())
+    return Card(
+        name=f"{table['name']} {table['version']}",
+        file=path.parent / table["file"],
+        input_size=table["input_size"],
+        resize=table["resize"],
+        range=table["range"],
+        mean=tuple(table["mean"]),
+        std=tuple(table["std"]),
+        output=table["output"],
+    )
+
+
+def u2netp_card(file: Path) -> Card:
+    """Describe U2-Net-p as rembg runs it."""
+    return Card(
+        name="u2netp",
+        file=file,
+        input_size=320,
+        resize="lanczos",
+        range="max",
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        output="minmax",
+    )
+
+
+def session(file: Path) -> onnxruntime.InferenceSession:
+    """Open a session on one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+
+
+def tensor(rgb: Bytes, card: Card) -> Floats:
+    """Turn uint8 (H,W,3) sRGB into the card's input, float32 (1,3,S,S)."""
+    side = card.input_size
+    pixels = np.asarray(Image.fromarray(rgb).resize((side, side), FILTERS[card.resize]), np.float32)
+    top = max(float(pixels.max()), 1e-6) if card.range == "max" else 255.0
+    normal = (pixels / top - np.array(card.mean, np.float32)) / np.array(card.std, np.float32)
+    return np.ascontiguousarray(normal.transpose(2, 0, 1)[None].astype(np.float32))
+
+
+def alpha(output: Floats, card: Card) -> Floats:
+    """Turn the first output (1,1,S,S) into alpha, float32 (S,S) in 0…1."""
+    plane: Floats = output[0, 0].astype(np.float32)
+    if card.output == "minmax":
+        plane = (plane - plane.min()) / np.float32(max(float(plane.max() - plane.min()), 1e-6))
+    if card.output == "logit":
+        plane = np.float32(1) / (np.float32(1) + np.exp(-plane))
+    return plane
+
+
+def matting(card: Card) -> Matting:
+    """Make the network with its own pre- and postprocessing; the matte is resized by its filter."""
+    network = session(card.file)
+    name = network.get_inputs()[0].name
+
+    def run(rgb: Bytes) -> Floats:
+        plane = alpha(network.run(None, {name: tensor(rgb, card)})[0], card)
+        image = Image.fromarray(plane).resize((rgb.shape[1], rgb.shape[0]), FILTERS[card.resize])
+        return np.clip(np.asarray(image, np.float32), 0, 1)
+
+    return run
+
+
+def eroded(mask: Bytes, steps: int) -> Bytes:
+    """Erode 0/1 uint8 (H,W) `steps` times by 3×3; outside the frame counts as background."""
+    image = Image.fromarray(np.pad(mask, steps) * 255)
+    while steps > 0:
+        step = min(steps, 3)
+        image = image.filter(ImageFilter.MinFilter(2 * step + 1))
+        steps -= step
+    width = (image.width - mask.shape[1]) // 2
+    pixels = np.asarray(image) // 255
+    return pixels[width : width + mask.shape[0], width : width + mask.shape[1]]
+
+
+def overlap(one: Bytes, other: Bytes) -> float:
+    """Divide intersection by union of two 0/1 masks; 1 if both are empty."""
+    union = np.count_nonzero(one | other)
+    return np.count_nonzero(one & other) / union if union else 1.0
+
+
+def boundary(mask: Bytes) -> Bytes:
+    """Keep the inner band of a mask, 2 % of the diagonal wide (Cheng et al., 2021)."""
+    steps = max(1, round(BAND_SHARE * float(np.hypot(*mask.shape))))
+    return mask - eroded(mask, steps)
+
+
+def score(found: Floats, truth: Floats) -> Score:
+    """Score one picture; both float32 (H,W) in 0…1."""
+    ours, theirs = ((plane > THRESHOLD).astype(np.uint8) for plane in (found, truth))
+    return Score(
+        mae=float(np.abs(found - truth).mean()),
+        iou=overlap(ours, theirs),
+        boundary_iou=overlap(boundary(ours), boundary(theirs)),
+    )
+
+
+def mean(scores: Sequence[Score]) -> Score:
+    """Average each part."""
+    return Score(
+        mae=statistics.fmean(s.mae for s in scores),
+        iou=statistics.fmean(s.iou for s in scores),
+        boundary_iou=statistics.fmean(s.boundary_iou for s in scores),
+    )
+
+
+def bounded(pair: Pair) -> tuple[Bytes, Floats]:
+    """Shrink to 640 px at most: photograph uint8 (H,W,3) and truth float32 (H,W)."""
+    rgb, truth = Image.fromarray(pair.rgb), Image.fromarray(pair.alpha)
+    for image in (rgb, truth):
+        image.thumbnail((SIDE_MAX_PX, SIDE_MAX_PX), Image.Resampling.BILINEAR)
+    return np.asarray(rgb), np.asarray(truth, np.float32) / np.float32(255)
+
+
+def judge(run: Matting, pairs: Sequence[Pair]) -> dict[str, Score]:
+    """Score per set, and the `mean` over the sets."""
+    by_set: dict[str, list[Score]] = {}
+    for pair in pairs:
+        rgb, truth = bounded(pair)
+        by_set.setdefault(pair.set, []).append(score(run(rgb), truth))
+    scores = {name: mean(items) for name, items in sorted(by_set.items())}
+    scores["mean"] = mean(list(scores.values()))
+    return scores
+
+
+def validation(pack: Path | None, folders: Sequence[Path]) -> list[Pair]:
+    """Read what is judged: annotated pairs, objects pasted on backgrounds, and folders given."""
+    pairs = read_pack(pack, "val") if pack else []
+    pasted = validation_pastes(
+        [p for p in pairs if p.kind == "cut"], [p for p in pairs if p.kind == "bg"]
+    )
+    return (
+        [p for p in pairs if p.kind == "gt"]
+        + pasted
+        + [p for folder in folders for p in read_folder(folder)]
+    )
+
+
+def times_ms(cards: Sequence[Card], rounds: int) -> list[float]:
+    """Take the median time of one pass on one thread; passes interleave to share conditions."""
+    sessions = [session(card.file) for card in cards]
+    noise = np.random.default_rng(0)
+    feeds = [
+        {
+            s.get_inputs()[0].name: noise.normal(0, 1, (1, 3, c.input_size, c.input_size)).astype(
+                np.float32
+            )
+        }
+        for s, c in zip(sessions, cards, strict=True)
+    ]
+    taken: list[list[float]] = [[] for _ in cards]
+    for turn in range(rounds + WARM_UP_ROUNDS):
+        for number, (network, feed) in enumerate(zip(sessions, feeds, strict=True)):
+            start = time.perf_counter()
+            network.run(None, feed)
+            if turn >= WARM_UP_ROUNDS:
+                taken[number].append((time.perf_counter() - start) * 1000)
+    return [statistics.median(values) for values in taken]
+
+
+def table(
+    cards: Sequence[Card], results: Sequence[dict[str, Score]], times: Sequence[float]
+) -> str:
+    """Write Markdown: a row per set (MAE / IoU / boundary IoU), then time, ratio to the first."""
+    lines = [
+        "| set | " + " | ".join(card.name for card in cards) + " |",
+        "|---" * (len(cards) + 1) + "|",
+    ]
+    for name in results[0]:
+        cells = [
+            f"{r[name].mae:.4f} / {r[name].iou:.4f} / {r[name].boundary_iou:.4f}" for r in results
+        ]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    if times:
+        cells = [f"{ms:.0f} ms ({ms / times[0]:.3f})" for ms in times]
+        lines.append("| network, one thread | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--pack", type=Path, help="its validation part is judged")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        action="append",
+        default=[],
+        help="more sets: im/ and gt/ (repeatable)",
+    )
+    parser.add_argument("--u2netp", type=Path, help="the peer, run as rembg runs it; first column")
+    parser.add_argument(
+        "--card", type=Path, action="append", default=[], help="card.toml of a model (repeatable)"
+    )
+    parser.add_argument("--rounds", type=int, default=20, help="of timing; 0 for none")
+    options = parser.parse_args()
+    cards = [u2netp_card(options.u2netp)] if options.u2netp else []
+    cards += [read_card(path) for path in options.card]
+    pairs = validation(options.pack, options.folder)
+    if not pairs or not cards:
+        parser.error("name something to judge by (--pack, --folder) and a model (--card, --u2netp)")
+    results = [judge(matting(card), pairs) for card in cards]
+    print("MAE / IoU / boundary IoU\n")
+    print(table(cards, results, times_ms(cards, options.rounds) if options.rounds else []))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""The judge of models: its measures against what can be worked out by hand, and a whole run."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+from evaluate import (
+    BAND_SHARE,
+    Score,
+    alpha,
+    boundary,
+    judge,
+    overlap,
+    read_card,
+    score,
+    tensor,
+    u2netp_card,
+)
+from PIL import Image
+
+from cutout.card import read_card as functions_read_card
+from data import Floats, Pair
+
+ROOT = Path(__file__).resolve().parents[2]
+CARD = ROOT / "models/erase-s/card.toml"
+
+
+def disc(size: int = 200, radius: float = 60, left: float = 100) -> Floats:
+    """Return a disc as float32 (size, size), 0 or 1."""
+    y, x = np.mgrid[:size, :size]
+    inside: Floats = (np.hypot(x - left, y - size / 2) < radius).astype(np.float32)
+    return inside
+
+
+def test_what_is_right_scores_full() -> None:
+    """And what is wrong all over scores nothing."""
+    assert score(disc(), disc()) == Score(mae=0.0, iou=1.0, boundary_iou=1.0)
+    assert score(1 - disc(), disc()) == Score(mae=1.0, iou=0.0, boundary_iou=0.0)
+    empty = np.zeros((50, 60), np.float32)
+    assert score(empty, empty) == Score(mae=0.0, iou=1.0, boundary_iou=1.0)
+
+
+def test_iou_by_hand() -> None:
+    """Two overlapping stripes of the same width."""
+    one, other = np.zeros((2, 10, 100), np.float32)
+    one[:, :50], other[:, 25:75] = 1, 1
+    found = score(one, other)
+    assert found.iou == pytest.approx(25 / 75)
+    assert found.mae == pytest.approx(50 / 100)
+
+
+def test_the_boundary_is_a_band_of_two_percent_of_the_diagonal() -> None:
+    """Inside the mask only; the frame counts as background."""
+    mask = np.zeros((300, 400), np.uint8)
+    mask[100:, 50:350] = 1
+    band = boundary(mask)
+    width = round(BAND_SHARE * 500)
+    assert width == 10
+    assert band[100 : 100 + width, 200].all()
+    assert not band[100 + width : 300 - width, 200].any()
+    assert band[300 - width :, 200].all()
+    assert overlap(band, mask) < 0.25
+
+
+def test_a_shift_hurts_the_boundary_most() -> None:
+    """What boundary IoU is for: a large subject hides a bad edge from IoU."""
+    found = score(disc(left=104), disc())
+    assert found.boundary_iou < found.iou - 0.2
+
+
+def test_soft_errors_count_in_mae_only() -> None:
+    """A matte of 0.6 is a subject, but not a sure one."""
+    found = score(disc() * np.float32(0.6), disc())
+    assert found.iou == found.boundary_iou == 1.0
+    assert found.mae == pytest.approx(0.4 * disc().mean(), rel=1e-4)
+
+
+def test_a_model_sees_what_the_function_shows_it() -> None:
+    """The same card gives the same tensor, pixel for pixel."""
+    from cutout.decode import Photo  # noqa: PLC0415 - the function's, for this comparison
+    from cutout.matte import extract_matte  # noqa: PLC0415 - the same
+
+    photo = skimage.data.astronaut()
+    seen = []
+
+    def network(given: Floats) -> Floats:
+        seen.append(given)
+        return np.zeros((1, 1, *given.shape[2:]), np.float32)
+
+    card = functions_read_card(CARD.parent)
+    extract_matte(Photo(pixels=photo, alpha=None), card, network, input_alpha="multiply")
+    np.testing.assert_allclose(tensor(photo, read_card(CARD)), seen[0], atol=2e-6)
+
+
+def test_u2netp_runs_as_rembg_runs_it() -> None:
+    """Divided by the picture's own maximum; the output stretched from minimum to maximum."""
+    card = u2netp_card(Path("u2netp.onnx"))
+    dark = np.full((10, 10, 3), 51, np.uint8)
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    np.testing.assert_allclose(tensor(dark, card)[0, :, 0, 0], (1 - mean) / std, rtol=1e-5)
+    plane = alpha(np.array([[[[0.2, 0.4], [0.3, 0.2]]]], np.float32), card)
+    assert plane.tolist() == [[0, 1], [pytest.approx(0.5), 0]]
+
+
+def test_the_mean_is_over_sets_not_pictures() -> None:
+    """So that a large set does not rule."""
+    photo = np.zeros((20, 20, 3), np.uint8)
+    whole, none = np.full((20, 20), 255, np.uint8), np.zeros((20, 20), np.uint8)
+    pairs = [Pair(name="a", set="many", kind="gt", rgb=photo, alpha=whole) for _ in range(3)]
+    pairs.append(Pair(name="b", set="one", kind="gt", rgb=photo, alpha=none))
+    scores = judge(lambda rgb: np.ones(rgb.shape[:2], np.float32), pairs)
+    assert [scores[name].mae for name in ("many", "one", "mean")] == [0.0, 1.0, 0.5]
+
+
+def test_the_command_prints_a_table(tmp_path: Path) -> None:
+    """On a folder of photographs and mattes of your own."""
+    for folder in ("im", "gt"):
+        (tmp_path / "mine" / folder).mkdir(parents=True)
+    Image.fromarray(skimage.data.astronaut()).save(tmp_path / "mine/im/astronaut.jpg")
+    matte = Image.fromarray((disc(512, 200, 256) * 255).astype(np.uint8))
+    matte.save(tmp_path / "mine/gt/astronaut.png")
+    program = [sys.executable, str(ROOT / "models/training/evaluate.py"), "--rounds", "0"]
+    done = subprocess.run(
+        [*program, "--folder", str(tmp_path / "mine"), "--card", str(CARD)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = done.stdout.splitlines()
+    assert lines[2].startswith("| set | erase-s ")
+    assert [line.split(" | ")[0] for line in lines[4:]] == ["| mine", "| mean"]
+    mae, iou, boundary_iou = (float(n) for n in lines[4].rstrip(" |").split(" | ")[1].split(" / "))
+    assert 0 < mae < 0.5
+    assert 0.3 < iou < 1
+    assert 0 < boundary_iou < 1

@@ -449,3 +449,12 @@ def test_what_is_no_image(data: bytes, reason: str) -> None:
         f"The image cannot be read: {reason}. "
         "Accepted: jpeg, png, webp, gif, bmp, tiff, avif, heic."
     )
+
+
+def test_a_jpeg_of_countless_scans() -> None:
+    """Each costs the time of a whole photo and 75 bytes: refused before the first is decoded."""
+    jpeg = encoded(Image.new("L", (3000, 3000), 128), "JPEG", progressive=True)
+    assert decode(jpeg, limits=LIMITS).width == 3000
+    scan = jpeg[jpeg.rindex(b"\xff\xda") : -2]
+    with pytest.raises(InvalidImage, match="it has 1006 scans, which only a damaged file needs"):
+        decode(jpeg[:-2] + scan * 1000 + jpeg[-2:], limits=LIMITS)

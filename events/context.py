@@ -12,8 +12,7 @@ from pathlib import Path
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-LOCAL_KEY = "local"
-"""The API key that the local doors take."""
+from gateway import LOCAL_KEY
 
 FUNCTION_NAME = "cutout-local"
 TIMEOUT_S = 28
@@ -22,14 +21,18 @@ TIMEOUT_S = 28
 _FUNCTION = Path(__file__).resolve().parent.parent / "function"
 
 
-def prepare_import() -> None:
-    """Make ``import app`` work, with the settings of a local deployment.
+def set_variables(*, checked_by: str = "gateway") -> None:
+    """Set what a deployment sets; what the environment already says stands.
 
-    REST events count as checked by the gateway, and elsewhere the key is :data:`LOCAL_KEY`. What
-    the environment already says stands.
+    ``checked_by`` says who checks the key, which is :data:`~gateway.LOCAL_KEY`.
     """
-    os.environ.setdefault("KEYS_CHECKED_BY", "gateway")
+    os.environ.setdefault("KEYS_CHECKED_BY", checked_by)
     os.environ.setdefault("API_KEY_HASHES", hashlib.sha256(LOCAL_KEY.encode()).hexdigest())
+
+
+def prepare_import() -> None:
+    """Make ``import app`` work, with the settings of a local deployment."""
+    set_variables()
     if str(_FUNCTION) not in sys.path:
         sys.path.insert(0, str(_FUNCTION))
 

@@ -8,7 +8,6 @@ emulators (:mod:`emulator`). Only this machine can reach it. The API key is ``lo
 
 import argparse
 import contextlib
-import hashlib
 import importlib
 import json
 import os
@@ -28,7 +27,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TextIO
 
-from context import LocalContext
+from context import LocalContext, set_variables
 from emulator import Emulator, EmulatorError, Failed, Late, Pool
 from gateway import (
     LOCAL_KEY,
@@ -137,12 +136,6 @@ def emulated(*, wait_s: float) -> Iterator[Invoke]:
 
 def _to_json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def set_variables(payload: str) -> None:
-    """Set what a deployment sets; variables that the caller has set are kept."""
-    os.environ.setdefault("KEYS_CHECKED_BY", "gateway" if payload == "1.0" else "function")
-    os.environ.setdefault("API_KEY_HASHES", hashlib.sha256(LOCAL_KEY.encode()).hexdigest())
 
 
 def load_handler(folder: Path) -> Callable[[Any, Any], Any]:
@@ -298,7 +291,7 @@ def run(arguments: argparse.Namespace, output: TextIO) -> int:
     gateway: Gateway = HttpGateway()
     if arguments.payload == "1.0":
         gateway = RestGateway.of(read_template(arguments.template))
-    set_variables(arguments.payload)
+    set_variables(checked_by="gateway" if arguments.payload == "1.0" else "function")
     with contextlib.ExitStack() as stack:
         if arguments.emulated:
             try:

@@ -20,7 +20,7 @@ from typing import Any, TextIO
 
 import boto3
 
-from context import LocalContext
+from context import LocalContext, set_variables
 from gateway import Gateway, HttpGateway, RestGateway, read_template
 from serve import (
     GRACE_S,
@@ -34,7 +34,6 @@ from serve import (
     Service,
     log,
     on_signals,
-    set_variables,
 )
 from stand_in import NAMES, REGION, Queue, leads_here, make_resources, point_at, start_stand_in
 
@@ -125,7 +124,7 @@ def run(arguments: argparse.Namespace, output: TextIO) -> int:
     gateway: Gateway = HttpGateway()
     if arguments.payload == "1.0":
         gateway = RestGateway.of(template)
-    set_variables(arguments.payload)
+    set_variables(checked_by="gateway" if arguments.payload == "1.0" else "function")
     prefix = os.environ.setdefault(
         "UPLOAD_PREFIX", template["Parameters"]["UploadPrefix"]["Default"]
     )

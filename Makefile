@@ -12,7 +12,6 @@ ARGS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 REQUIREMENTS := layers/deps/requirements.txt layers/deps/requirements-heif.txt tests/requirements.txt
-BENCH_REQUIREMENTS := $(wildcard tests/bench/requirements.txt)
 CACHES := .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # The stamp's name says what is installed: the contents of the requirements, not their dates, which
@@ -24,10 +23,10 @@ STAMP := $(VENV)/.made-$(call key,$(REQUIREMENTS))
 CHECKOV := $(VENV)/checkov/.made-$(call key,tests/template/requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test serve serve-s3 invoke e2e build deploy bench fleet lint clean FORCE
+.PHONY: help demo test serve serve-s3 invoke e2e build deploy bench bench-edges fleet lint clean FORCE
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## Cut out real photographs: a table here, the pictures in demo/
 	@exec $(RUN) tests/demo.py $(ARGS)
@@ -64,10 +63,12 @@ deploy: build ## Build, then `sam deploy`: guided the first time, from samconfig
 	  $(if $(wildcard samconfig.toml),,--guided) $(ARGS)
 
 bench: $(STAMP) ## Measure time and memory on this machine
-ifdef BENCH_REQUIREMENTS
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(BENCH_REQUIREMENTS)
-endif
 	@exec $(RUN) tests/bench/bench.py $(ARGS)
+
+bench-edges: $(STAMP) ## Measure the edges against true mattes and closed-form matting
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r tests/bench/requirements.txt
+	@exec $(RUN) tests/bench/edges.py $(ARGS)
 
 fleet: $(STAMP) ## What whole catalogues take and cost: measured here, then simulated
 	@exec $(RUN) tests/bench/fleet.py $(ARGS)

@@ -1,0 +1,211 @@
+"""How true the edges are, beside closed-form matting: ``make bench-edges``.
+
+Every method gets the same coarse matte, the true one at the size and softness of the network's, so
+that refinement is judged and not recognition. Errors are taken in the band where that coarse matte
+is unsure, and one cell around.
+"""
+
+import os
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(name, "1")  # one core, as 1,769 MB of Lambda have
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "function"), str(ROOT / "tests" / "unit")]
+
+import numpy as np  # noqa: E402 - its threads stand above
+import pymatting  # noqa: E402
+import scenes  # noqa: E402 - the same
+from numpy.typing import NDArray  # noqa: E402
+from PIL import Image  # noqa: E402
+from scipy.ndimage import gaussian_filter  # noqa: E402
+
+import app  # noqa: E402 - its path stands above
+from cutout.card import ModelCard, Output  # noqa: E402
+from cutout.foreground import estimate_foreground  # noqa: E402
+from cutout.matte import Matte, extract_matte  # noqa: E402
+from cutout.remover import Model  # noqa: E402
+
+Result = TypeVar("Result")
+Plane = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+SIZE = (1400, 1050)  # px, 1.5 MP
+GRADIENT_SIGMA = 1.4  # px, Rhemann et al. 2009, A Perceptually Motivated Online Benchmark
+PAPER = (64, 128, 192)  # the plain background that cutouts are judged on
+METHODS = ("bilinear", "Lanczos", "ours", "closed form")
+COLOURS = ("the photo's", "ours", "ML")
+CUTOUTS = ("Lanczos, the photo's", "ours", "closed form, ML")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A scene's errors, in the order of ``METHODS``, ``COLOURS``, ``CUTOUTS``, and CPU seconds."""
+
+    scene: str
+    sad: Sequence[float]
+    mse: Sequence[float]
+    gradient: Sequence[float]
+    colour: Sequence[float]
+    composite: Sequence[float]
+    seconds: Sequence[float]  # matte: ours, closed form; colours: ours, ML
+
+
+def main() -> None:
+    """Print the tables."""
+    loaded = app.load_model(app.settings)
+    if not isinstance(loaded, Model):
+        raise loaded
+    warnings.filterwarnings("ignore", module="pymatting")  # numba's advice on its threads
+    measured("warm-up", scenes.disc(200, 150), loaded.card)  # numba compiles
+    rows = [measured(name, draw(*SIZE), loaded.card) for name, draw in scenes.DRAWN.items()]
+    report(rows, loaded.card)
+
+
+def measured(name: str, scene: scenes.Scene, card: ModelCard) -> Row:
+    """Return the errors of all methods on a scene."""
+    width, height = scene.photo.width, scene.photo.height
+    coarse = scene.coarse(card.input_size, soft=True)
+    band = scenes.unknown(coarse, width, height)
+    bilinear = scenes.enlarged(coarse, width, height, Image.Resampling.BILINEAR)
+    lanczos = scenes.enlarged(coarse, width, height, Image.Resampling.LANCZOS)
+    ours, ours_s = timed(lambda: refined(scene, coarse, card))
+    closed, closed_s = timed(lambda: closed_form(scene, bilinear, band))
+    mattes = (bilinear, lanczos, ours, closed)
+
+    photo = scene.photo.pixels.astype(np.float32)
+    own, own_s = timed(lambda: estimate_foreground(scene.photo, Matte(alpha=ours)))
+    ml, ml_s = timed(lambda: pymatting.estimate_foreground_ml(photo / 255, ours) * 255)
+    closed_ml = pymatting.estimate_foreground_ml(photo / 255, closed) * 255
+    cutouts = ((photo, lanczos), (own, ours), (closed_ml, closed))
+    truth = composed(scene.foreground, scene.alpha)
+    return Row(
+        scene=name,
+        sad=[float(np.abs(matte - scene.alpha)[band].sum()) / 1000 for matte in mattes],
+        mse=[float(np.square(matte - scene.alpha)[band].mean()) * 1000 for matte in mattes],
+        gradient=[gradient_error(matte, scene.alpha, band) / 1000 for matte in mattes],
+        colour=[colour_error(colours, scene, band) for colours in (photo, own, ml)],
+        composite=[float(np.abs(composed(*cutout) - truth)[band].mean()) for cutout in cutouts],
+        seconds=[ours_s, closed_s, own_s, ml_s],
+    )
+
+
+def timed(job: Callable[[], Result]) -> tuple[Result, float]:
+    """Return what the job returns, and its CPU time in s."""
+    start = time.process_time()
+    done = job()
+    return done, time.process_time() - start
+
+
+def refined(scene: scenes.Scene, coarse: Plane, card: ModelCard) -> Plane:
+    """Return our matte, float32 (H, W), by the whole path but for the network."""
+    said = coarse
+    if card.output is Output.LOGIT:
+        inside = np.clip(coarse, 1e-6, 1 - 1e-6)
+        said = np.log(inside / (1 - inside))
+    return extract_matte(scene.photo, card, lambda _: said, input_alpha="discard").alpha
+
+
+def closed_form(scene: scenes.Scene, coarse: Plane, band: Mask) -> Plane:
+    """Return the matte of Levin, Lischinski & Weiss 2008 from a trimap: ``band`` is unknown."""
+    trimap = np.where(band, 0.5, coarse > 0.5)
+    alpha = pymatting.estimate_alpha_cf(scene.photo.pixels / 255.0, trimap)
+    clipped: Plane = np.clip(alpha, 0, 1).astype(np.float32)
+    return clipped
+
+
+def gradient_error(matte: Plane, truth: Plane, band: Mask) -> float:
+    """Return the sum of the squared differences of the gradients' lengths."""
+    lengths = []
+    for plane in (matte, truth):
+        down, across = (
+            gaussian_filter(plane, GRADIENT_SIGMA, order=order) for order in ((1, 0), (0, 1))
+        )
+        lengths.append(np.hypot(down, across))
+    return float(np.square(lengths[0] - lengths[1])[band].sum())
+
+
+def colour_error(colours: Plane | NDArray[np.uint8], scene: scenes.Scene, band: Mask) -> float:
+    """Return the mean error of the subject's colours, 0..255, weighted by the true alpha."""
+    seen = band & (scene.alpha > 0.05)
+    error = np.abs(colours - scene.foreground.astype(np.float32)).mean(axis=2)
+    return float((error * scene.alpha)[seen].sum() / scene.alpha[seen].sum())
+
+
+def composed(colours: Plane | NDArray[np.uint8], alpha: Plane) -> Plane:
+    """Return a cutout on plain paper, float32 (H, W, 3) 0..255."""
+    share = alpha[..., None]
+    return (colours * share + np.array(PAPER, np.float32) * (1 - share)).astype(np.float32)
+
+
+def gain(errors: Sequence[float]) -> float:
+    """Return how much of what closed form takes from bilinear's error ours takes."""
+    bilinear, _, ours, ceiling = errors
+    return (bilinear - ours) / (bilinear - ceiling)
+
+
+def report(rows: Sequence[Row], card: ModelCard) -> None:
+    """Print the tables as Markdown."""
+    width, height = SIZE
+    print(
+        f"\nScenes of {width} x {height} px from a coarse matte of {card.input_size} x"
+        f" {card.input_size}. In each cell: {', '.join(METHODS)}."
+    )
+    measures = ("sad", "mse", "gradient")
+    lines = [
+        [row.scene, *(cell(getattr(row, name)) for name in measures)] for row in [*rows, mean(rows)]
+    ]
+    gains = [f"{gain(getattr(mean(rows), name)):.0%}" for name in measures]
+    table(
+        ["scene", "SAD, thousands", "MSE, 10⁻³", "gradient, thousands"],
+        [*lines, ["our share of closed form's gain", *gains]],
+    )
+    print(
+        f"\nIn each cell, colours: {', '.join(COLOURS)}; cutouts: {'; '.join(CUTOUTS)}."
+        "\nMean errors, 0..255."
+    )
+    table(
+        ["scene", "colour in the band", "cutout on plain paper"],
+        [[row.scene, cell(row.colour), cell(row.composite)] for row in [*rows, mean(rows)]],
+    )
+    seconds = mean(rows).seconds
+    print(
+        f"\nCPU time a scene: matte {seconds[0]:.3f} s, closed form {seconds[1]:.2f} s"
+        f" ({seconds[0] / seconds[1]:.2%}); colours {seconds[2]:.3f} s, ML {seconds[3]:.2f} s."
+    )
+
+
+def mean(rows: Sequence[Row]) -> Row:
+    """Return the means over all scenes."""
+
+    def of(name: str) -> list[float]:
+        return [
+            statistics.fmean(each) for each in zip(*(getattr(r, name) for r in rows), strict=True)
+        ]
+
+    names = ("sad", "mse", "gradient", "colour", "composite", "seconds")
+    return Row(scene="mean", **{name: of(name) for name in names})
+
+
+def cell(errors: Sequence[float]) -> str:
+    """Return errors as one cell of a table."""
+    return " · ".join(f"{error:.1f}" if error >= 10 else f"{error:.2f}" for error in errors)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table as Markdown."""
+    print()
+    for cells in (head, ["---"] * len(head), *rows):
+        print("| " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()

@@ -28,12 +28,19 @@ class Scene:
     alpha: Plane
     foreground: Picture
 
-    def coarse(self, side: int, *, soft: bool = False) -> Plane:
+    def coarse(self, side: int, *, soft: bool = False, beside_px: int = 0) -> Plane:
         """Return what a perfect network of ``side`` px would say: float32 (1, 1, side, side).
 
         ``soft``: as soft as real networks', of variance 1/3, a Gaussian of 0.58 cells.
+        ``beside_px``: the edge is so many px too far out, or in where negative, as theirs often is.
         """
-        small = Image.fromarray(self.alpha).resize((side, side), Image.Resampling.BOX)
+        alpha = self.alpha
+        if beside_px:
+            spread = ImageFilter.MaxFilter if beside_px > 0 else ImageFilter.MinFilter
+            mask = Image.fromarray(np.rint(alpha * 255).astype(np.uint8))
+            mask = mask.filter(spread(2 * abs(beside_px) + 1))
+            alpha = np.asarray(mask, np.float32) / np.float32(255)
+        small = Image.fromarray(alpha).resize((side, side), Image.Resampling.BOX)
         coarse = np.array(small, np.float32)[None, None]
         for axis in (-2, -1) if soft else ():
             near = np.roll(coarse, 1, axis) + np.roll(coarse, -1, axis)

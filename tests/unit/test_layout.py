@@ -28,8 +28,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": {"errors", "options"},
     "sniff": {"errors"},
     "decode": {"errors", "sniff"},
-    "matte": {"errors", "card", "decode"},
-    "foreground": {"errors", "decode", "matte"},
+    "fit": set(),
+    "matte": {"errors", "card", "decode", "fit"},
+    "foreground": {"errors", "decode", "fit", "matte"},
     "compose": {"errors", "color", "options", "decode", "matte", "foreground"},
     "encode": {"errors", "color", "options", "compose"},
     "remover": {"errors", "options", "card", "decode", "matte", "compose", "encode"},
@@ -63,7 +64,7 @@ SOLE_IMPORTERS = {
 }
 
 CORE = {"errors", "color", "options", "card", "decode", "matte", "foreground", "compose", "encode"}
-CORE |= {"sniff", "remover"}
+CORE |= {"sniff", "fit", "remover"}
 NOT_IN_CORE = {"logging", "os", "time", "datetime", "random", "secrets", "uuid"}
 STAGE_TIMER = ("remover", "time")  # the one clock in the core
 

@@ -13,9 +13,10 @@ _EPSILON = 3e-5  # variance of colour, 0..1 squared: (1.4 of 255)², about a JPE
 # Of a 3 x 3 mean in the guide, to make it about as soft as the network's edges: erase-s 0.1, on
 # objects pasted on photographs, gives the true matte with a Gaussian of 0.5 to 0.7 cells.
 _GUIDE_SOFTNESS = 0.4
-# A network's edge lies up to a cell beside the photo's. The fit's own answer is nearer to it: so
-# much of that answer goes into the second fit. More would paint fine true detail over. This and
-# the next three are from the scenes of `make bench-edges`, with edges in place and half a cell off.
+# A network's edge lies beside the photo's (erase-s 0.1 draws a dahlia's a cell too far out). The
+# fit's own answer is nearer to it: so much of that goes into the second fit, not all, which would
+# cost detail where the edge was right. This and the next three are from the scenes of
+# `make bench-edges`, with edges in place and half a cell off.
 _TRUST = 0.5
 # A regression leans to its mean: so much steeper the model is drawn where the coarse matte spans
 # more than 0.3 (all of it from 0.6) within a cell's neighbours. A blurred edge spans less.

@@ -59,12 +59,12 @@ CROPS: Sequence[Crop] = (
     ),
     Crop(title="Tripod", package="skimage.data", file="camera.png", left=235, top=365, side=120),
     Crop(
-        title="Fork",
-        package="skimage.data",
-        file="motorcycle_left.png",
-        left=485,
-        top=215,
-        side=150,
+        title="Roof",
+        package="sklearn.datasets.images",
+        file="china.jpg",
+        left=158,
+        top=20,
+        side=96,
     ),
     Crop(title="Cup, spoon", package="skimage.data", file="coffee.png", left=335, top=40, side=96),
 )

@@ -41,7 +41,11 @@ class Output(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
-    """One network: S is ``input_size`` px, ``mean`` and ``std`` are RGB after the division."""
+    """One network: S is ``input_size`` px, ``mean`` and ``std`` are RGB after the division.
+
+    A subject whose surroundings are at most the share ``zoom`` of the photo, 0..1, is looked at
+    again, closer; at 0, where the card does not say, none is.
+    """
 
     name: str
     version: str
@@ -55,6 +59,7 @@ class ModelCard:
     output: Output
     licence: str
     source: str
+    zoom: float = 0.0
 
 
 def read_card(folder: Path) -> ModelCard:
@@ -78,6 +83,7 @@ def read_card(folder: Path) -> ModelCard:
             output=Output(table["output"]),
             licence=str(table["licence"]),
             source=str(table["source"]),
+            zoom=_share(table.get("zoom", 0.0)),
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         reason = f"{folder / CARD_FILE}: {type(error).__name__}: {error}"
@@ -88,3 +94,11 @@ def _rgb(values: list[float]) -> tuple[float, float, float]:
     """Return three floats, or raise the ``ValueError`` or ``TypeError`` that says they are not."""
     red, green, blue = (float(value) for value in values)
     return red, green, blue
+
+
+def _share(value: float) -> float:
+    """Return a number from 0 to 1, or raise the ``ValueError`` or ``TypeError`` that says not."""
+    if not 0 <= value <= 1:
+        message = f"zoom is {value}, and must be from 0 to 1"
+        raise ValueError(message)
+    return float(value)

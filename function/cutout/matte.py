@@ -20,6 +20,15 @@ _TILE_SIDE_PX = 1 << 10  # of a narrow photo's tiles: interpolation takes a matr
 # Pillow's own measure of "indistinguishable from fair resampling" (Image.resize, reducing_gap).
 _REDUCING_GAP = 3
 
+# The second look: what counts as subject in the first, how much is seen around it (of its own
+# height and width, and in cells), how far both must agree (intersection over union of alpha). From
+# the validation sets of models/training: on the 66 of 243 pictures that zoom=0.5 looks at twice,
+# IoU rises by 1.7 points; without the last, a part of the subject was taken for all of it at times.
+_FOUND = 0.3
+_AROUND_SHARE, _AROUND_CELLS = 0.2, 2
+_AGREEMENT = 0.5
+_LEAST_WINDOW_PX = 16
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Matte:
@@ -39,14 +48,64 @@ def extract_matte(
 
     ``input_alpha`` says what the photo's own alpha does: it multiplies the network's matte, is
     kept as the matte (the network then does not run), or is discarded. Without own alpha all
-    three mean the network's matte.
+    three mean the network's matte. Where the card says so, a small subject is looked at twice, the
+    second time alone in the network's square, so that it has the detail of a large one.
     """
     own = None if input_alpha == "discard" else photo.alpha
     if own is not None and input_alpha == "keep":
         return Matte(alpha=np.multiply(own, np.float32(1 / 255), dtype=np.float32))
-    seen = _seen(photo.pixels, own, card)
-    coarse = _read(network(_tensor(seen, card)), card)
+    seen, coarse = _look(photo.pixels, own, card, network)
+    window = _window(coarse, photo, card.zoom)
+    if window is not None:
+        pixels, own_there = photo.pixels[window], None if own is None else own[window]
+        seen_closer, closer = _look(pixels, own_there, card, network)
+        if _agreement(_part(coarse, window, photo), closer) >= _AGREEMENT:
+            alpha = np.zeros(photo.pixels.shape[:2], np.float32)
+            alpha[window] = _refined(pixels, own_there, local_models(seen_closer, closer))
+            return Matte(alpha=alpha)
     return Matte(alpha=_refined(photo.pixels, own, local_models(seen, coarse)))
+
+
+def _look(
+    pixels: NDArray[np.uint8], own: NDArray[np.uint8] | None, card: ModelCard, network: Network
+) -> tuple[NDArray[np.uint8], Plane]:
+    """Return what the network saw, uint8 (S, S, 3), and its coarse matte of it, float32 (S, S)."""
+    seen = _seen(pixels, own, card)
+    return seen, _read(network(_tensor(seen, card)), card)
+
+
+def _window(coarse: Plane, photo: Photo, zoom: float) -> tuple[slice, slice] | None:
+    """Return the rows and columns of the photo around its subject, if a closer look is due."""
+    found = coarse > _FOUND
+    spans = []
+    for axis, size in ((1, photo.height), (0, photo.width)):
+        cells = np.flatnonzero(found.any(axis=axis))
+        if not cells.size:
+            return None
+        around = _AROUND_SHARE * (cells[-1] + 1 - cells[0]) + _AROUND_CELLS
+        first, last = max(0, cells[0] - around), min(len(coarse), cells[-1] + 1 + around)
+        scale = size / len(coarse)
+        spans.append(slice(math.floor(first * scale), math.ceil(last * scale)))
+    height, width = (span.stop - span.start for span in spans)
+    if min(height, width) < _LEAST_WINDOW_PX or height * width > zoom * photo.height * photo.width:
+        return None
+    return spans[0], spans[1]
+
+
+def _part(coarse: Plane, window: tuple[slice, slice], photo: Photo) -> Plane:
+    """Return the coarse matte of a window of the photo, stretched to all of its cells."""
+    rows, columns = window
+    down, across = len(coarse) / photo.height, len(coarse) / photo.width
+    box = (columns.start * across, rows.start * down, columns.stop * across, rows.stop * down)
+    return np.asarray(
+        Image.fromarray(coarse).resize(coarse.shape, Image.Resampling.BILINEAR, box=box)
+    )
+
+
+def _agreement(one: Plane, other: Plane) -> float:
+    """Return the intersection over union of two mattes, 0..1."""
+    union = float(np.maximum(one, other).sum())
+    return float(np.minimum(one, other).sum()) / union if union else 0.0
 
 
 def tiles(height: int, width: int, step: int = 1) -> Iterator[tuple[slice, slice]]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import time
 import tomllib
 from collections.abc import Callable, Sequence
@@ -134,6 +135,24 @@ def matting(card: Card) -> Matting:
     return run
 
 
+def served(folder: Path) -> Matting:
+    """Make what the function makes of a model: refined at the picture's size, zoom and all."""
+    sys.path.append(str(Path(__file__).resolve().parents[2] / "function"))
+    from cutout.card import read_card as read_model_card  # noqa: PLC0415 - only for --served
+    from cutout.decode import Photo  # noqa: PLC0415 - the same
+    from cutout.matte import extract_matte  # noqa: PLC0415 - the same
+    from cutout.model import load_network  # noqa: PLC0415 - the same
+
+    card = read_model_card(folder)
+    network = load_network(card, folder)
+
+    def run(rgb: Bytes) -> Floats:
+        photo = Photo(pixels=rgb, alpha=None)
+        return extract_matte(photo, card, network, input_alpha="discard").alpha
+
+    return run
+
+
 def eroded(mask: Bytes, steps: int) -> Bytes:
     """Erode 0/1 uint8 (H,W) `steps` times by 3×3; outside the frame counts as background."""
     image = Image.fromarray(np.pad(mask, steps) * 255)
@@ -231,13 +250,11 @@ def times_ms(cards: Sequence[Card], rounds: int) -> list[float]:
     return [statistics.median(values) for values in taken]
 
 
-def table(
-    cards: Sequence[Card], results: Sequence[dict[str, Score]], times: Sequence[float]
-) -> str:
+def table(names: Sequence[str], results: Sequence[dict[str, Score]], times: Sequence[float]) -> str:
     """Write Markdown: a row per set (MAE / IoU / boundary IoU), then time, ratio to the first."""
     lines = [
-        "| set | " + " | ".join(card.name for card in cards) + " |",
-        "|---" * (len(cards) + 1) + "|",
+        "| set | " + " | ".join(names) + " |",
+        "|---" * (len(names) + 1) + "|",
     ]
     for name in results[0]:
         cells = [
@@ -246,6 +263,7 @@ def table(
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     if times:
         cells = [f"{ms:.0f} ms ({ms / times[0]:.3f})" for ms in times]
+        cells += ["-"] * (len(names) - len(cells))
         lines.append("| network, one thread | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -266,15 +284,25 @@ def main() -> None:
         "--card", type=Path, action="append", default=[], help="card.toml of a model (repeatable)"
     )
     parser.add_argument("--rounds", type=int, default=20, help="of timing; 0 for none")
+    parser.add_argument(
+        "--served",
+        type=Path,
+        action="append",
+        default=[],
+        help="folder of a model, judged as the function serves it (repeatable)",
+    )
     options = parser.parse_args()
     cards = [u2netp_card(options.u2netp)] if options.u2netp else []
     cards += [read_card(path) for path in options.card]
     pairs = validation(options.pack, options.folder)
-    if not pairs or not cards:
-        parser.error("name something to judge by (--pack, --folder) and a model (--card, --u2netp)")
-    results = [judge(matting(card), pairs) for card in cards]
+    mattings = {card.name: matting(card) for card in cards}
+    mattings |= {f"{folder.name} served": served(folder) for folder in options.served}
+    if not pairs or not mattings:
+        parser.error("name something to judge by (--pack, --folder) and a model (--card, --served)")
+    results = [judge(run, pairs) for run in mattings.values()]
     print("MAE / IoU / boundary IoU\n")
-    print(table(cards, results, times_ms(cards, options.rounds) if options.rounds else []))
+    times = times_ms(cards, options.rounds) if options.rounds and cards else []
+    print(table(list(mattings), results, times))
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ range = "255"             # RGB divided by 255, then minus mean, over std
 mean = [{mean}]
 std = [{std}]
 output = "alpha"          # already 0…1
+zoom = 0.5                # a subject in a smaller window than this share is looked at again
 licence = "Apache-2.0"
 source = "trained by models/training from ImageNet weights (Apache-2.0); data in the model's README"
 """

@@ -1,5 +1,6 @@
 """Photo → matte: what the network gets, what its output means, and the edge at full resolution."""
 
+import dataclasses
 import tracemalloc
 from collections.abc import Callable
 
@@ -249,3 +250,83 @@ def test_12_megapixels_need_little_beside_photo_and_matte() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < (48 + 40) * 1_000_000
+
+
+# A second look
+
+
+def bright(tensor: Tensor) -> Tensor:
+    """Take what is bright for the subject, as a network."""
+    grey = tensor.mean(axis=1, keepdims=True)
+    clipped: Tensor = np.clip(3 * grey - 1, 0, 1).astype(np.float32)
+    return clipped
+
+
+class Looks:
+    """A network that counts its looks; ``says`` gets the tensor and the number of the look."""
+
+    def __init__(self, says: Callable[[Tensor, int], Tensor]) -> None:
+        self.says = says
+        self.inputs: list[Tensor] = []
+
+    def __call__(self, tensor: Tensor) -> Tensor:
+        self.inputs.append(tensor)
+        return self.says(tensor, len(self.inputs))
+
+
+def small_disc(radius_px: float) -> Photo:
+    """Return a light disc on a dark ground, both grainy, 600 x 800 px; centre at (200, 300)."""
+    y, x = np.mgrid[:600, :800]
+    inside = np.where(np.hypot(x - 300, y - 200) < radius_px, 215.0, 40.0)
+    grain = np.random.default_rng(1).normal(0, 25, (600, 800, 3))
+    pixels = np.clip(inside[..., None] + grain, 0, 255).astype(np.uint8)
+    return Photo(pixels=pixels, alpha=None)
+
+
+def zooming(zoom: float) -> ModelCard:
+    """Return a card that says when to look again, with plain tensors."""
+    return dataclasses.replace(card(), zoom=zoom, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+
+
+def test_a_small_subject_is_looked_at_again() -> None:
+    """Closer, so that it has the network's cells for itself, and lands where it was."""
+    y, x = np.mgrid[:600, :800]
+    truth = np.hypot(x - 300, y - 200) < 60
+    for zoom in (0.0, 0.5):
+        network = Looks(lambda tensor, _: bright(tensor))
+        matte = extract_matte(small_disc(60), zooming(zoom), network, input_alpha="multiply")
+        assert len(network.inputs) == (2 if zoom else 1)
+        assert np.abs(matte.alpha - truth).mean() < 0.002
+        assert matte.alpha[:80].max() == matte.alpha[:, 450:].max() == 0
+    shares = [(seen > 0.5).mean() for seen in network.inputs]
+    assert shares[1] > 8 * shares[0]
+
+
+@pytest.mark.parametrize("radius_px", [0, 190])
+def test_a_large_subject_or_none_is_looked_at_once(radius_px: float) -> None:
+    """There is nothing to come closer to."""
+    network = Looks(lambda tensor, _: bright(tensor))
+    extract_matte(small_disc(radius_px), zooming(0.5), network, input_alpha="multiply")
+    assert len(network.inputs) == 1
+
+
+def test_a_second_look_that_sees_something_else_does_not_count() -> None:
+    """What the subject is was decided by the whole picture."""
+    photo = small_disc(60)
+    once = extract_matte(photo, zooming(0.0), bright, input_alpha="multiply").alpha
+    network = Looks(lambda tensor, look: bright(tensor) if look == 1 else 1 - bright(tensor))
+    twice = extract_matte(photo, zooming(0.5), network, input_alpha="multiply").alpha
+    assert len(network.inputs) == 2
+    np.testing.assert_array_equal(twice, once)
+
+
+def test_own_alpha_counts_in_a_second_look_too() -> None:
+    """It multiplies inside the window; outside there is nothing to multiply."""
+    opaque = small_disc(60)
+    half = Photo(pixels=opaque.pixels, alpha=np.full((600, 800), 128, np.uint8))
+    # A half-transparent photo is seen on white, at half its contrast.
+    network = Looks(lambda tensor, _: bright(2 * tensor - 1))
+    matte = extract_matte(half, zooming(0.5), network, input_alpha="multiply").alpha
+    assert len(network.inputs) == 2
+    assert matte.max() == pytest.approx(128 / 255, abs=0.01)
+    assert matte[:80].max() == 0

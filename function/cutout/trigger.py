@@ -49,10 +49,13 @@ class Job:
     arguments: tuple[tuple[str, str], ...] = ()
 
     def means(self, current: Stored) -> bool:
-        """Tell whether the object is still what the event was about."""
+        """Tell whether the object is still what the event was about.
+
+        Both count: where versioning is suspended, one version after the other is named ``null``.
+        """
         version = self.source.version_id
-        if version is not None and current.version_id is not None:
-            return version == current.version_id
+        if version is not None and current.version_id not in {None, version}:
+            return False
         return self.etag is None or self.etag == current.etag
 
 
@@ -195,7 +198,7 @@ def _batch(event: Mapping[str, Any], settings: Settings) -> Plan:
         head = {"invocationSchemaVersion": schema, "invocationId": event["invocationId"]}
         named = [(task["taskId"], task) for task in event["tasks"]]
         given = event["job"].get("userArguments") or {} if schema == "2.0" else {}
-        arguments = tuple((str(name), str(value)) for name, value in given.items())
+        arguments = tuple((str(n), "" if v is None else str(v)) for n, v in given.items())
     except (KeyError, TypeError, AttributeError) as error:
         raise UnknownEvent(reason="a batch job's invocation lacks a field") from error
     if schema not in _SCHEMAS:

@@ -1,5 +1,6 @@
 """Events → what is to be done: pure, each kind's own way to write keys."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -118,10 +119,11 @@ def test_a_batch_jobs_arguments_are_options() -> None:
     event = s3_batch_event(
         "photos", "a b.jpg", schema="2.0", arguments={"format": "webp", "crop": "true"}
     )
+    event["job"]["userArguments"]["size"] = None
     planned = plan(event, SETTINGS)
     job = only(planned)
     assert isinstance(job, Job)
-    assert job.arguments == (("format", "webp"), ("crop", "true"))
+    assert job.arguments == (("format", "webp"), ("crop", "true"), ("size", ""))
     assert planned.kind is Kind.BATCH
     assert planned.head == {
         "invocationSchemaVersion": "2.0",
@@ -205,12 +207,15 @@ def test_events_of_no_kind(event: dict[str, Any]) -> None:
 
 
 def test_what_an_event_is_about() -> None:
-    """The version decides where both sides have one, else the ETag, else the key alone."""
+    """Version and ETag both decide, as far as both sides have them; else the key alone."""
     ref = ObjectRef(bucket="shop-in", key="uploads/a", version_id="v1")
     job = Job(source=ref, etag="e1")
     assert job.means(Stored(etag="e1", size=1, version_id="v1"))
     assert not job.means(Stored(etag="e1", size=1, version_id="v2"))
     assert job.means(Stored(etag="e1", size=1))
+    suspended = Job(source=replace(ref, version_id="null"), etag="e1")
+    assert suspended.means(Stored(etag="e1", size=1, version_id="null"))
+    assert not suspended.means(Stored(etag="e2", size=1, version_id="null"))
     assert not job.means(Stored(etag="e2", size=1))
     plain = Job(source=ObjectRef(bucket="shop-in", key="uploads/a"))
     assert plain.means(Stored(etag="e2", size=1, version_id="v9"))

@@ -21,9 +21,10 @@ STAMP := $(VENV)/.made-$(call key,$(REQUIREMENTS))
 
 # Its versions are not those of the others, so it has an environment of its own.
 CHECKOV := $(VENV)/checkov/.made-$(call key,tests/template/requirements.txt)
+INT8 := $(VENV)/int8/.made-$(call key,models/quantize-requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test serve serve-s3 invoke e2e build deploy bench bench-edges fleet lint clean FORCE
+.PHONY: help demo test serve serve-s3 invoke e2e build deploy model bench bench-edges fleet lint clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +62,13 @@ build: $(STAMP) $(if $(SAM),,$(OWN_SAM_STAMP)) ## Build what `sam deploy` takes,
 deploy: build ## Build, then `sam deploy`: guided the first time, from samconfig.toml after it
 	@SAM_CLI_TELEMETRY=0 $(or $(SAM),$(OWN_SAM)/bin/sam) deploy \
 	  $(if $(wildcard samconfig.toml),,--guided) $(ARGS)
+
+model: $(STAMP) $(if $(filter-out 0,$(QUANTIZE)),$(INT8)) ## Add a public model: NAME=u2netp QUANTIZE=1; or NAME= LICENCE= and URL= SHA256= or FILE=
+	@exec $(RUN) models/add.py --name "$(NAME)" $(if $(URL),--url "$(URL)") \
+	  $(if $(FILE),--file "$(FILE)") $(if $(SHA256),--sha256 "$(SHA256)") \
+	  $(if $(LICENCE),--licence "$(LICENCE)") $(if $(CATALOG),--catalog "$(CATALOG)") \
+	  $(if $(filter-out 0,$(ACCEPT_LICENCE)),--accept-licence) \
+	  $(if $(filter-out 0,$(QUANTIZE)),--quantize $(VENV)/int8/bin/python) $(CARD)
 
 bench: $(STAMP) ## Measure time and memory on this machine
 	@exec $(RUN) tests/bench/bench.py $(ARGS)
@@ -109,6 +117,15 @@ $(CHECKOV): | $(STAMP)
 	$(RUN) -m venv --clear $(VENV)/checkov; \
 	$(VENV)/checkov/bin/python -m pip install --quiet --disable-pip-version-check \
 	  --require-hashes -r tests/template/requirements.txt; \
+	touch $@
+
+$(INT8): | $(STAMP)
+	@set -e; exec 9<Makefile; if command -v flock >/dev/null; then flock 9; fi; \
+	if [ -e $@ ]; then exit 0; fi; \
+	echo 'Installing ONNX into $(VENV)/int8/: a minute, once.' >&2; \
+	$(RUN) -m venv --clear $(VENV)/int8; \
+	$(VENV)/int8/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --require-hashes -r models/quantize-requirements.txt; \
 	touch $@
 
 # Every package is in the list, and pip cannot read an extra's name beside a hash, hence --no-deps.

@@ -7,11 +7,13 @@ tree, byte for byte, dates and modes included.
 
 import argparse
 import functools
+import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -201,7 +203,25 @@ def build_function(source: Path, root: Path, *, python: str) -> None:
 
 
 def build_model(folder: Path, root: Path) -> None:
-    """Copy one model's folder: what its card names, the card, the licence."""
+    """Copy one model's folder, and no other: the network, its card, its licence.
+
+    :raises FileNotFoundError: there is no such model; ValueError: its card is another file's.
+    """
+    card = folder / "card.toml"
+    if not card.is_file():
+        raise FileNotFoundError(
+            f"There is no model {folder.name} in {folder.parent}. MODEL_NAME= must be one of"
+            f" {', '.join(sorted(path.parent.name for path in folder.parent.glob('*/card.toml')))};"
+            f" make model NAME={folder.name} adds a public one."
+        )
+    table = tomllib.loads(card.read_text(encoding="utf-8"))
+    digest = hashlib.sha256((folder / table["file"]).read_bytes()).hexdigest()
+    # The function would refuse the same, but only once it is deployed.
+    if (table["name"], table["file"], table["sha256"]) != (folder.name, "model.onnx", digest):
+        raise ValueError(
+            f"{card} is of {table['name']}, {table['file']}, SHA-256 {table['sha256']}, and not of"
+            f" {folder.name}, model.onnx, SHA-256 {digest}."
+        )
     target = root / "models" / folder.name
     target.mkdir(parents=True, exist_ok=True)
     for name in ("card.toml", "LICENSE", "model.onnx"):
@@ -250,7 +270,7 @@ def main() -> int:
                 python=arguments.python,
                 without=requirements(HERE / "requirements.txt") if is_heif else (),
             )
-    except (OSError, subprocess.CalledProcessError) as error:
+    except (OSError, ValueError, KeyError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

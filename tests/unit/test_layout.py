@@ -179,7 +179,11 @@ def test_no_pillow_image_crosses_a_module_boundary(module: str) -> None:
             assert not [text for text in texts if re.search(r"\bImage\b", text)], node.name
 
 
-REQUIREMENTS = sorted([*ROOT.glob("layers/**/requirements*.txt"), *ROOT.glob("tests/**/req*.txt")])
+REQUIREMENTS = sorted(
+    path
+    for pattern in ("layers/**/req*.txt", "models/*requirements.txt", "tests/**/req*.txt")
+    for path in ROOT.glob(pattern)
+)
 
 
 # Programs with an environment of their own, whose versions meet no others.

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import pty
 import re
 import shutil
 import signal
@@ -429,6 +430,31 @@ def test_a_licence_that_must_be_agreed_to(
     assert server.paths == ["/model.onnx"]
 
 
+@pytest.mark.parametrize("answer", ["y", "n", ""])
+def test_a_licence_is_asked_about_on_a_terminal(shelf: Shelf, server: Server, answer: str) -> None:
+    """Only a yes goes on, and without one nothing is downloaded."""
+    shelf.write("/absent.onnx", licence="CC-BY-NC-4.0")
+    terminal, end = pty.openpty()
+    os.write(terminal, f"{answer}\n".encode())
+    with os.fdopen(end) as stdin:
+        done = subprocess.run(
+            shelf.command("--name", "mine"),
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env=environment(),
+        )
+    os.close(terminal)
+    assert done.stdout.endswith(
+        "Its licence is CC-BY-NC-4.0: it is not a permissive one. Use it all the same? [y/N] "
+    )
+    assert done.returncode == 1
+    assert server.paths == (["/absent.onnx"] if answer == "y" else [])
+    assert (done.stderr == "mine was not added.\n") == (answer != "y")
+
+
 def test_what_does_not_fit(shelf: Shelf, server: Server, tmp_path: Path) -> None:
     """It is not even downloaded; the int8 form is named where it would fit."""
     shelf.write(size=180_000_000)
@@ -603,7 +629,9 @@ def test_make_hands_everything_on() -> None:
 def layer(folder: Path, root: Path) -> "subprocess.CompletedProcess[str]":
     """Make the layer of a model, as the build does."""
     command = [sys.executable, ROOT / "layers/deps/pack.py", "model", root, "--source", folder]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False
+    )
 
 
 def test_only_the_chosen_model_is_in_the_layer(shelf: Shelf, tmp_path: Path) -> None:
@@ -638,6 +666,41 @@ def test_a_layer_of_another_model_is_said(shelf: Shelf, tmp_path: Path) -> None:
         f"There is no model other in {shelf.models}. MODEL_NAME= must be one of mine; make model"
         " NAME=other adds a public one.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("saved", "is_said"),
+    [
+        (None, False),
+        ('stack_name = "cutout"', False),
+        (
+            r'parameter_overrides = "MemoryMb=\"1769\" ModelName=\"mine\" EnableHeic=\"true\""',
+            False,
+        ),
+        (r'parameter_overrides = "MemoryMb=\"1769\" ModelName=\"erase-s\""', True),
+        ('parameter_overrides = ["ModelName=mine-int8", "MemoryMb=1769"]', True),
+    ],
+)
+def test_a_deployment_of_another_model_is_said(
+    tmp_path: Path, saved: str | None, *, is_said: bool
+) -> None:
+    """`make deploy` builds one model, and what was saved may name another: that is said first."""
+    if saved is not None:
+        (tmp_path / "samconfig.toml").write_text(saved + "\n", encoding="utf-8")
+    done = subprocess.run(
+        [
+            *("make", "--no-print-directory", "-C", str(tmp_path), "-f", str(ROOT / "Makefile")),
+            *("same-model", "MODEL_NAME=mine"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    message = (
+        "samconfig.toml names another model than MODEL_NAME=mine: write ModelName=mine into its"
+        " parameter_overrides, or give make the MODEL_NAME= that stands there.\n"
+    )
+    assert (done.returncode != 0, message in done.stderr) == (is_said, is_said)
 
 
 def test_a_layer_is_not_made_of_a_wrong_card(shelf: Shelf, tmp_path: Path) -> None:

@@ -125,6 +125,14 @@ def test_the_defaults_are_the_codes_own() -> None:
     assert differ <= {"service", "keys_checked_by", "input_bucket", "result_bucket"}
 
 
+def test_the_deployment_picks_the_model() -> None:
+    """Both functions run the one that the parameter names."""
+    chosen = Deployment(ModelName="u2netp-int8")
+    names = {name: v["MODEL_NAME"] for name, v in environments(chosen).items()}
+    assert names == {"ApiFunction": "u2netp-int8", "UploadFunction": "u2netp-int8"}
+    assert read_settings(environments(chosen)["ApiFunction"]).model_name == "u2netp-int8"
+
+
 def test_a_new_account_can_deploy_the_defaults() -> None:
     """It can reserve no concurrency, and has no role with which API Gateway may log."""
     for function in PLAIN.of_type("AWS::Lambda::Function").values():

@@ -88,16 +88,8 @@ def document_reply(result: Result, ignored: Sequence[str], request_id: str) -> R
 
     :raises ResultTooLarge: the platform does not carry it.
     """
-    report, file = result.report, result.file
-    document = {
-        "image_base64": base64.b64encode(file.body).decode(),
-        "format": file.format.value,
-        "width": file.width,
-        "height": file.height,
-        "foreground": asdict(report.subject),
-        "coverage": round(report.coverage, 4),
-        "request_id": request_id,
-    }
+    image = base64.b64encode(result.file.body).decode()
+    document = {"image_base64": image, **_described(result), "request_id": request_id}
     return _carried(json_reply(document, headers=_facts(result) | _ignored(ignored)))
 
 
@@ -116,17 +108,8 @@ def link_reply(
     result: Result, link: Link, ignored: Sequence[str], request_id: str, *, redirects: bool = False
 ) -> Reply:
     """Return where the image is; ``redirects`` sends the client there at once."""
-    report, file = result.report, result.file
-    document = {
-        "url": link.url,
-        "expires_at": link.expires_at,
-        "format": file.format.value,
-        "width": file.width,
-        "height": file.height,
-        "foreground": asdict(report.subject),
-        "coverage": round(report.coverage, 4),
-        "request_id": request_id,
-    }
+    where = {"url": link.url, "expires_at": link.expires_at}
+    document = {**where, **_described(result), "request_id": request_id}
     headers = _facts(result) | _ignored(ignored)
     if redirects:
         # 303 and no other: whatever the request was, the image is fetched with GET.
@@ -155,6 +138,18 @@ def file_name(result: Result, options: Options) -> str:
 def disposition(result: Result, options: Options) -> str:
     """Return the header that gives a result its name."""
     return f'inline; filename="{file_name(result, options)}"'
+
+
+def _described(result: Result) -> dict[str, object]:
+    """Return what a JSON reply says of the image, wherever the image itself is."""
+    file = result.file
+    return {
+        "format": file.format.value,
+        "width": file.width,
+        "height": file.height,
+        "foreground": asdict(result.report.subject),
+        "coverage": round(result.report.coverage, 4),
+    }
 
 
 def _facts(result: Result) -> dict[str, str]:

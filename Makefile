@@ -79,7 +79,7 @@ model: $(STAMP) $(if $(filter-out 0,$(QUANTIZE)),$(INT8)) ## Add a public model:
 	  $(if $(filter-out 0,$(ACCEPT_LICENCE)),--accept-licence) \
 	  $(if $(filter-out 0,$(QUANTIZE)),--quantize $(VENV)/int8/bin/python) $(CARD)
 
-bench: $(STAMP) ## Measure time and memory on this machine
+bench: $(STAMP) ## Measure the time of each stage on this machine
 	@exec $(RUN) tests/bench/bench.py $(ARGS)
 
 bench-edges: $(STAMP) ## Measure the edges against true mattes and closed-form matting

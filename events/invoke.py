@@ -2,14 +2,17 @@
 
     python events/invoke.py events/http-multipart.json --out demo
 
-A JSON body is printed, any other is written to a file beside it. The function's own log goes to
-stderr. The exit status is 0 where the answer is a success.
+A JSON body is printed, any other is written to a file in ``--out``. So is what an event about S3
+leaves there: unless ``INPUT_BUCKET`` names a bucket, S3 is moto's, and a photo is wherever the
+event says that an object is. The function's own log goes to stderr. The exit status is 0 where the
+answer is a success.
 """
 
 import argparse
 import base64
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +20,14 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
+import boto3
+
 from context import LocalContext, prepare_import
+from stand_in import HOST, NAMES, REGION, point_at, start_stand_in
+
+PHOTO = Path(__file__).resolve().parent.parent / "tests" / "data" / "photo.jpg"
+CATALOGUE = "shop-photos"
+"""The bucket of the samples of batch jobs."""
 
 _FIRST_ERROR_STATUS = 400
 
@@ -33,6 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         parser.error(f"{given.event}: {error}")
 
+    s3 = None
+    if "requestContext" not in event and not os.environ.get("INPUT_BUCKET"):
+        s3 = stored_photos(event)
     handler = load_handler()
     start = time.perf_counter()
     try:
@@ -44,7 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
     elapsed_ms = (time.perf_counter() - start) * 1000
     if not (isinstance(answer, dict) and "statusCode" in answer):
         print(json.dumps(answer, indent=2))
-        return 0
+        if s3 is not None:
+            _show_results(s3, given.out)
+        return int(_has_failures(answer))
     print(f"{answer['statusCode']} in {elapsed_ms:.0f} ms")
     _show(answer, given.out, given.event.stem)
     return int(answer["statusCode"] >= _FIRST_ERROR_STATUS)
@@ -66,6 +81,28 @@ def read_event(path: Path) -> dict[str, Any]:
     return event
 
 
+def stored_photos(event: dict[str, Any]) -> Any:
+    """Return a client of a new S3 in which the photo is every object that the event names."""
+    server = start_stand_in(0)
+    point_at(f"http://{HOST}:{server.server_port}")
+    os.environ["CATALOGUE_BUCKETS"] = CATALOGUE
+    prepare_import()
+    from cutout.config import read_settings  # noqa: PLC0415 - found only now
+    from cutout.errors import UnknownEvent  # noqa: PLC0415 - the same
+    from cutout.trigger import Job, plan  # noqa: PLC0415 - the same
+
+    s3 = boto3.session.Session().client("s3")
+    for bucket in (NAMES["InputBucket"], NAMES["ResultBucket"], CATALOGUE):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    with contextlib.suppress(UnknownEvent):  # the function will say so
+        for task in plan(event, read_settings(os.environ)).tasks:
+            for step in task.steps:
+                if isinstance(step, Job):
+                    source = {"Bucket": step.source.bucket, "Key": step.source.key}
+                    s3.put_object(**source, Body=PHOTO.read_bytes())
+    return s3
+
+
 def load_handler() -> Callable[[dict[str, Any], LocalContext], object]:
     """Return the function's handler; what it prints goes to stderr."""
     prepare_import()
@@ -81,6 +118,27 @@ def headers_of(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
     return pairs + [
         pair for pair in (answer.get("headers") or {}).items() if pair[0] not in several
     ]
+
+
+def _has_failures(answer: object) -> bool:
+    """Tell whether a queue or a batch job is told of a failure."""
+    if not isinstance(answer, dict):
+        return False
+    results = answer.get("results", ())
+    return bool(answer.get("batchItemFailures")) or any(
+        result["resultCode"] != "Succeeded" for result in results
+    )
+
+
+def _show_results(s3: Any, out: Path) -> None:
+    """Write what the result bucket holds into a folder."""
+    bucket = NAMES["ResultBucket"]
+    for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", ()):
+        key = entry["Key"]
+        path = out / Path(key).name
+        out.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        print(f"\ns3://{bucket}/{key}\n{path}: {entry['Size']:,} bytes")
 
 
 def _show(answer: Mapping[str, Any], out: Path, stem: str) -> None:

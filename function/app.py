@@ -18,7 +18,7 @@ from cutout.decode import Limits
 from cutout.errors import ModelUnavailable
 from cutout.model import load_network
 from cutout.remover import Model, Remover
-from cutout.store import Store
+from cutout.store import BRIEF, Store
 from cutout.transfer import Transfer
 from cutout.uploads import Uploads
 
@@ -52,15 +52,14 @@ def _warm(remover: Remover) -> None:
 
 remover = Remover(load_model(settings), Limits(max_pixels=settings.max_pixels))
 _warm(remover)
-store = Store()
 api = Api(
     remover=remover,
     settings=settings,
     logger=logger,
     metrics=metrics,
-    transfer=Transfer(store, settings) if settings.has_storage else None,
+    transfer=Transfer(Store(BRIEF), settings) if settings.has_storage else None,
 )
-uploads = Uploads(remover=remover, store=store, settings=settings, logger=logger, metrics=metrics)
+uploads = Uploads(remover=remover, store=Store(), settings=settings, logger=logger, metrics=metrics)
 
 
 @logger.inject_lambda_context(clear_state=True)

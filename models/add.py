@@ -18,7 +18,7 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
@@ -31,7 +31,7 @@ from compare import compare, table  # noqa: E402
 from cutout.card import ModelCard, read_card  # noqa: E402
 from cutout.errors import ModelUnavailable  # noqa: E402
 from cutout.model import load_network  # noqa: E402
-from download import Refused, copy, download, sha256_of  # noqa: E402
+from download import Refused, Unreachable, copy, download, sha256_of  # noqa: E402
 from limits import beside, deadline, fit  # noqa: E402
 
 OURS = HERE / "erase-s"
@@ -107,7 +107,9 @@ def _listed(options: argparse.Namespace, entry: Mapping[str, Any]) -> Wanted:
         version=f"{entry['version']}-{options.sha256[:8]}" if is_other else entry["version"],
         licence=entry["licence"],
         source=entry["source"],
-        note=entry.get("note", ""),
+        note="SHA256= names another file than the catalogue's: see that what is said here holds."
+        if is_other
+        else entry.get("note", ""),
         card={key: entry[key] for key in CARD_KEYS},
     )
 
@@ -354,7 +356,10 @@ def add(options: argparse.Namespace) -> Path:
             copy(want.file, model, name=want.name)
         else:
             url = want.url or ""
-            download(url, model, name=want.name, size=want.size, sha256=want.sha256)
+            try:
+                download(url, model, name=want.name, size=want.size, sha256=want.sha256)
+            except Unreachable as error:
+                raise Refused(f"{error} {_by_hand(want, url, options)}") from error
         if is_int8:
             quantize(want, folder, options.quantize)
         finish(want, name, folder)
@@ -364,6 +369,22 @@ def add(options: argparse.Namespace) -> Path:
     print(f"{target} is added: {_described(want, is_int8=is_int8)}")
     print(verdict)
     return target
+
+
+def _by_hand(want: Wanted, url: str, options: argparse.Namespace) -> str:
+    """Say how to do without a network: the same command, with a file."""
+    file = PurePosixPath(urllib.parse.urlsplit(url).path).name or "model.onnx"
+    given = {
+        "LICENCE": options.licence,
+        "SHA256": options.sha256,
+        "ACCEPT_LICENCE": "1" if options.accept_licence else None,
+        "QUANTIZE": "1" if options.quantize else None,
+    }
+    also = "".join(f" {name}={value}" for name, value in given.items() if value)
+    return (
+        "Without a network, bring the file here in another way, and run:"
+        f" make model NAME={want.name} FILE=/path/to/{file}{also}"
+    )
 
 
 def _described(want: Wanted, *, is_int8: bool) -> str:

@@ -1,7 +1,6 @@
 """Gets a model's file, from the network or the disk: whole and the right one, or not at all."""
 
 import hashlib
-import os
 import sys
 import urllib.error
 import urllib.parse
@@ -22,6 +21,10 @@ _STEP_PERCENT = 10  # between the lines of a progress that is not on a terminal
 
 class Refused(Exception):  # noqa: N818 # it is what the program says before it ends
     """The model is not added; the message says why, and what to do."""
+
+
+class Unreachable(Refused):
+    """A file that no server gives."""
 
 
 def checked_url(url: str) -> str:
@@ -51,7 +54,8 @@ def download(url: str, target: Path, *, name: str, size: int | None, sha256: str
 
     No more than ``size`` bytes are read.
 
-    :raises Refused: it cannot be had, is cut off or is another file.
+    :raises Unreachable: it cannot be had.
+    :raises Refused: it is cut off or is another file.
     """
     try:
         opener = urllib.request.build_opener(_Redirects)
@@ -60,7 +64,7 @@ def download(url: str, target: Path, *, name: str, size: int | None, sha256: str
             read = _told(reply.read, name, total)
             digest = _write(read, target, name=name, total=total)
     except (OSError, HTTPException) as error:  # URLError and time-outs are OSErrors
-        raise Refused(_unreachable(name, url, error)) from error
+        raise Unreachable(_unreachable(name, url, error)) from error
     if digest != sha256:
         raise Refused(
             f"{name} is another file: its SHA-256 is {digest}, and {sha256} is expected. It was"
@@ -132,14 +136,10 @@ def _told(read: Callable[[int], bytes], name: str, total: int | None) -> Iterato
 
 
 def _unreachable(name: str, url: str, error: OSError | HTTPException) -> str:
-    """Say why a download failed, and how to do without a network."""
+    """Say why a download failed."""
     if isinstance(error, urllib.error.HTTPError):
         reason = f"the server answered {error.code} {error.reason}"
     else:
         cause = getattr(error, "reason", error)
         reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-    file = os.path.basename(urllib.parse.urlsplit(url).path) or "model.onnx"  # noqa: PTH119 # of a URL
-    return (
-        f"{name} cannot be downloaded from {url}: {reason}. Without a network, bring the file here"
-        f" in another way, and run: make model NAME={name} FILE=/path/to/{file}"
-    )
+    return f"{name} cannot be downloaded from {url}: {reason}."

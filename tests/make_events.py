@@ -26,6 +26,9 @@ EVENTS = ROOT / "events"
 PHOTO = Path(__file__).resolve().parent / "data" / "photo.jpg"
 """Eileen Collins by NASA (public domain), scikit-image's astronaut at 320 x 320 px."""
 
+PHOTO_ETAG = hashlib.md5(PHOTO.read_bytes(), usedforsecurity=False).hexdigest()
+"""What S3 calls the ETag of an object that is the photo and was put in one piece."""
+
 KEY = "local"
 BOUNDARY = "------------------------d74496d66958873eabcdef"
 _ACCOUNT = "123456789012"
@@ -59,7 +62,7 @@ class Request:
 class Sample:
     """One file of ``events/``.
 
-    ``status`` is that of the answer (``None``: the function raises), ``code`` the error's.
+    ``status`` is that of the answer (``None``: it is none of HTTP's), ``code`` the error's.
     """
 
     event: Event
@@ -216,7 +219,7 @@ def s3_put_event(bucket: str, key: str, size: int) -> Event:
                     "object": {
                         "key": quote_plus(key, safe="/"),  # as S3 does: a space is a plus sign
                         "size": size,
-                        "eTag": hashlib.md5(key.encode(), usedforsecurity=False).hexdigest(),
+                        "eTag": PHOTO_ETAG,
                         "versionId": "3HL4kqtJvjVBH40Nrjfkd0TLBPzVEXAM",
                         "sequencer": "0066D43A2C5B7E91F0",
                     },
@@ -255,7 +258,7 @@ def eventbridge_event(bucket: str, key: str, size: int) -> Event:
             "object": {
                 "key": key,
                 "size": size,
-                "etag": hashlib.md5(key.encode(), usedforsecurity=False).hexdigest(),
+                "etag": PHOTO_ETAG,
                 "version-id": "3HL4kqtJvjVBH40Nrjfkd0TLBPzVEXAM",
                 "sequencer": "0066D43A2C5B7E91F0",
             },
@@ -363,13 +366,12 @@ def samples() -> dict[str, Sample]:
         table[f"httpapi-{request.name}.json"] = Sample(
             event=http_api_event(request), status=status, code=code
         )
-    # Without a bucket the function raises, so that the platform keeps an event.
     table |= {name: Sample(event=event, status=None) for name, event in _storage_events()}
     return table
 
 
 def _storage_events() -> Iterator[tuple[str, Event]]:
-    bucket, key, size = "cutout-input-123456789012", "uploads/a cat.jpg", PHOTO.stat().st_size
+    bucket, key, size = "cutout-input", "uploads/a cat.jpg", PHOTO.stat().st_size
     put = s3_put_event(bucket, key, size)
     another = s3_put_event(bucket, "uploads/büro/100% + 1.png", size)
     created = eventbridge_event(bucket, "uploads/test+b 100%.png", size)

@@ -33,7 +33,7 @@ from cutout.errors import (
     NotFound,
     ResultTooLarge,
     StorageDisabled,
-    UnsupportedMediaType,
+    UnsupportedUploadRequest,
 )
 from cutout.options import Channels, Delivery, parse_options
 from cutout.remover import Remover, Result
@@ -204,10 +204,9 @@ class Api:
         wants_mask = source.name == "image"
         if wants_mask:
             options = replace(options, channels=Channels.ALPHA)
+        image = self._image_of(source)
         left_ms = self._router.lambda_context.get_remaining_time_in_millis()
-        result = self._remover.remove(
-            self._image_of(source), options, budget_ms=left_ms - _DEADLINE_RESERVE_MS
-        )
+        result = self._remover.remove(image, options, budget_ms=left_ms - _DEADLINE_RESERVE_MS)
         self._measure(result)
         wants_json = wants_mask or request.wants_json()
         if options.response is not Delivery.URL:
@@ -234,7 +233,7 @@ class Api:
         data = request.body()
         body = parse_body(request.headers.get("content-type", ""), data) if data else Body()
         if body.raw is not None:
-            raise UnsupportedMediaType
+            raise UnsupportedUploadRequest
         media_type, ignored = media_type_in((*body.fields, *request.query))
         upload = transfer.offer(media_type)
         max_bytes = self._settings.max_object_bytes

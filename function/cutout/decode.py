@@ -99,8 +99,8 @@ def decode(data: bytes, *, limits: Limits, cap_px: int | None = None) -> Photo:
         with warnings.catch_warnings():  # Pillow warns of odd metadata, which is dropped anyway
             warnings.simplefilter("ignore")
             return _decode(data, pillow_format, limits, cap_px)
-    except (ImageTooSmall, ImageTooLarge, InvalidImage):
-        raise
+    except (ImageTooSmall, ImageTooLarge, InvalidImage, MemoryError):
+        raise  # out of memory is no fault of the file
     except Exception as error:  # Pillow's parsers raise anything, from struct.error to TypeError
         raise InvalidImage(reason=f"it is a damaged or truncated {pillow_format} file") from error
 

@@ -28,6 +28,7 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
     ├── ImageTooLarge               413 image_too_large
     ├── ResultTooLarge              413 result_too_large
     ├── UnsupportedMediaType        415 unsupported_media_type
+    │   └── UnsupportedUploadRequest
     ├── UnsupportedImageFormat      415 unsupported_image_format
     ├── UnknownForeground           422 unknown_foreground
     ├── InvalidSettings             500 internal_error     the deployment's own variables
@@ -268,6 +269,16 @@ class UnsupportedMediaType(CutoutError):
         "multipart/form-data, application/json, application/x-www-form-urlencoded, image/*, "
         "application/octet-stream"
     )
+
+
+class UnsupportedUploadRequest(UnsupportedMediaType):
+    """A request for an upload that brings the image itself."""
+
+    text = (
+        "POST /v2/uploads takes no image: send it an empty body or JSON, and the image to the URL"
+        " in the answer, with its fields."
+    )
+    accepted = "an empty body, or application/json with content_type"
 
 
 class UnsupportedImageFormat(CutoutError):

@@ -12,15 +12,30 @@ from typing import Any
 
 from cutout.errors import StorageFailed
 
-# An HTTP caller waits 29 s at most, and a broken connection should leave time for another.
 _CONNECT_TIMEOUT_S = 2
-_READ_TIMEOUT_S = 8
-_RETRIES = 3  # of each call, after the first; of each body that breaks off too
 _PAGE_KEYS = 1_000  # the most that S3 lists at once
 
 _GONE = {"404", "NoSuchKey", "NoSuchVersion", "405", "MethodNotAllowed"}  # 405: a delete marker
 # 409: another write to the same key was under way.
 _FAILED_PRECONDITION = {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long S3 may be silent, and how often it is asked again.
+
+    ``retries`` are those of each call, after the first, and of each body that breaks off.
+    """
+
+    silence_s: float
+    retries: int
+
+
+LONG = Patience(silence_s=8, retries=3)
+"""A queue waits; what fails comes back with all of its work to be done again."""
+
+BRIEF = Patience(silence_s=4, retries=1)
+"""An HTTP caller waits 28 s in all, and an answer that says no is better than none."""
 
 
 class ObjectGone(Exception):  # noqa: N818 # a fact about the bucket, which may be no error
@@ -72,7 +87,7 @@ class Form:
     fields: Mapping[str, str]
 
 
-def connect() -> Any:
+def connect(patience: Patience) -> Any:
     """Return boto3's S3 client; where it connects to is the environment's and botocore's matter.
 
     :raises StorageFailed: there is no region or no profile.
@@ -88,9 +103,9 @@ def connect() -> Any:
             "s3",
             config=Config(
                 signature_version="s3v4",
-                retries={"max_attempts": _RETRIES, "mode": "standard"},
+                retries={"total_max_attempts": patience.retries + 1, "mode": "standard"},
                 connect_timeout=_CONNECT_TIMEOUT_S,
-                read_timeout=_READ_TIMEOUT_S,
+                read_timeout=patience.silence_s,
                 s3={"addressing_style": addressing, "us_east_1_regional_endpoint": "regional"},
             ),
         )
@@ -107,15 +122,18 @@ def connect() -> Any:
 class Store:
     """S3, as one deployment reaches it."""
 
-    def __init__(self, connect: Callable[[], Any] = connect) -> None:
+    def __init__(
+        self, patience: Patience = LONG, connect: Callable[[Patience], Any] = connect
+    ) -> None:
         """Connect when first used."""
+        self._patience = patience
         self._connect = connect
         self._connected: Any = None
 
     @property
     def _client(self) -> Any:
         if self._connected is None:
-            self._connected = self._connect()
+            self._connected = self._connect(self._patience)
         return self._connected
 
     def find(self, ref: ObjectRef) -> Stored | None:
@@ -142,7 +160,7 @@ class Store:
         :raises PreconditionFailed: it has another ETag now.
         :raises StorageFailed: S3 does not give it.
         """
-        for _ in range(_RETRIES):
+        for _ in range(self._patience.retries):
             with suppress(_BrokenOff):  # botocore repeats the call, not a body that breaks off
                 return self._read(ref, etag)
         return self._read(ref, etag)

@@ -13,7 +13,9 @@ from cutout.errors import DuplicateOption, InvalidImageKey, InvalidOption, Objec
 from cutout.store import Content, Form, ObjectGone, ObjectRef, PreconditionFailed, Store
 
 _UPLOAD_SECONDS = 3_600
-_MEDIA_TYPE = re.compile(r"image/[A-Za-z0-9!#$&^_.+-]{1,100}|application/octet-stream")
+_MEDIA_TYPE = re.compile(
+    r"image/[A-Za-z0-9!#$&^_.+-]{1,100}|application/octet-stream", re.IGNORECASE
+)
 _MAX_KEY_BYTES = 1_024  # S3's limit, of UTF-8
 
 

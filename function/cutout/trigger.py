@@ -6,7 +6,7 @@ gives them as they are.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,8 +16,7 @@ from cutout.config import RESULTS_PREFIX, Settings
 from cutout.errors import UnknownEvent
 from cutout.store import ObjectRef, Stored
 
-_BUCKET_ARN = "arn:aws:s3:::"
-_SCHEMAS = {"1.0", "2.0"}
+_BUCKET_ARN = ":s3:::"  # after the partition: aws, aws-cn, aws-us-gov
 
 
 class Kind(StrEnum):
@@ -75,7 +74,7 @@ Step = Job | Skipped
 class Task:
     """What is reported on as one: a record, a message, or a task of a batch job.
 
-    A ``fault`` says why it cannot be read.
+    A ``fault`` says why it cannot be read, or what of it besides the ``steps``.
     """
 
     name: str
@@ -99,8 +98,10 @@ def plan(event: Mapping[str, Any], settings: Settings) -> Plan:
     """
     if "tasks" in event:
         return _batch(event, settings)
-    records = event.get("Records")
-    if isinstance(records, list) and records and _is_message(records[0]):
+    records = event.get("Records") or []
+    if not isinstance(records, list):
+        raise UnknownEvent(reason="its Records are no list")
+    if records and _is_message(records[0]):
         tasks = tuple(_message(record, settings) for record in records)
         return Plan(kind=Kind.QUEUE, tasks=tasks, head={})
     # One by one, so that a record that cannot be read does not hold up the others.
@@ -136,50 +137,69 @@ def _message(record: Mapping[str, Any], settings: Settings) -> Task:
 
 def _task(name: str, event: object, settings: Settings) -> Task:
     """Return the task of one event; what cannot be read of it is the task's fault."""
-    try:
-        return Task(name=name, steps=tuple(_steps(event, settings)))
-    except UnknownEvent as error:
-        return Task(name=name, fault=str(error))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        return Task(name=name, fault=f"a field is missing or wrong: {type(error).__name__}")
+    steps: list[Step] = []
+    faults: list[str] = []
+    read, parts = _reader(event)
+    for part in parts:
+        try:
+            steps.append(read(part, settings))
+        except UnknownEvent as error:
+            faults.append(str(error))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            faults.append(f"a field is missing or wrong: {type(error).__name__}")
+    return Task(name=name, steps=tuple(steps), fault="; ".join(dict.fromkeys(faults)))
 
 
-def _steps(event: Any, settings: Settings) -> Iterator[Step]:
-    """Yield what one notification or EventBridge event asks for.
+def _reader(event: Any) -> tuple[Callable[[Any, Settings], Step], list[Any]]:
+    """Return what reads a notification or an EventBridge event, and the parts that it reads."""
+    if isinstance(event, dict):
+        if event.get("Event") == "s3:TestEvent":
+            return _from_test_event, [event]
+        if event.get("source") == "aws.s3" and "detail" in event:
+            return _from_eventbridge, [event]
+        if isinstance(event.get("Records"), list):
+            return _from_notification, event["Records"]
+    return _from_nothing_known, [event]
 
-    :raises UnknownEvent: it is neither.
-    """
-    if event.get("Event") == "s3:TestEvent":
-        yield Skipped(why=Skip.TEST_EVENT, bucket=str(event.get("Bucket", "")))
-    elif event.get("source") == "aws.s3" and "detail" in event:
-        yield _from_eventbridge(event, settings)
-    elif isinstance(event.get("Records"), list):
-        for record in event["Records"]:
-            yield _from_notification(record, settings)
-    else:
-        raise UnknownEvent(reason="it is neither S3's nor EventBridge's")
+
+def _from_nothing_known(_event: Any, _settings: Settings) -> Step:
+    raise UnknownEvent(reason="it is neither S3's nor EventBridge's")
+
+
+def _from_test_event(event: Mapping[str, Any], _settings: Settings) -> Step:
+    return Skipped(why=Skip.TEST_EVENT, bucket=str(event.get("Bucket", "")))
 
 
 def _from_notification(record: Mapping[str, Any], settings: Settings) -> Step:
     if record.get("eventSource") != "aws:s3":
         raise UnknownEvent(reason="a record is not S3's")
-    bucket, entry = record["s3"]["bucket"]["name"], record["s3"]["object"]
+    bucket, entry = _text(record["s3"]["bucket"]["name"]), record["s3"]["object"]
     key = unquote_plus(entry["key"], errors="strict")
     if not record["eventName"].removeprefix("s3:").startswith("ObjectCreated:"):
         return Skipped(why=Skip.NOT_CREATED, bucket=bucket, key=key)
-    ref = ObjectRef(bucket=bucket, key=key, version_id=entry.get("versionId"))
+    ref = ObjectRef(bucket=bucket, key=key, version_id=_text(entry.get("versionId") or "") or None)
     job = Job(source=ref, etag=_etag(entry), sequencer=entry.get("sequencer"))
     return _ours(job, settings)
 
 
 def _from_eventbridge(event: Mapping[str, Any], settings: Settings) -> Step:
-    bucket, entry = event["detail"]["bucket"]["name"], event["detail"]["object"]
-    key = entry["key"]  # raw: a plus sign is a plus sign
+    bucket, entry = _text(event["detail"]["bucket"]["name"]), event["detail"]["object"]
+    key = _text(entry["key"])  # raw: a plus sign is a plus sign
     if event["detail-type"] != "Object Created":
         return Skipped(why=Skip.NOT_CREATED, bucket=bucket, key=key)
-    ref = ObjectRef(bucket=bucket, key=key, version_id=entry.get("version-id"))
+    ref = ObjectRef(bucket=bucket, key=key, version_id=_text(entry.get("version-id") or "") or None)
     job = Job(source=ref, etag=_etag(entry), sequencer=entry.get("sequencer"))
     return _ours(job, settings)
+
+
+def _text(value: object) -> str:
+    """Return what is text.
+
+    :raises TypeError: it is not.
+    """
+    if not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 def _etag(entry: Mapping[str, Any]) -> str | None:
@@ -201,7 +221,7 @@ def _batch(event: Mapping[str, Any], settings: Settings) -> Plan:
         arguments = tuple((str(n), "" if v is None else str(v)) for n, v in given.items())
     except (KeyError, TypeError, AttributeError) as error:
         raise UnknownEvent(reason="a batch job's invocation lacks a field") from error
-    if schema not in _SCHEMAS:
+    if schema not in ("1.0", "2.0"):
         raise UnknownEvent(reason=f"schema {str(schema)[:20]} is not 1.0 or 2.0")
     tasks = tuple(_batch_task(name, task, arguments, settings) for name, task in named)
     return Plan(kind=Kind.BATCH, tasks=tasks, head=head)
@@ -211,9 +231,11 @@ def _batch_task(
     name: str, task: Mapping[str, Any], arguments: tuple[tuple[str, str], ...], settings: Settings
 ) -> Task:
     try:
-        bucket = task.get("s3Bucket") or task["s3BucketArn"].removeprefix(_BUCKET_ARN)
+        bucket = task.get("s3Bucket") or task["s3BucketArn"].rpartition(_BUCKET_ARN)[2]
         key = unquote_plus(task["s3Key"], errors="strict")
-        ref = ObjectRef(bucket=bucket, key=key, version_id=task.get("s3VersionId") or None)
+        ref = ObjectRef(
+            bucket=bucket, key=key, version_id=_text(task.get("s3VersionId") or "") or None
+        )
         catalogue = settings.catalogue_buckets
         return Task(
             name=name, steps=(_ours(Job(source=ref, arguments=arguments), settings, catalogue),)

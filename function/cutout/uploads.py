@@ -67,27 +67,28 @@ class Uploads:
 
     def _report(self, task: Task, context: LambdaContext) -> tuple[_Code, str]:
         """Work on a task; return how it went, and why, in a few words."""
+        reports = [self._step(step, context) for step in task.steps]
         if task.fault:
             error = UnknownEvent(reason=task.fault)
             self._fail(error, error, task=task.name)
             # Sent again, it would read the same; a queue still has to be told that it failed.
             return _Code.PERMANENT, f"{error.code}: {task.fault}"
-        reports = [self._step(step, context) for step in task.steps]
         failed = [report for report in reports if report[0] is _Code.TEMPORARY]
         return (*failed, *reports, (_Code.SUCCEEDED, ""))[0]
 
     def _step(self, step: Step, context: LambdaContext) -> tuple[_Code, str]:
         """Work on one object, and log whatever comes of it."""
         if isinstance(step, Skipped):
-            self._logger.info(str(step.why), bucket=step.bucket, key=step.key[:_MAX_LOGGED_KEY])
+            self._logger.info(str(step.why), **_names(step.bucket, step.key))
             skipped = _Code.PERMANENT if step.why is Skip.NOT_OURS else _Code.SUCCEEDED
             return skipped, step.why.value
         try:
             return self._work(step, context)
         except Exception as error:  # noqa: BLE001 - the boundary: the other objects go on
             cause = error if isinstance(error, CutoutError) else CutoutError()
-            self._fail(cause, error, **_names(step))
-            return _Code.TEMPORARY, cause.code
+            self._fail(cause, error, **_names(step.source.bucket, step.source.key))
+            # Whoever reads the report owns the buckets, and may want to know what S3 said.
+            return _Code.TEMPORARY, ": ".join([cause.code, *map(str, cause.facts.values())])
 
     def _work(self, job: Job, context: LambdaContext) -> tuple[_Code, str]:
         """Work on one object, and log and measure what came of it.
@@ -112,7 +113,7 @@ class Uploads:
             self._count(error)
         self._logger.info(
             str(done.outcome),
-            **_names(job),
+            **_names(job.source.bucket, job.source.key),
             target=done.target[:_MAX_LOGGED_KEY],
             code=done.code or None,
             facts=error.facts if error else None,
@@ -140,8 +141,8 @@ def _clock(context: LambdaContext) -> Callable[[], float]:
     return lambda: context.get_remaining_time_in_millis() - _DEADLINE_RESERVE_MS
 
 
-def _names(job: Job) -> dict[str, Any]:
-    return {"bucket": job.source.bucket, "key": job.source.key[:_MAX_LOGGED_KEY]}
+def _names(bucket: str, key: str) -> dict[str, Any]:
+    return {"bucket": bucket[:_MAX_LOGGED_KEY], "key": key[:_MAX_LOGGED_KEY]}
 
 
 def _answer(planned: Plan, reports: Iterable[tuple[Task, _Code, str]]) -> dict[str, Any] | None:

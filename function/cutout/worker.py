@@ -134,11 +134,18 @@ class Worker:
         """Return the key of a result that is what was ordered, and its error's code if it is one.
 
         Both are empty where there is none.
+
+        :raises StorageFailed: another source's result stands there.
         """
         for key in place.expected(order.options):
             there = self._store.find(ObjectRef(bucket=place.bucket, key=key))
-            if there is not None and Stamp.read(there.metadata) == order.stamp:
+            stamp = None if there is None else Stamp.read(there.metadata)
+            if there is None or stamp is None:
+                continue
+            if stamp == order.stamp:
                 return key, there.metadata.get("error", "")
+            if stamp.source != place.source:
+                raise StorageFailed(call="write", reason="another source has this target")
         return "", ""
 
     def _make(

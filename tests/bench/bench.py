@@ -1,4 +1,4 @@
-"""Time and memory of the function on this machine: ``make bench``.
+"""Time of the function on this machine: ``make bench``.
 
 Figures are medians of CPU time on one core, so that other work on the machine disturbs them little;
 what is compared runs side by side in the same run.

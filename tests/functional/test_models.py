@@ -348,9 +348,14 @@ def test_a_file_that_is_not_there(shelf: Shelf, server: Server) -> None:
 
 
 def test_no_network(shelf: Shelf) -> None:
-    """The command for a file from the disk is in the message."""
+    """The command for a file from the disk is in the message, with all that was given."""
     closed = Server()
     closed.server_close()
+    own = ("--name", "own", "--url", f"{closed.url}/", "--sha256", SHA256, "--licence", "MIT")
+    assert shelf.refusal(*own, "--accept-licence").endswith(
+        f" run: make model NAME=own FILE=/path/to/model.onnx LICENCE=MIT SHA256={SHA256}"
+        " ACCEPT_LICENCE=1"
+    )
     shelf.write(f"{closed.url}/model.onnx")
     assert shelf.refusal("--name", "mine") == (
         f"mine cannot be downloaded from {closed.url}/model.onnx: Connection refused. Without a"

@@ -387,8 +387,16 @@ def test_another_sources_result_is_never_overwritten(cloud: Cloud) -> None:
     listed = cloud.put("cat.jpg", png(50), bucket="t-photos")
     cloud.handle(batch(listed.task(version=False)))
     uploaded = cloud.put("uploads/t-photos/cat.jpg", png(150))
+    ran: list[bool] = []
+    cloud.remover = fake_remover(lambda: ran.append(True))
     assert cloud.handle(messages(uploaded.created())) == failures(0)
+    (result,) = cloud.handle(batch(uploaded.task()))["results"]
+    assert (result["resultCode"], result["resultString"]) == (
+        "TemporaryFailure",
+        "internal_error: write: another source has this target",
+    )
     assert shade(cloud, "cutouts/t-photos/cat.jpg.png") == 50
+    assert ran == []  # nor is it cut out for nothing
 
 
 # --------------------------------------------------------------------------- faults
@@ -480,6 +488,34 @@ def test_a_message_that_cannot_be_read_comes_to_the_dead_letters(cloud: Cloud) -
     good = cloud.put("uploads/cat.jpg", png()).created()
     assert cloud.handle(messages("not JSON", good, {"hello": "world"})) == failures(0, 2)
     assert cloud.keys() == ["cutouts/cat.jpg.png"]
+
+
+def test_what_can_be_read_of_a_bad_message_is_done(cloud: Cloud) -> None:
+    """One record of two is bad, by itself or in a message; or what it names is no key."""
+    good = cloud.put("uploads/good.jpg", png())
+    other = cloud.put("uploads/other.jpg", png())
+    half = good.notification()
+    half["Records"].append({"eventSource": "aws:s3", "s3": {}})
+    deleted = other.created("Object Deleted")
+    deleted["detail"]["object"]["key"] = 5
+    bodies = [half, deleted, other.created()]
+    assert cloud.handle(messages(*bodies)) == failures(0, 1)
+    assert cloud.keys() == ["cutouts/good.jpg.png", "cutouts/other.jpg.png"]
+
+
+def test_memory_that_runs_out_is_no_fault_of_the_image(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes again, and leaves no error file."""
+
+    def nothing_left(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    uploaded = cloud.put("uploads/cat.jpg", png())
+    with monkeypatch.context() as patch:
+        patch.setattr(Image, "open", nothing_left)
+        assert cloud.handle(messages(uploaded.created())) == failures(0)
+    assert cloud.keys() == []
 
 
 def test_a_source_deleted_between_event_and_read(cloud: Cloud, proxy: Proxy) -> None:
@@ -656,7 +692,7 @@ def test_a_batch_job(cloud: Cloud, proxy: Proxy, schema: str) -> None:
     assert told[0] == ("Succeeded", "cutouts/a cat.jpg.png")
     assert told[1][0] == "PermanentFailure"
     assert told[1][1].startswith("invalid_image: ")
-    assert told[2] == ("TemporaryFailure", "internal_error")
+    assert told[2] == ("TemporaryFailure", "internal_error: HeadObject: 403")
     assert told[3] == ("Succeeded", "source_gone")
     assert told[4] == ("PermanentFailure", "not_ours")
     assert sorted(cloud.keys()) == ["cutouts/a cat.jpg.png", "cutouts/bad.jpg.error.json"]

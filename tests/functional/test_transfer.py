@@ -18,7 +18,7 @@ from conftest import deployment
 from PIL import Image
 
 import app
-from cutout.store import Store
+from cutout.store import BRIEF, Store
 from cutout.transfer import Transfer
 from make_events import PHOTO
 
@@ -37,7 +37,7 @@ def client(cloud: Cloud, request: pytest.FixtureRequest) -> Client:
         keys_checked_by=app.settings.keys_checked_by,
         api_key_hashes=app.settings.api_key_hashes,
     )
-    handler = deployment(app.remover, settings, transfer=Transfer(Store(), settings))
+    handler = deployment(app.remover, settings, transfer=Transfer(Store(BRIEF), settings))
     return Client(handler, getattr(request, "param", "1.0"))
 
 
@@ -117,6 +117,7 @@ def test_what_the_form_lets_in(client: Client, cloud: Cloud) -> None:
         None: ["starts-with", "$Content-Type", "image/"],
         "image/jpeg": {"Content-Type": "image/jpeg"},
         "application/octet-stream": {"Content-Type": "application/octet-stream"},
+        "IMAGE/PNG": {"Content-Type": "IMAGE/PNG"},
     }.items():
         document = client.json("/v2/uploads", {"content_type": content_type}).json()
         fields = document["upload"]["fields"]
@@ -152,7 +153,11 @@ def test_fields_of_an_upload(client: Client) -> None:
     assert other.status == 200
     assert other.headers["x-ignored-params"] == "size"
     raw = client.post("/v2/uploads", body=JPEG, content_type="image/jpeg")
-    assert (raw.status, raw.error()["code"]) == (415, "unsupported_media_type")
+    message = (
+        "POST /v2/uploads takes no image: send it an empty body or JSON, and the image to the URL"
+        " in the answer, with its fields."
+    )
+    refused(raw, 415, "unsupported_media_type", message)
     broken = client.post("/v2/uploads", body=b"{", content_type="application/json")
     assert broken.error()["code"] == "invalid_json"
     assert client.post("/v2/uploads", key=None).error()["code"] == "invalid_api_key"
@@ -321,6 +326,16 @@ def test_a_storage_that_fails(client: Client, cloud: Cloud, proxy: Proxy, holds:
     reply = client.json("/v2", {"image_key": key, "response": "url"})
     message = "The request failed on our side. Try again; if it stays, send request_id."
     refused(reply, 500, "internal_error", message)
+    assert cloud.keys() == []
+
+
+def test_a_storage_that_is_slow(client: Client, cloud: Cloud, proxy: Proxy) -> None:
+    """What it takes is taken from the time that the image has; the answer still comes in time."""
+    key = uploaded(client, cloud, JPEG)
+    proxy.judge = lambda call: Fault(hang_s=1.0) if call.method in {"HEAD", "GET"} else None
+    client.timeout_s = 3.0
+    reply = client.json("/v2", {"image_key": key, "response": "url"})
+    assert (reply.status, reply.error()["code"]) == (504, "timeout")
     assert cloud.keys() == []
 
 

@@ -241,7 +241,7 @@ def main() -> None:
     )
     parser.add_argument("--size", type=int, default=352, help="px")
     parser.add_argument("--gain", type=float, default=LOGIT_GAIN, help="of the logit")
-    parser.add_argument("--version", default="0.2.0-float")
+    parser.add_argument("--version", default="0.3.0-float")
     parser.add_argument(
         "--out", type=Path, required=True, help="the file; card.toml is written beside it"
     )

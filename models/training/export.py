@@ -163,9 +163,9 @@ def _context(g: Graph, name: str, x: str, context: Context) -> str:
     return _block(g, f"{name}.second", y, second)
 
 
-def graph(net: MattingNet, size: int) -> Graph:
+def write_net(g: Graph, net: MattingNet) -> None:
     """Write `net.MattingNet.forward` without `deep`, from card-normalised `image` to `alpha`."""
-    g, encoder = Graph(size), net.encoder
+    size, encoder = g.side["image"], net.encoder
     stem = g.relu(g.conv("stem", "image", encoder.conv0, encoder.bn0))
     pool = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}
     x = g.node("MaxPool", "pool", [stem], (g.side[stem] - 1) // 2 + 1, **pool)
@@ -202,7 +202,6 @@ def graph(net: MattingNet, size: int) -> Graph:
         "head.out", g.relu(g.conv("head.conv", x, net.head.conv, net.head.norm)), net.head.out
     )
     g.node("Sigmoid", "alpha", [g.add("logit", x, coarse)], size)
-    return g
 
 
 @torch.no_grad()
@@ -211,7 +210,8 @@ def exported(net: MattingNet, size: int, gain: float) -> onnx.ModelProto:
     for last in (net.head.out, net.side[0]):
         for parameter in last.parameters():
             parameter.mul_(gain)
-    g = graph(net, size)
+    g = Graph(size)
+    write_net(g, net)
     image = helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, [1, 3, size, size])
     alpha = helper.make_tensor_value_info("alpha", onnx.TensorProto.FLOAT, [1, 1, size, size])
     body = helper.make_graph(g.nodes, "erase-s", [image], [alpha], g.constants)

@@ -1,0 +1,89 @@
+"""Float weights from an exported model, int8 or not, to train on from what ships.
+
+    python restore.py --model ../erase-s/model.onnx --init weights.npz --out start.pt
+
+What the file does not have (BatchNorm statistics, the logits of the lower strides) and the stages
+that training keeps are those of `--init`, the weights that the model was first trained from. The
+steps of int8 stay in the values: a mean boundary IoU of 0.7069 where the lost floats had 0.7066.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import onnx
+import torch
+from export import LOGIT_GAIN, Graph, write_net
+from net import SIZE_MULTIPLE_PX, load, scale_shift
+from onnx import numpy_helper
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from net import MattingNet
+    from torch import nn
+
+KEPT = ("stem", "stage0.", "stage1.")  # frozen in training: `--init` has them without int8's steps
+DOUBLED = ("head.out", "side")  # by the export, LOGIT_GAIN times
+
+
+def values_of(model: onnx.ModelProto) -> dict[str, Tensor]:
+    """Read every weight and bias by its name in the graph; float32, int8 and int32 times scale."""
+    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    stored = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+    values = {}
+    for name, value in stored.items():
+        plain = name.removesuffix("_quantized")
+        if name == plain:
+            values[name] = value
+        else:  # a bias names its scale after itself
+            scale = stored[f"{plain if f'{plain}_scale' in stored else name}_scale"]
+            values[plain] = value.float() * scale.view(-1, *[1] * (value.ndim - 1))
+    return values
+
+
+class Restorer(Graph):
+    """Walks a network as the export does, and puts the values where they came from."""
+
+    def __init__(self, size: int, values: dict[str, Tensor]) -> None:
+        super().__init__(size)
+        self._values = values
+
+    def conv(self, name: str, x: str, conv: nn.Conv2d, norm: nn.BatchNorm2d | None = None) -> str:
+        """Undo `export.Graph.conv` before it is done again."""
+        if not name.startswith(KEPT):
+            gain = LOGIT_GAIN if name in DOUBLED else 1.0
+            weight = self._values[f"{name}.weight"] / gain
+            bias = self._values.get(f"{name}.bias")
+            if norm is not None:
+                scale, shift = scale_shift(norm)
+                conv.weight.copy_(weight / scale.view(-1, 1, 1, 1))
+                norm.bias.add_(bias - shift)
+            else:
+                conv.weight.copy_(weight)
+                if conv.bias is not None:
+                    conv.bias.copy_(bias / gain)
+        return super().conv(name, x, conv, norm)
+
+
+@torch.no_grad()
+def restored(model: onnx.ModelProto, net: MattingNet) -> MattingNet:
+    """Put the model's values into `net`, in place."""
+    write_net(Restorer(SIZE_MULTIPLE_PX, values_of(model)), net)
+    return net
+
+
+def main() -> None:
+    """Write a checkpoint that `train.py --init` and `export.py --weights` take."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--model", type=Path, required=True, help="an .onnx of export or quantize")
+    parser.add_argument("--init", type=Path, required=True, help="what it was first trained from")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    net = restored(onnx.load(options.model), load(options.init))
+    torch.save({"average": net.state_dict()}, options.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -5,7 +5,7 @@ It knows objects and no images. What S3 says becomes one of four things: an answ
 our fault and may pass.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -122,18 +122,15 @@ def connect(patience: Patience) -> Any:
 class Store:
     """S3, as one deployment reaches it."""
 
-    def __init__(
-        self, patience: Patience = LONG, connect: Callable[[Patience], Any] = connect
-    ) -> None:
+    def __init__(self, patience: Patience = LONG) -> None:
         """Connect when first used."""
         self._patience = patience
-        self._connect = connect
         self._connected: Any = None
 
     @property
     def _client(self) -> Any:
         if self._connected is None:
-            self._connected = self._connect(self._patience)
+            self._connected = connect(self._patience)
         return self._connected
 
     def find(self, ref: ObjectRef) -> Stored | None:

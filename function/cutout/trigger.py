@@ -177,7 +177,7 @@ def _from_notification(record: Mapping[str, Any], settings: Settings) -> Step:
     key = unquote_plus(entry["key"], errors="strict")
     if not record["eventName"].removeprefix("s3:").startswith("ObjectCreated:"):
         return Skipped(why=Skip.NOT_CREATED, bucket=bucket, key=key)
-    ref = ObjectRef(bucket=bucket, key=key, version_id=_text(entry.get("versionId") or "") or None)
+    ref = ObjectRef(bucket=bucket, key=key, version_id=_version(entry.get("versionId")))
     job = Job(source=ref, etag=_etag(entry), sequencer=entry.get("sequencer"))
     return _ours(job, settings)
 
@@ -187,7 +187,7 @@ def _from_eventbridge(event: Mapping[str, Any], settings: Settings) -> Step:
     key = _text(entry["key"])  # raw: a plus sign is a plus sign
     if event["detail-type"] != "Object Created":
         return Skipped(why=Skip.NOT_CREATED, bucket=bucket, key=key)
-    ref = ObjectRef(bucket=bucket, key=key, version_id=_text(entry.get("version-id") or "") or None)
+    ref = ObjectRef(bucket=bucket, key=key, version_id=_version(entry.get("version-id")))
     job = Job(source=ref, etag=_etag(entry), sequencer=entry.get("sequencer"))
     return _ours(job, settings)
 
@@ -200,6 +200,14 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError
     return value
+
+
+def _version(value: object) -> str | None:
+    """Return a version, ``None`` where it is null or empty.
+
+    :raises TypeError: it is no text.
+    """
+    return _text(value or "") or None
 
 
 def _etag(entry: Mapping[str, Any]) -> str | None:
@@ -233,9 +241,7 @@ def _batch_task(
     try:
         bucket = task.get("s3Bucket") or task["s3BucketArn"].rpartition(_BUCKET_ARN)[2]
         key = unquote_plus(task["s3Key"], errors="strict")
-        ref = ObjectRef(
-            bucket=bucket, key=key, version_id=_text(task.get("s3VersionId") or "") or None
-        )
+        ref = ObjectRef(bucket=bucket, key=key, version_id=_version(task.get("s3VersionId")))
         catalogue = settings.catalogue_buckets
         return Task(
             name=name, steps=(_ours(Job(source=ref, arguments=arguments), settings, catalogue),)

@@ -20,10 +20,7 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
-import boto3
-
 from context import LocalContext, prepare_import
-from stand_in import HOST, NAMES, REGION, point_at, start_stand_in
 
 PHOTO = Path(__file__).resolve().parent.parent / "tests" / "data" / "photo.jpg"
 CATALOGUE = "shop-photos"
@@ -38,14 +35,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("event", metavar="EVENT", type=Path, help="such as events/http-json.json")
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder of the images")
     given = parser.parse_args(arguments)
+    s3 = None
     try:
         event = read_event(given.event)
+        if "requestContext" not in event and not os.environ.get("INPUT_BUCKET"):
+            s3 = stored_photos(event)
     except ValueError as error:
         parser.error(f"{given.event}: {error}")
-
-    s3 = None
-    if "requestContext" not in event and not os.environ.get("INPUT_BUCKET"):
-        s3 = stored_photos(event)
     handler = load_handler()
     start = time.perf_counter()
     try:
@@ -58,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not (isinstance(answer, dict) and "statusCode" in answer):
         print(json.dumps(answer, indent=2))
         if s3 is not None:
-            _show_results(s3, given.out)
+            _show_results(s3, given.out, given.event.stem)
         return int(_has_failures(answer))
     print(f"{answer['statusCode']} in {elapsed_ms:.0f} ms")
     _show(answer, given.out, given.event.stem)
@@ -82,7 +78,16 @@ def read_event(path: Path) -> dict[str, Any]:
 
 
 def stored_photos(event: dict[str, Any]) -> Any:
-    """Return a client of a new S3 in which the photo is every object that the event names."""
+    """Return a client of a new S3 in which the photo is every object that the event names.
+
+    :raises ValueError: S3 cannot have such an object.
+    """
+    # moto takes longer to import than an image takes, and most events need none.
+    import boto3  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    from stand_in import HOST, NAMES, REGION, point_at, start_stand_in  # noqa: PLC0415
+
     server = start_stand_in(0)
     point_at(f"http://{HOST}:{server.server_port}")
     os.environ["CATALOGUE_BUCKETS"] = CATALOGUE
@@ -99,7 +104,10 @@ def stored_photos(event: dict[str, Any]) -> Any:
             for step in task.steps:
                 if isinstance(step, Job):
                     source = {"Bucket": step.source.bucket, "Key": step.source.key}
-                    s3.put_object(**source, Body=PHOTO.read_bytes())
+                    try:
+                        s3.put_object(**source, Body=PHOTO.read_bytes())
+                    except (BotoCoreError, ClientError) as error:
+                        raise ValueError(f"an object that S3 does not take: {error}") from error
     return s3
 
 
@@ -130,12 +138,13 @@ def _has_failures(answer: object) -> bool:
     )
 
 
-def _show_results(s3: Any, out: Path) -> None:
-    """Write what the result bucket holds into a folder."""
-    bucket = NAMES["ResultBucket"]
-    for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", ()):
+def _show_results(s3: Any, out: Path, stem: str) -> None:
+    """Write what the result bucket holds into a folder, whose files cannot have any key's name."""
+    bucket = os.environ["RESULT_BUCKET"]
+    entries = s3.list_objects_v2(Bucket=bucket).get("Contents", ())
+    for number, entry in enumerate(entries, start=1):
         key = entry["Key"]
-        path = out / Path(key).name
+        path = out / f"{stem}-{number}{Path(key).suffix}"
         out.mkdir(parents=True, exist_ok=True)
         path.write_bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
         print(f"\ns3://{bucket}/{key}\n{path}: {entry['Size']:,} bytes")

@@ -69,6 +69,8 @@ class Skipped:
 
 Step = Job | Skipped
 
+_Reader = Callable[[Any, Settings], Step]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
@@ -98,26 +100,18 @@ def plan(event: Mapping[str, Any], settings: Settings) -> Plan:
     """
     if "tasks" in event:
         return _batch(event, settings)
-    records = event.get("Records") or []
-    if not isinstance(records, list):
-        raise UnknownEvent(reason="its Records are no list")
-    if records and _is_message(records[0]):
+    records = event.get("Records")
+    if isinstance(records, list) and records and _is_message(records[0]):
         tasks = tuple(_message(record, settings) for record in records)
         return Plan(kind=Kind.QUEUE, tasks=tasks, head={})
-    # One by one, so that a record that cannot be read does not hold up the others.
-    parts = [{**event, "Records": [record]} for record in records] if records else [event]
-    if not records and not _is_known(event):
-        raise UnknownEvent(reason="it has none of the shapes that S3, SQS and EventBridge send")
-    tasks = tuple(_task(str(number), part, settings) for number, part in enumerate(parts))
+    read, parts = _reader(event)
+    # A task each, so that those that fail are counted.
+    tasks = tuple(_task(str(n), read, [part], settings) for n, part in enumerate(parts))
     return Plan(kind=Kind.DIRECT, tasks=tasks, head={})
 
 
 def _is_message(record: object) -> bool:
     return isinstance(record, dict) and record.get("eventSource") == "aws:sqs"
-
-
-def _is_known(event: Mapping[str, Any]) -> bool:
-    return isinstance(event.get("Records"), list) or "detail-type" in event or "Event" in event
 
 
 def _message(record: Mapping[str, Any], settings: Settings) -> Task:
@@ -129,17 +123,18 @@ def _message(record: Mapping[str, Any], settings: Settings) -> Task:
         raise UnknownEvent(reason="a record of a queue has no messageId")
     name = record["messageId"]
     try:
-        body = json.loads(record["body"])
+        read, parts = _reader(json.loads(record["body"]))
+    except UnknownEvent as error:
+        return Task(name=name, fault=str(error))
     except (KeyError, TypeError, ValueError, RecursionError):
         return Task(name=name, fault="the message is no JSON")
-    return _task(name, body, settings)
+    return _task(name, read, parts, settings)
 
 
-def _task(name: str, event: object, settings: Settings) -> Task:
-    """Return the task of one event; what cannot be read of it is the task's fault."""
+def _task(name: str, read: _Reader, parts: list[Any], settings: Settings) -> Task:
+    """Return the task of an event's parts; what cannot be read of them is the task's fault."""
     steps: list[Step] = []
     faults: list[str] = []
-    read, parts = _reader(event)
     for part in parts:
         try:
             steps.append(read(part, settings))
@@ -150,8 +145,11 @@ def _task(name: str, event: object, settings: Settings) -> Task:
     return Task(name=name, steps=tuple(steps), fault="; ".join(dict.fromkeys(faults)))
 
 
-def _reader(event: Any) -> tuple[Callable[[Any, Settings], Step], list[Any]]:
-    """Return what reads a notification or an EventBridge event, and the parts that it reads."""
+def _reader(event: Any) -> tuple[_Reader, list[Any]]:
+    """Return what reads a notification or an EventBridge event, and the parts that it reads.
+
+    :raises UnknownEvent: it is neither.
+    """
     if isinstance(event, dict):
         if event.get("Event") == "s3:TestEvent":
             return _from_test_event, [event]
@@ -159,10 +157,6 @@ def _reader(event: Any) -> tuple[Callable[[Any, Settings], Step], list[Any]]:
             return _from_eventbridge, [event]
         if isinstance(event.get("Records"), list):
             return _from_notification, event["Records"]
-    return _from_nothing_known, [event]
-
-
-def _from_nothing_known(_event: Any, _settings: Settings) -> Step:
     raise UnknownEvent(reason="it is neither S3's nor EventBridge's")
 
 

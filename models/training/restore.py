@@ -19,12 +19,14 @@ from export import LOGIT_GAIN, Graph, write_net
 from net import SIZE_MULTIPLE_PX, load, scale_shift
 from onnx import numpy_helper
 from torch import Tensor
+from train import FROZEN_STAGES
 
 if TYPE_CHECKING:
     from net import MattingNet
     from torch import nn
 
-KEPT = ("stem", "stage0.", "stage1.")  # frozen in training: `--init` has them without int8's steps
+# Frozen in training: `--init` has them without int8's steps.
+KEPT = ("stem", *(f"stage{number}." for number in range(FROZEN_STAGES)))
 DOUBLED = ("head.out", "side")  # by the export, LOGIT_GAIN times
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from gateway import HttpGateway, Request, RestGateway, read_template
-from make_events import EVENTS, ROOT, Sample, samples, text_of
+from make_events import EVENTS, ROOT, Sample, s3_batch_event, samples, text_of
 
 SAMPLES = samples()
 INVOKE = EVENTS / "invoke.py"
@@ -204,8 +204,9 @@ def test_samples_about_s3_leave_their_results(tmp_path: Path) -> None:
         assert done.returncode == (name == "sqs-several.json"), done.stderr
         answer, *results = done.stdout.split("\n\ns3://cutout-results/")
         assert [result.splitlines()[0] for result in results] == RESULTS[name]
-        for result in results:
+        for number, result in enumerate(results, start=1):
             path, _, size = result.splitlines()[1].rpartition(": ")
+            assert Path(path).stem == f"{name.removesuffix('.json')}-{number}"
             with Image.open(path) as image:
                 assert image.size == (320, 320)
             assert size == f"{Path(path).stat().st_size:,} bytes"
@@ -233,6 +234,10 @@ def test_the_program_runs_from_the_root() -> None:
         (None, "No such file or directory"),
         ("{", "not JSON: Expecting property name"),
         ("[1]", "not an event, which is a JSON object"),
+        (
+            json.dumps(s3_batch_event("shop-photos", "", schema="1.0")),
+            "an object that S3 does not take: Parameter validation failed",
+        ),
     ],
 )
 def test_a_wrong_file_is_named(content: str | None, message: str, tmp_path: Path) -> None:

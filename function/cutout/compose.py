@@ -1,8 +1,6 @@
 """``Photo`` + ``Matte`` + ``Options`` → :class:`Cutout`: crop, colours, background, channels."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +11,7 @@ from cutout.errors import InvalidOption, UnknownForeground
 from cutout.foreground import estimate_foreground, extend_foreground
 from cutout.matte import Matte
 from cutout.options import Channels, Format, Margin, OnEmpty, Options
+from cutout.tiles import strips
 
 OPAQUE = 255
 WHITE = Color(r=255, g=255, b=255)
@@ -21,7 +20,6 @@ SUBJECT_ALPHA = 26
 """The least alpha, of 255, of a pixel that counts as subject (10 %)."""
 
 _MAX_CANVAS_PX = 50_000_000  # 500 px around a ribbon would be a thousand times its pixels
-_STRIP_PX = 1 << 20  # pixels composited at a time: 12 bytes each of working memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +75,7 @@ def compose(photo: Photo, matte: Matte, options: Options) -> Cutout:
         pixels[..., :3] = _window(color, frame)
         del color
         whole = pixels.view(np.uint32)[..., 0]  # a pixel as one number: four times faster to clear
-        for strip, opacity in zip(_strips(whole), _strips(pixels[..., 3]), strict=True):
+        for strip, opacity in zip(strips(whole), strips(pixels[..., 3]), strict=True):
             np.multiply(strip, opacity > 0, out=strip)
         background = options.bg_color or (None if options.format.has_alpha else WHITE)
         if background is not None:
@@ -94,7 +92,7 @@ def flatten(pixels: NDArray[np.uint8], color: Color) -> None:
     encoding as browsers and image editors composite.
     """
     background = np.array([color.r, color.g, color.b], np.uint16)
-    for strip in _strips(pixels):
+    for strip in strips(pixels):
         alpha = strip[..., 3:].astype(np.uint16)
         blend = strip[..., :3] * alpha + background * (OPAQUE - alpha)
         # round(x / 255) without a division, exact for all of 0 … 255²: Blinn 1995, "Three Wrongs
@@ -109,7 +107,7 @@ def flatten(pixels: NDArray[np.uint8], color: Color) -> None:
 def _quantized(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return alpha float32 (H, W) 0..1 as the nearest uint8 0..255."""
     quantized = np.empty(alpha.shape, np.uint8)
-    for source, target in zip(_strips(alpha), _strips(quantized), strict=True):
+    for source, target in zip(strips(alpha), strips(quantized), strict=True):
         np.rint(source * np.float32(OPAQUE), out=target, casting="unsafe")
     return quantized
 
@@ -153,10 +151,3 @@ def _window(plane: NDArray[np.uint8], frame: Box) -> NDArray[np.uint8]:
     window = np.zeros((frame.height, frame.width, *plane.shape[2:]), np.uint8)
     window[top - frame.top : bottom - frame.top, left - frame.left : right - frame.left] = inside
     return window
-
-
-def _strips(plane: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Yield views of whole rows, of about :data:`_STRIP_PX` px each."""
-    rows = max(1, _STRIP_PX // plane.shape[1])
-    for top in range(0, plane.shape[0], rows):
-        yield plane[top : top + rows]

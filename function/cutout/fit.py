@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
+from cutout.tiles import Plane
 
 _RADIUS_CELLS = 1
 _SIDES_CELLS = 2  # around a cell, where the colours of its two sides are looked for

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutout.decode import Photo
-from cutout.fit import Plane
-from cutout.matte import Matte, interpolation, tiles
+from cutout.matte import Matte
+from cutout.tiles import Plane, interpolation, tiles
 
 _FILLED_PX = 1 << 18  # colours are spread at this size at most: they are smooth, detail is added
 _FAINT_WEIGHT = 1e-6  # against 1 of an opaque pixel: where nothing is opaque, the faint must do

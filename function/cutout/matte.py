@@ -1,7 +1,6 @@
 """``Photo`` → :class:`Matte`: tensor in, network, tensor out, refined at the photo's own size."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,12 +10,10 @@ from PIL import Image
 
 from cutout.card import ModelCard, Network, Output, Range, Resize
 from cutout.decode import Photo
-from cutout.fit import Plane, local_models
+from cutout.fit import local_models
+from cutout.tiles import STRIP_PX, Plane, interpolation, scaled, tiles
 
 _FILTERS = {Resize.BILINEAR: Image.Resampling.BILINEAR, Resize.LANCZOS: Image.Resampling.LANCZOS}
-_STRIP_PX = 1 << 20  # photo pixels reduced at a time: 4 bytes each of working memory
-_TILE_PX = 1 << 16  # pixels refined at a time: their float32 planes stay in a core's L2 cache
-_TILE_SIDE_PX = 1 << 10  # of a narrow photo's tiles: interpolation takes a matrix of this squared
 # Pillow's own measure of "indistinguishable from fair resampling" (Image.resize, reducing_gap).
 _REDUCING_GAP = 3
 
@@ -83,9 +80,9 @@ def _window(coarse: Plane, photo: Photo, zoom: float) -> tuple[slice, slice] | N
         if not cells.size:
             return None
         around = _AROUND_SHARE * (cells[-1] + 1 - cells[0]) + _AROUND_CELLS
-        first, last = max(0, cells[0] - around), min(len(coarse), cells[-1] + 1 + around)
-        scale = size / len(coarse)
-        spans.append(slice(math.floor(first * scale), math.ceil(last * scale)))
+        first, last = cells[0] - around, cells[-1] + 1 + around
+        start, stop = (scaled(place, len(coarse), size) for place in (first, last))
+        spans.append(slice(math.floor(start), math.ceil(stop)))
     height, width = (span.stop - span.start for span in spans)
     if min(height, width) < _LEAST_WINDOW_PX or height * width > zoom * photo.height * photo.width:
         return None
@@ -95,10 +92,13 @@ def _window(coarse: Plane, photo: Photo, zoom: float) -> tuple[slice, slice] | N
 def _part(coarse: Plane, window: tuple[slice, slice], photo: Photo) -> Plane:
     """Return the coarse matte of a window of the photo, stretched to all of its cells."""
     rows, columns = window
-    down, across = len(coarse) / photo.height, len(coarse) / photo.width
-    box = (columns.start * across, rows.start * down, columns.stop * across, rows.stop * down)
+    side = len(coarse)
+    top, bottom = (scaled(place, photo.height, side) for place in (rows.start, rows.stop))
+    left, right = (scaled(place, photo.width, side) for place in (columns.start, columns.stop))
     return np.asarray(
-        Image.fromarray(coarse).resize(coarse.shape, Image.Resampling.BILINEAR, box=box)
+        Image.fromarray(coarse).resize(
+            coarse.shape, Image.Resampling.BILINEAR, box=(left, top, right, bottom)
+        )
     )
 
 
@@ -106,20 +106,6 @@ def _agreement(one: Plane, other: Plane) -> float:
     """Return the intersection over union of two mattes, 0..1."""
     union = float(np.maximum(one, other).sum())
     return float(np.minimum(one, other).sum()) / union if union else 0.0
-
-
-def tiles(height: int, width: int, step: int = 1) -> Iterator[tuple[slice, slice]]:
-    """Yield (rows, columns) of the rectangles of about 2¹⁶ px that cover a photo.
-
-    Each begins at a multiple of ``step`` px.
-    """
-    rows = min(height, math.isqrt(_TILE_PX))
-    columns = min(width, _TILE_PX // rows, _TILE_SIDE_PX)
-    rows = min(height, _TILE_PX // columns, _TILE_SIDE_PX)
-    rows, columns = (max(size // step, 1) * step for size in (rows, columns))
-    for top in range(0, height, rows):
-        for left in range(0, width, columns):
-            yield slice(top, min(top + rows, height)), slice(left, min(left + columns, width))
 
 
 def _seen(
@@ -130,7 +116,7 @@ def _seen(
     side = card.input_size
     # Whole factors first, by strips: Pillow's resize alone would hold a copy of the whole photo.
     across, down = (max(1, size // (side * _REDUCING_GAP)) for size in (width, height))
-    rows = max(1, _STRIP_PX // (width * down)) * down
+    rows = max(1, STRIP_PX // (width * down)) * down
     reduced = [
         np.asarray(
             Image.fromarray(
@@ -200,15 +186,3 @@ def _refined(pixels: NDArray[np.uint8], own: NDArray[np.uint8] | None, model: Pl
         if own is not None:
             tile *= own[rows, columns] * np.float32(1 / 255)
     return alpha
-
-
-def interpolation(part: slice, size: int, cells: int) -> tuple[Plane, slice]:
-    """Return the matrix that interpolates cells linearly to a part of a side, and its cells.
-
-    ``part`` of the side's ``size`` px; the matrix is float32 (px of the part, cells in use).
-    """
-    places = (np.arange(part.start, part.stop) + 0.5) * (cells / size) - 0.5
-    places = np.clip(places, 0, cells - 1)
-    first, last = int(places[0]), min(int(places[-1]) + 1, cells - 1)
-    distance = np.abs(places[:, None] - np.arange(first, last + 1))
-    return np.maximum(0, 1 - distance).astype(np.float32), slice(first, last + 1)

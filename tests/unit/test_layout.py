@@ -28,10 +28,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": {"errors", "options"},
     "sniff": {"errors"},
     "decode": {"errors", "sniff"},
-    "fit": set(),
-    "matte": {"errors", "card", "decode", "fit"},
-    "foreground": {"errors", "decode", "fit", "matte"},
-    "compose": {"errors", "color", "options", "decode", "matte", "foreground"},
+    "tiles": set(),
+    "fit": {"tiles"},
+    "matte": {"card", "decode", "fit", "tiles"},
+    "foreground": {"decode", "matte", "tiles"},
+    "compose": {"errors", "color", "options", "decode", "matte", "foreground", "tiles"},
     "encode": {"errors", "color", "options", "compose"},
     "remover": {"errors", "options", "card", "decode", "matte", "compose", "encode"},
     "model": {"errors", "card"},
@@ -64,7 +65,7 @@ SOLE_IMPORTERS = {
 }
 
 CORE = {"errors", "color", "options", "card", "decode", "matte", "foreground", "compose", "encode"}
-CORE |= {"sniff", "fit", "remover"}
+CORE |= {"sniff", "fit", "tiles", "remover"}
 NOT_IN_CORE = {"logging", "os", "time", "datetime", "random", "secrets", "uuid"}
 STAGE_TIMER = ("remover", "time")  # the one clock in the core
 

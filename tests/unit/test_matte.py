@@ -7,13 +7,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import skimage.data
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 from scenes import DRAWN, Scene, disc, enlarged, hair, unknown
 
 from cutout.card import ModelCard, Output, Range, Resize
 from cutout.decode import Photo
-from cutout.matte import extract_matte
+from cutout.matte import Matte, extract_matte
 
 Tensor = NDArray[np.float32]
 SIDE = 32
@@ -330,3 +332,61 @@ def test_own_alpha_counts_in_a_second_look_too() -> None:
     assert len(network.inputs) == 2
     assert matte.max() == pytest.approx(128 / 255, abs=0.01)
     assert matte[:80].max() == 0
+
+
+class Corners:
+    """A network that says in its first look where a subject is, in cells, and agrees in others."""
+
+    def __init__(self, side: int, rows: slice, columns: slice) -> None:
+        self.first = np.zeros((1, 1, side, side), np.float32)
+        self.first[..., rows, columns] = 1
+        self.looks = 0
+
+    def __call__(self, _: Tensor) -> Tensor:
+        self.looks += 1
+        return self.first if self.looks == 1 else np.ones_like(self.first)
+
+
+REAL_SIDE = 352  # of the network that ships: its roundings are those that met photographs
+
+
+def looked_at(width: int, height: int, rows: slice, columns: slice) -> tuple[int, Matte]:
+    """Return how often a photo was looked at whose subject lies in those cells, and its matte."""
+    network = Corners(REAL_SIDE, rows, columns)
+    photo = Photo(pixels=np.zeros((height, width, 3), np.uint8), alpha=None)
+    seen = dataclasses.replace(card(side=REAL_SIDE), zoom=0.5)
+    matte = extract_matte(photo, seen, network, input_alpha="multiply")
+    return network.looks, matte
+
+
+COMMON_SIZES = [(800, 600), (1600, 1200), (3024, 4032), (4032, 3024), (400, 300), (1204, 668)]
+LOW, MIDDLE, HIGH = slice(0, 150), slice(100, 250), slice(202, REAL_SIDE)
+
+
+@pytest.mark.parametrize("columns", [LOW, MIDDLE, HIGH], ids=["left", "middle", "right"])
+@pytest.mark.parametrize("rows", [LOW, MIDDLE, HIGH], ids=["top", "middle", "bottom"])
+@pytest.mark.parametrize("size", COMMON_SIZES, ids=str)
+def test_a_small_subject_at_an_edge_is_looked_at_again(
+    size: tuple[int, int], rows: slice, columns: slice
+) -> None:
+    """At the commonest sizes of photographs, where roundings once led out of the picture."""
+    looks, matte = looked_at(*size, rows, columns)
+    assert looks == 2
+    assert matte.alpha.shape == (size[1], size[0])
+    middle = round((rows.start + rows.stop) / 2 * size[1] / REAL_SIDE)
+    assert matte.alpha[middle].max() == 1
+
+
+@given(
+    width=st.integers(2, 700),
+    height=st.integers(2, 700),
+    cells=st.tuples(*[st.integers(0, REAL_SIDE - 1)] * 4),
+)
+def test_a_subject_anywhere_in_a_photo_of_any_size(
+    width: int, height: int, cells: tuple[int, int, int, int]
+) -> None:
+    """No place and no size leads out of the photo or out of the network's cells."""
+    (top, bottom), (left, right) = sorted(cells[:2]), sorted(cells[2:])
+    _, matte = looked_at(width, height, slice(top, bottom + 1), slice(left, right + 1))
+    assert matte.alpha.shape == (height, width)
+    assert 0 <= matte.alpha.min() <= matte.alpha.max() <= 1

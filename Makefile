@@ -37,14 +37,14 @@ test: $(STAMP) ## Run the tests; ARGS="-k color" for some of them
 	@exec $(RUN) -m pytest $(ARGS)
 
 serve: $(STAMP) ## The API on http://127.0.0.1:3000 with the key "local"; PORT= PAYLOAD=1.0|2.0 RIE=1
-	@exec $(RUN) events/serve.py --port $(PORT) --payload $(PAYLOAD) \
+	@exec $(RUN) events/local/serve.py --port $(PORT) --payload $(PAYLOAD) \
 	  $(if $(filter-out 0,$(RIE)),--emulated) $(ARGS)
 
 serve-s3: $(STAMP) ## The API, and S3 whose uploads are worked on; PORT= S3_PORT= PAYLOAD=
-	@exec $(RUN) events/serve_s3.py --port $(PORT) --s3-port $(S3_PORT) --payload $(PAYLOAD) $(ARGS)
+	@exec $(RUN) events/local/serve_s3.py --port $(PORT) --s3-port $(S3_PORT) --payload $(PAYLOAD) $(ARGS)
 
-invoke: $(STAMP) ## Send one event to the function: EVENT=events/http-multipart.json OUT=demo
-	@exec $(RUN) events/invoke.py --out "$(OUT)" $(ARGS) $(if $(EVENT),"$(EVENT)")
+invoke: $(STAMP) ## Send one event to the function: EVENT=events/rest-multipart.json OUT=demo
+	@exec $(RUN) events/local/invoke.py --out "$(OUT)" $(ARGS) $(if $(EVENT),"$(EVENT)")
 
 e2e: $(STAMP) ## Run the built function and layers in AWS's runtime emulator
 	@exec $(RUN) -m pytest tests/e2e $(ARGS)

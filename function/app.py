@@ -11,16 +11,16 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cutout.api import Api
-from cutout.card import read_card
-from cutout.config import Settings, read_settings
-from cutout.decode import Limits
 from cutout.errors import ModelUnavailable
-from cutout.model import load_network
+from cutout.http.api import Api
+from cutout.http.large_images import Transfer
+from cutout.image.card import read_card
+from cutout.image.decode import Limits
+from cutout.image.model import load_network
 from cutout.remover import Model, Remover
+from cutout.s3.handler import Uploads
+from cutout.settings import Settings, read_settings
 from cutout.store import BRIEF, Store
-from cutout.transfer import Transfer
-from cutout.uploads import Uploads
 
 LAYER_MODELS = Path("/opt/models")
 LOCAL_MODELS = Path(__file__).resolve().parent.parent / "models"

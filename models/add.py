@@ -28,11 +28,11 @@ sys.path[:0] = [str(ROOT / "function"), str(HERE)]
 import numpy as np  # noqa: E402 - as those below: their paths stand above
 
 from compare import compare, table  # noqa: E402
-from cutout.card import ModelCard, read_card  # noqa: E402
 from cutout.errors import ModelUnavailable  # noqa: E402
-from cutout.model import load_network  # noqa: E402
+from cutout.image.card import ModelCard, read_card  # noqa: E402
+from cutout.image.model import load_network  # noqa: E402
+from deployment_size import beside, deadline, fit  # noqa: E402
 from download import Refused, Unreachable, copy, download, sha256_of  # noqa: E402
-from limits import beside, deadline, fit  # noqa: E402
 
 OURS = HERE / "erase-s"
 TAKEN = {"erase-s", "training"}
@@ -313,8 +313,8 @@ def _calibration(card: ModelCard) -> np.ndarray[Any, np.dtype[np.float32]]:
     import skimage.data  # noqa: PLC0415 - as all here: for this only
     import sklearn.datasets  # noqa: PLC0415
 
-    from cutout.decode import Photo  # noqa: PLC0415
-    from cutout.matte import extract_matte  # noqa: PLC0415
+    from cutout.image.decode import Photo  # noqa: PLC0415
+    from cutout.image.matte import extract_matte  # noqa: PLC0415
 
     names = ("astronaut", "chelsea", "coffee", "rocket")
     pictures = [getattr(skimage.data, name)() for name in names]

@@ -123,10 +123,10 @@ def _work(folder: Path, drawn: Path) -> None:
     """Answer each scene's number with what the model makes of it, a line of JSON each."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    from cutout.card import read_card  # noqa: PLC0415 - after it: the runtime counts the cores
-    from cutout.decode import Photo  # noqa: PLC0415 - the same
-    from cutout.matte import extract_matte  # noqa: PLC0415 - the same
-    from cutout.model import load_network  # noqa: PLC0415 - the same
+    from cutout.image.card import read_card  # noqa: PLC0415 - after it: the runtime counts the cores
+    from cutout.image.decode import Photo  # noqa: PLC0415 - the same
+    from cutout.image.matte import extract_matte  # noqa: PLC0415 - the same
+    from cutout.image.model import load_network  # noqa: PLC0415 - the same
 
     card = read_card(folder)
     network = load_network(card, folder)

@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 from make_events import Query, Request, multipart, rest_event
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "events"))
+sys.path.insert(0, str(ROOT / "events" / "local"))
 
 from context import LocalContext, prepare_import  # noqa: E402 - it lies in that folder
 from invoke import headers_of  # noqa: E402 - so does this

@@ -360,10 +360,10 @@ def samples() -> dict[str, Sample]:
     table = {
         name: Sample(event=rest_event(request), status=status, code=code)
         for request, status, code in _rest_requests()
-        for name in [f"http-{request.name}.json"]
+        for name in [f"rest-{request.name}.json"]
     }
     for request, status, code in _http_api_requests():
-        table[f"httpapi-{request.name}.json"] = Sample(
+        table[f"http-{request.name}.json"] = Sample(
             event=http_api_event(request), status=status, code=code
         )
     table |= {name: Sample(event=event, status=None) for name, event in _storage_events()}

@@ -42,7 +42,7 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
 from typing import ClassVar
 
 FORMATS_IN = ("jpeg", "png", "webp", "gif", "bmp", "tiff", "avif", "heic")
-"""What :mod:`cutout.decode` reads, as the messages and ``GET /v2/account`` list it."""
+"""What :mod:`cutout.image.decode` reads, as the messages and ``GET /v2/account`` list it."""
 
 
 class CutoutError(Exception):
@@ -60,6 +60,18 @@ class CutoutError(Exception):
         self.facts = facts
         self.detail = self.accepted.format(**facts)
         super().__init__(self.text.format(**facts))
+
+
+def envelope(error: CutoutError, request_id: str) -> dict[str, dict[str, object]]:
+    """Return the JSON document that both doors answer an error with: exactly four fields."""
+    return {
+        "error": {
+            "code": error.code,
+            "message": str(error),
+            "status": error.status,
+            "request_id": request_id,
+        }
+    }
 
 
 class InvalidOption(CutoutError):

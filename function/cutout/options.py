@@ -1,8 +1,8 @@
 """What a caller can ask for: wire fields → :class:`Options`, by one table.
 
 A row of :data:`OPTIONS` is everything there is to say of an option: its name, what it accepts, its
-default, its error. Add or change an option here; what it *does* is in :mod:`cutout.compose`
-(geometry, background) or :mod:`cutout.encode` (formats).
+default, its error. Add or change an option here; what it *does* is in :mod:`cutout.image.compose`
+(geometry, background) or :mod:`cutout.image.encode` (formats).
 """
 
 import re

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cutout.card import ModelCard, Network
-from cutout.compose import Box, Cutout, compose
-from cutout.decode import Limits, decode
-from cutout.encode import ImageFile, encode
 from cutout.errors import ModelUnavailable, OutOfTime
-from cutout.matte import extract_matte
+from cutout.image.card import ModelCard, Network
+from cutout.image.compose import Box, Cutout, compose
+from cutout.image.decode import Limits, decode
+from cutout.image.encode import ImageFile, encode
+from cutout.image.matte import extract_matte
 from cutout.options import Options
 
 

@@ -138,10 +138,10 @@ def matting(card: Card) -> Matting:
 def served(folder: Path) -> Matting:
     """Make what the function makes of a model: refined at the picture's size, zoom and all."""
     sys.path.append(str(Path(__file__).resolve().parents[2] / "function"))
-    from cutout.card import read_card as read_model_card  # noqa: PLC0415 - only for --served
-    from cutout.decode import Photo  # noqa: PLC0415 - the same
-    from cutout.matte import extract_matte  # noqa: PLC0415 - the same
-    from cutout.model import load_network  # noqa: PLC0415 - the same
+    from cutout.image.card import read_card as read_model_card  # noqa: PLC0415 - only for --served
+    from cutout.image.decode import Photo  # noqa: PLC0415 - the same
+    from cutout.image.matte import extract_matte  # noqa: PLC0415 - the same
+    from cutout.image.model import load_network  # noqa: PLC0415 - the same
 
     card = read_model_card(folder)
     network = load_network(card, folder)

@@ -24,10 +24,10 @@ import skimage.data  # noqa: E402
 from PIL import Image  # noqa: E402
 
 import app  # noqa: E402 - its path stands above
-from cutout.compose import compose  # noqa: E402
-from cutout.decode import Limits, decode  # noqa: E402
-from cutout.encode import CODECS, encode  # noqa: E402
-from cutout.matte import extract_matte  # noqa: E402
+from cutout.image.compose import compose  # noqa: E402
+from cutout.image.decode import Limits, decode  # noqa: E402
+from cutout.image.encode import CODECS, encode  # noqa: E402
+from cutout.image.matte import extract_matte  # noqa: E402
 from cutout.options import Options  # noqa: E402
 from cutout.remover import Model  # noqa: E402
 

@@ -21,9 +21,9 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont  # noqa: E402
 
 import app  # noqa: E402 - its path stands above
 from cutout.color import parse_color  # noqa: E402
-from cutout.compose import compose  # noqa: E402
-from cutout.decode import Limits, decode  # noqa: E402
-from cutout.matte import _read, extract_matte  # noqa: E402
+from cutout.image.compose import compose  # noqa: E402
+from cutout.image.decode import Limits, decode  # noqa: E402
+from cutout.image.matte import _read, extract_matte  # noqa: E402
 from cutout.options import Options  # noqa: E402
 from cutout.remover import Model  # noqa: E402
 from demo import FAINT, INK, PAPER, Photograph  # noqa: E402

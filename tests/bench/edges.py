@@ -30,9 +30,9 @@ from PIL import Image, ImageFilter  # noqa: E402
 from scipy.ndimage import gaussian_filter  # noqa: E402
 
 import app  # noqa: E402 - its path stands above
-from cutout.card import ModelCard, Output  # noqa: E402
-from cutout.foreground import estimate_foreground  # noqa: E402
-from cutout.matte import Matte, extract_matte  # noqa: E402
+from cutout.image.card import ModelCard, Output  # noqa: E402
+from cutout.image.foreground import estimate_foreground  # noqa: E402
+from cutout.image.matte import Matte, extract_matte  # noqa: E402
 from cutout.remover import Model  # noqa: E402
 
 Result = TypeVar("Result")

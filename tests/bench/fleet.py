@@ -22,7 +22,9 @@ if __name__ == "__main__" and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # one core, as 1,769 MB of Lambda have
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / part) for part in ("function", "events", "tests", "tests/functional")]
+sys.path[:0] = [
+    str(ROOT / part) for part in ("function", "events/local", "tests", "tests/functional")
+]
 
 import skimage.data  # noqa: E402 - as the others here: its path stands above
 from cloud import REGION, Cloud, Proxy, messages, moto  # noqa: E402

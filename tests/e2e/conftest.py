@@ -12,7 +12,7 @@ from client import Client, Handler
 
 from emulator import Emulator
 from gateway import LOCAL_KEY
-from mounts import Mounts, build_mounts
+from lambda_build import Mounts, build_mounts
 
 HERE = Path(__file__).resolve().parent
 VARIABLES = {

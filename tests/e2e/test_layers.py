@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from limits import MEASURED_BYTES
-from mounts import ARCHITECTURE, DEPLOYED, build_layers, build_task, make
+from deployment_size import MEASURED_BYTES
+from lambda_build import ARCHITECTURE, DEPLOYED, build_layers, build_task, make
 from pack import find_python, requirements
 
 MIB = 1024 * 1024

@@ -30,8 +30,8 @@ from context import LocalContext
 from cutout.options import parse_options
 from emulator import Emulator, EmulatorError, Failed, Late, Pool, pinned
 from gateway import LOCAL_KEY, MAX_REPLY_BYTES
+from lambda_build import ROOT, Mounts, build_mounts
 from make_events import Sample, samples
-from mounts import ROOT, Mounts, build_mounts
 
 STARTS = 7
 PHOTOS = {
@@ -365,7 +365,7 @@ def test_a_dead_emulator_is_replaced_and_leaves_nothing(mounts: Mounts) -> None:
 @pytest.fixture(scope="module")
 def starts(mounts: Mounts) -> list[tuple[float, float]]:
     """Start the function several times on one core: INIT REPORT, and processor time, in ms."""
-    event = samples()["http-health.json"].event
+    event = samples()["rest-health.json"].event
     measured = []
     for _ in range(STARTS):
         with Emulator(mounts, "app.http_handler", prefix=pinned()) as emulator:
@@ -422,7 +422,7 @@ def test_a_warm_request_and_its_memory(
 
 def test_the_local_gateway_serves_the_built_function() -> None:
     """``make serve RIE=1``: real HTTP in, several clients at once, and a clean end."""
-    command = [sys.executable, str(ROOT / "events/serve.py"), "--port", "0", "--emulated"]
+    command = [sys.executable, str(ROOT / "events/local/serve.py"), "--port", "0", "--emulated"]
     server = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )

@@ -24,12 +24,12 @@ from PIL import Image
 
 import app
 from context import LocalContext
-from cutout.card import read_card
-from cutout.config import Settings
-from cutout.decode import Limits
+from cutout.image.card import read_card
+from cutout.image.decode import Limits
 from cutout.remover import Model, Remover
+from cutout.s3.handler import Uploads
+from cutout.settings import Settings
 from cutout.store import Store
-from cutout.uploads import Uploads
 from make_events import Event
 
 REGION = "eu-west-1"

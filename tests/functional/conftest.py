@@ -18,13 +18,13 @@ from client import Client, Handler
 from cloud import REGION, Cloud, Proxy, moto
 
 import app
-from cutout.api import Api
-from cutout.card import read_card
-from cutout.config import KeyCheck, Settings
-from cutout.decode import Limits
 from cutout.errors import ModelUnavailable
+from cutout.http.api import Api
+from cutout.http.large_images import Transfer
+from cutout.image.card import read_card
+from cutout.image.decode import Limits
 from cutout.remover import Model, Remover
-from cutout.transfer import Transfer
+from cutout.settings import KeyCheck, Settings
 
 LIMITS = Limits(max_pixels=50_000_000)
 

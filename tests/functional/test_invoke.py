@@ -1,4 +1,4 @@
-"""``events/invoke.py`` with every sample of ``events/``, as a caller of ``make invoke`` sees it."""
+"""``make invoke`` with every sample of ``events/``, as its caller sees it."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from gateway import HttpGateway, Request, RestGateway, read_template
 from make_events import EVENTS, ROOT, Sample, s3_batch_event, samples, text_of
 
 SAMPLES = samples()
-INVOKE = EVENTS / "invoke.py"
+INVOKE = EVENTS / "local" / "invoke.py"
 
 # As a caller's is: without the settings that other tests make.
 ENVIRONMENT = {
@@ -30,7 +30,8 @@ import contextlib, io, json, sys
 from pathlib import Path
 import invoke
 runs = {}
-for path in sorted(Path(sys.argv[1]).glob("http*.json")):
+paths = [path for kind in ("rest", "http") for path in Path(sys.argv[1]).glob(kind + "-*.json")]
+for path in sorted(paths):
     with contextlib.redirect_stdout(io.StringIO()) as out:
         status = invoke.main([str(path), "--out", sys.argv[2]])
     runs[path.name] = [status, out.getvalue()]
@@ -68,7 +69,7 @@ def runs(out: Path) -> dict[str, Run]:
     """Return the runs of all samples, by the file's name."""
     done = subprocess.run(
         [sys.executable, "-c", ALL, str(EVENTS), str(out)],
-        cwd=EVENTS,
+        cwd=EVENTS / "local",
         env=ENVIRONMENT,
         check=True,
         capture_output=True,
@@ -97,7 +98,7 @@ def shape(value: object) -> object:
 
 @pytest.mark.parametrize(
     ("name", "query", "body"),
-    [("http-json.json", "", b"{}"), ("http-raw.json", "a=1", b"?"), ("http-health.json", "", b"")],
+    [("rest-json.json", "", b"{}"), ("rest-raw.json", "a=1", b"?"), ("rest-health.json", "", b"")],
 )
 def test_the_local_rest_api_sends_what_aws_sends(name: str, query: str, body: bytes) -> None:
     """The events of `make serve` have the fields of the samples: no more, no fewer."""
@@ -109,7 +110,7 @@ def test_the_local_rest_api_sends_what_aws_sends(name: str, query: str, body: by
 
 @pytest.mark.parametrize(
     ("name", "query", "media_type"),
-    [("httpapi-json.json", "", "application/json"), ("httpapi-raw.json", "a=1", "image/jpeg")],
+    [("http-json.json", "", "application/json"), ("http-raw.json", "a=1", "image/jpeg")],
 )
 def test_the_local_http_api_sends_what_aws_sends(name: str, query: str, media_type: str) -> None:
     """So do those of `make serve PAYLOAD=2.0`; a field that a request lacks is left out."""
@@ -142,12 +143,12 @@ def test_each_sample_gets_its_answer(name: str, sample: Sample, runs: dict[str, 
 @pytest.mark.parametrize(
     ("name", "file", "image_format", "mode"),
     [
+        ("rest-multipart.json", "rest-multipart.png", "PNG", "RGBA"),
+        ("rest-json.json", "rest-json.png", "PNG", "RGB"),
+        ("rest-raw.json", "rest-raw.webp", "WEBP", "RGBA"),
         ("http-multipart.json", "http-multipart.png", "PNG", "RGBA"),
         ("http-json.json", "http-json.png", "PNG", "RGB"),
-        ("http-raw.json", "http-raw.webp", "WEBP", "RGBA"),
-        ("httpapi-multipart.json", "httpapi-multipart.png", "PNG", "RGBA"),
-        ("httpapi-json.json", "httpapi-json.png", "PNG", "RGB"),
-        ("httpapi-raw.json", "httpapi-raw.jpg", "JPEG", "RGB"),
+        ("http-raw.json", "http-raw.jpg", "JPEG", "RGB"),
     ],
 )
 def test_images_are_written(
@@ -163,8 +164,8 @@ def test_images_are_written(
 
 def test_both_payload_formats_give_the_same_bytes(runs: dict[str, Run], out: Path) -> None:
     """The gateway's flavour changes nothing in the image."""
-    assert "http-multipart.json" in runs
-    assert (out / "http-multipart.png").read_bytes() == (out / "httpapi-multipart.png").read_bytes()
+    assert "rest-multipart.json" in runs
+    assert (out / "rest-multipart.png").read_bytes() == (out / "http-multipart.png").read_bytes()
 
 
 def run_invoke(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -221,7 +222,7 @@ def test_samples_about_s3_leave_their_results(tmp_path: Path) -> None:
 
 def test_the_program_runs_from_the_root() -> None:
     """What it prints on stdout is the answer; the function's log is on stderr."""
-    done = run_invoke("events/http-health.json")
+    done = run_invoke("events/rest-health.json")
     assert done.returncode == 0
     assert done.stdout.startswith("200 in ")
     assert json.loads(done.stdout.partition("\n\n")[2])["status"] == "ok"

@@ -18,10 +18,10 @@ from client import Client
 from conftest import LIMITS, deployment
 
 import app
-from cutout.card import Output, Range, Resize, read_card
-from cutout.config import Settings
 from cutout.errors import ModelUnavailable
+from cutout.image.card import Output, Range, Resize, read_card
 from cutout.remover import Model, Remover
+from cutout.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ROOT / "models" / "erase-s"

@@ -40,9 +40,9 @@ from PIL import Image
 
 import app
 from context import LocalContext
-from cutout.config import Settings
 from cutout.errors import StorageDisabled, UnknownEvent, UploadsFailed
 from cutout.options import Options, parse_options
+from cutout.settings import Settings
 from make_events import PHOTO, Event, s3_put_event, sqs_event
 
 LONG = "uploads/" + "a" * 1016
@@ -589,7 +589,7 @@ def test_a_worker_killed_mid_write(cloud: Cloud, proxy: Proxy, *, takes_effect: 
         "RESULT_BUCKET": cloud.settings.result_bucket,
     }
     function = str(app.LOCAL_MODELS.parent / "function")
-    events = str(app.LOCAL_MODELS.parent / "events")
+    events = str(app.LOCAL_MODELS.parent / "events" / "local")
     worker = subprocess.Popen(
         [sys.executable, "-c", KILLED, function, events],
         stdin=subprocess.PIPE,

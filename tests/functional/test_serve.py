@@ -1,4 +1,4 @@
-"""``events/serve.py`` as its callers meet it: real HTTP to a real process."""
+"""``events/local/serve.py`` as its callers meet it: real HTTP to a real process."""
 
 import json
 import os
@@ -92,7 +92,7 @@ def serve(*arguments: str | Path, variables: dict[str, str] | None = None) -> It
     with (
         TemporaryFile("w+") as log,
         subprocess.Popen(
-            [sys.executable, ROOT / "events/serve.py", "--port", "0", *arguments],
+            [sys.executable, ROOT / "events/local/serve.py", "--port", "0", *arguments],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -837,7 +837,7 @@ def test_a_taken_port_is_said(function: Path, rest: Served) -> None:
     """It ends with a sentence, not with a stack trace."""
     done = subprocess.run(
         [
-            *(sys.executable, ROOT / "events/serve.py"),
+            *(sys.executable, ROOT / "events/local/serve.py"),
             *("--port", str(rest.port), "--function", function),
         ],
         capture_output=True,

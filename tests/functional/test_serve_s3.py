@@ -75,7 +75,7 @@ def serve(*arguments: str, **variables: str) -> Iterator[Served]:
     with (
         TemporaryFile("w+") as log,
         subprocess.Popen(
-            [sys.executable, ROOT / "events/serve_s3.py", "--port", "0", *arguments],
+            [sys.executable, ROOT / "events/local/serve_s3.py", "--port", "0", *arguments],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -174,7 +174,7 @@ def test_a_port_that_is_taken() -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         for option in ("--port", "--s3-port"):
-            program: list[Any] = [sys.executable, ROOT / "events/serve_s3.py"]
+            program: list[Any] = [sys.executable, ROOT / "events/local/serve_s3.py"]
             others = {"--port": "0", "--s3-port": "0"} | {option: port}
             done = subprocess.run(
                 [*program, *(part for pair in others.items() for part in pair)],

@@ -13,8 +13,8 @@ from botocore.validate import ParamValidator
 
 import app
 from cloudformation import ACCOUNT, EVERYTHING, REGION, STACK, TEMPLATE, Deployment
-from cutout import api as cutout_api
-from cutout.config import KeyCheck, Settings, read_settings
+from cutout.http import api as cutout_api
+from cutout.settings import KeyCheck, Settings, read_settings
 
 API_TIMEOUT_S = 29
 """How long API Gateway waits for the function, where an integration does not say otherwise."""

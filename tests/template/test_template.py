@@ -144,7 +144,7 @@ def test_the_function_is_published_anew_with_every_change() -> None:
 
 def test_the_variables_are_those_that_the_function_reads() -> None:
     """All of them, for both functions, by the names in ``config.py``."""
-    tree = ast.parse((ROOT / "function/cutout/config.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "function/cutout/settings.py").read_text(encoding="utf-8"))
     texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)]
     read = {t for t in texts if isinstance(t, str) and re.fullmatch(r"[A-Z]+(_[A-Z]+)+", t)}
     # The Logger reads its level by itself; MODEL_DIR is for local runs, a deployment has a layer.

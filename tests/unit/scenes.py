@@ -10,7 +10,7 @@ import sklearn.datasets
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from cutout.decode import Photo
+from cutout.image.decode import Photo
 
 Plane = NDArray[np.float32]
 Picture = NDArray[np.uint8]

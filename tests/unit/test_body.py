@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 
 import pytest
 
-from cutout.body import Body, Source, decode_base64, only_source, parse_body, split_sources
 from cutout.errors import (
     InvalidBase64,
     InvalidJson,
@@ -15,6 +14,7 @@ from cutout.errors import (
     MultipleSources,
     UnsupportedMediaType,
 )
+from cutout.http.body import Body, Source, decode_base64, only_source, parse_body, split_sources
 
 BOUNDARY = "----cutout7MA4YWxkTrZu0gW"
 MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"

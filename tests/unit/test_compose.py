@@ -5,10 +5,10 @@ import pytest
 from numpy.typing import NDArray
 
 from cutout.color import Color
-from cutout.compose import Box, Cutout, compose, flatten
-from cutout.decode import Photo
 from cutout.errors import InvalidOption, UnknownForeground
-from cutout.matte import Matte
+from cutout.image.compose import Box, Cutout, compose, flatten
+from cutout.image.decode import Photo
+from cutout.image.matte import Matte
 from cutout.options import Channels, Format, Length, Margin, OnEmpty, Options
 
 RANDOM = np.random.default_rng(3)

@@ -13,13 +13,13 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from cutout.decode import Limits, Photo, decode
 from cutout.errors import (
     ImageTooLarge,
     ImageTooSmall,
     InvalidImage,
     UnsupportedImageFormat,
 )
+from cutout.image.decode import Limits, Photo, decode
 
 LIMITS = Limits(max_pixels=50_000_000)
 ASTRONAUT = Image.fromarray(skimage.data.astronaut()).resize((96, 64))

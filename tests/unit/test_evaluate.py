@@ -21,7 +21,7 @@ from evaluate import (
 )
 from PIL import Image
 
-from cutout.card import read_card as functions_read_card
+from cutout.image.card import read_card as functions_read_card
 from data import Floats, Pair
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,8 +80,8 @@ def test_soft_errors_count_in_mae_only() -> None:
 
 def test_a_model_sees_what_the_function_shows_it() -> None:
     """The same card gives the same tensor, pixel for pixel."""
-    from cutout.decode import Photo  # noqa: PLC0415 - the function's, for this comparison
-    from cutout.matte import extract_matte  # noqa: PLC0415 - the same
+    from cutout.image.decode import Photo  # noqa: PLC0415 - the function's, for this comparison
+    from cutout.image.matte import extract_matte  # noqa: PLC0415 - the same
 
     photo = skimage.data.astronaut()
     seen = []

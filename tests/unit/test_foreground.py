@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scenes import Scene, disc, hair
 
-from cutout.decode import Photo
-from cutout.foreground import estimate_foreground, extend_foreground
-from cutout.matte import Matte
+from cutout.image.decode import Photo
+from cutout.image.foreground import estimate_foreground, extend_foreground
+from cutout.image.matte import Matte
 
 
 def colour_error(scene: Scene, colours: NDArray[np.uint8]) -> float:

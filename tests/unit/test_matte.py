@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scenes import DRAWN, Scene, disc, enlarged, hair, unknown
 
-from cutout.card import ModelCard, Output, Range, Resize
-from cutout.decode import Photo
-from cutout.matte import Matte, extract_matte
+from cutout.image.card import ModelCard, Output, Range, Resize
+from cutout.image.decode import Photo
+from cutout.image.matte import Matte, extract_matte
 
 Tensor = NDArray[np.float32]
 SIDE = 32

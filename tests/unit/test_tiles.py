@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutout.tiles import scaled
+from cutout.image.tiles import scaled
 
 CELLS = 352  # the sides of the networks that ship or can be added: 320, 352 and 1024
 SIDES = range(16, 4201)

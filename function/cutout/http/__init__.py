@@ -1,0 +1,1 @@
+"""The HTTP door: API Gateway's events in, replies out."""

@@ -1,0 +1,131 @@
+"""What is too large for a request or a reply goes through S3: uploads, their keys, result URLs."""
+
+import re
+import uuid
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cutout.errors import DuplicateOption, InvalidImageKey, InvalidOption, ObjectTooLarge
+from cutout.http.body import Field
+from cutout.settings import INCOMING_PREFIX, RESULTS_PREFIX, Settings
+from cutout.store import Content, Form, ObjectGone, ObjectRef, PreconditionFailed, Store
+
+_UPLOAD_SECONDS = 3_600
+_MEDIA_TYPE = re.compile(
+    r"image/[A-Za-z0-9!#$&^_.+-]{1,100}|application/octet-stream", re.IGNORECASE
+)
+_MAX_KEY_BYTES = 1_024  # S3's limit, of UTF-8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A form that takes one image, and the key under which it then is."""
+
+    form: Form
+    key: str
+    expires_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A result that can be fetched until ``expires_at``."""
+
+    url: str
+    expires_at: str
+
+
+class Transfer:
+    """The buckets of one deployment, as callers of the API use them."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+
+    def offer(self, media_type: str | None) -> Upload:
+        """Return a form for one image, of exactly this type or of any ``image/*``.
+
+        :raises StorageFailed: it cannot be signed.
+        """
+        key = f"{INCOMING_PREFIX}{uuid.uuid4()}/image"
+        # A form that lacks a field of the conditions is refused, so there is one to begin with.
+        type_field = {"Content-Type": media_type or "image/*"}
+        form = self._store.sign_post(
+            ObjectRef(bucket=self._settings.input_bucket, key=key),
+            seconds=_UPLOAD_SECONDS,
+            fields=type_field,
+            conditions=[
+                ["content-length-range", 1, self._settings.max_object_bytes],
+                type_field if media_type else ["starts-with", "$Content-Type", "image/"],
+            ],
+        )
+        return Upload(form=form, key=key, expires_at=_in(_UPLOAD_SECONDS))
+
+    def fetch(self, key: object) -> bytes:
+        """Return the bytes of an upload.
+
+        :raises InvalidImageKey: it is no upload's key, or the upload is not complete.
+        :raises ObjectTooLarge: the upload is larger than the deployment reads.
+        :raises StorageFailed: S3 does not give it.
+        """
+        unknown = InvalidImageKey(prefix=INCOMING_PREFIX)
+        # Without this the caller could read whatever the function can: a confused deputy.
+        if not isinstance(key, str) or not key.startswith(INCOMING_PREFIX):
+            raise unknown
+        if len(key.encode(errors="replace")) > _MAX_KEY_BYTES or not key.isprintable():
+            raise unknown
+        ref = ObjectRef(bucket=self._settings.input_bucket, key=key)
+        found = self._store.find(ref)
+        if found is None:
+            raise unknown
+        if found.size > self._settings.max_object_bytes:
+            raise ObjectTooLarge(max_bytes=self._settings.max_object_bytes)
+        try:
+            return self._store.read(ref, found.etag)
+        except (ObjectGone, PreconditionFailed):
+            raise unknown from None
+
+    def keep(self, content: Content, name: str) -> Link:
+        """Store a result under a key that cannot be guessed, for as long as its URL lives.
+
+        :raises StorageFailed: it cannot be stored.
+        """
+        ref = ObjectRef(
+            bucket=self._settings.result_bucket, key=f"{RESULTS_PREFIX}{uuid.uuid4()}/{name}"
+        )
+        # There is no other object at a key like this: only an own try that S3 did not confirm.
+        with suppress(PreconditionFailed):
+            self._store.write(ref, content)
+        seconds = self._settings.result_url_seconds
+        return Link(url=self._store.sign_get(ref, seconds=seconds), expires_at=_in(seconds))
+
+
+def media_type_in(fields: Iterable[Field]) -> tuple[str | None, list[str]]:
+    """Return the field ``content_type``, and the names of all others.
+
+    :raises DuplicateOption: it stands twice.
+    :raises InvalidOption: it is no image's media type.
+    """
+    given: list[object] = []
+    others: list[str] = []
+    for name, value in fields:
+        if name.lower() != "content_type":
+            others.append(name)
+        else:
+            given.append(value)
+    if len(given) > 1:
+        raise DuplicateOption(option="content_type")
+    if not given or given[0] is None or given[0] == "":
+        return None, others
+    if not isinstance(given[0], str) or not _MEDIA_TYPE.fullmatch(given[0]):
+        raise InvalidOption(
+            option="content_type", accepted="an image's media type, such as image/jpeg"
+        )
+    return given[0], others
+
+
+def _in(seconds: int) -> str:
+    """Return the time so many seconds from now, as RFC 3339 writes it."""
+    then = datetime.now(UTC) + timedelta(seconds=seconds)
+    return then.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,191 @@
+"""What the API answers, as values: a result or an error → :class:`Reply`. Nothing is sent here."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from urllib.parse import quote
+
+from cutout.errors import CutoutError, MethodNotAllowed, ResultTooLarge, envelope
+from cutout.http.large_images import Link, Upload
+from cutout.options import Channels, Options
+from cutout.remover import Result
+
+MAX_REPLY_BYTES = 6_291_556
+"""Lambda's limit on a reply's JSON, as its runtime enforces it: 6 MiB and 100 bytes."""
+
+# What the edge adds to a reply: its JSON's names, the CORS headers and the request's id.
+_ENVELOPE_BYTES = 1_024
+_MAX_IGNORED_NAMES, _MAX_IGNORED_BYTES = 20, 1_000
+
+EXPOSED_HEADERS = (
+    "Content-Disposition",
+    "Location",
+    "Retry-After",
+    "Server-Timing",
+    "X-Foreground-Coverage",
+    "X-Foreground-Height",
+    "X-Foreground-Left",
+    "X-Foreground-Top",
+    "X-Foreground-Width",
+    "X-Height",
+    "X-Ignored-Params",
+    "X-Model",
+    "X-Request-Id",
+    "X-Width",
+)
+"""What a browser's script may read of a reply's headers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One answer: ``bytes`` are sent as they are, text as UTF-8."""
+
+    status: int = 200
+    body: bytes | str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def json_reply(
+    document: Mapping[str, object], *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Reply:
+    """Return ``document`` as a reply."""
+    return Reply(
+        status=status,
+        body=json.dumps(document),
+        headers={**(headers or {}), "Content-Type": "application/json"},
+    )
+
+
+def error_reply(error: CutoutError, request_id: str) -> Reply:
+    """Return the error's envelope with its status."""
+    headers = {"Allow": error.detail} if isinstance(error, MethodNotAllowed) else {}
+    return json_reply(envelope(error, request_id), status=error.status, headers=headers)
+
+
+def image_reply(result: Result, options: Options, ignored: Sequence[str]) -> Reply:
+    """Return the image's bytes, with what was found in the headers.
+
+    :raises ResultTooLarge: the platform does not carry it.
+    """
+    headers = {
+        "Content-Type": result.file.media_type,
+        "Content-Disposition": disposition(result, options),
+    }
+    return _carried(
+        Reply(body=result.file.body, headers=headers | _facts(result) | _ignored(ignored))
+    )
+
+
+def document_reply(result: Result, ignored: Sequence[str], request_id: str) -> Reply:
+    """Return the image inside JSON.
+
+    :raises ResultTooLarge: the platform does not carry it.
+    """
+    image = base64.b64encode(result.file.body).decode()
+    document = {"image_base64": image, **_described(result), "request_id": request_id}
+    return _carried(json_reply(document, headers=_facts(result) | _ignored(ignored)))
+
+
+def mask_reply(result: Result, ignored: Sequence[str]) -> Reply:
+    """Return the matte as BackgroundErase's legacy JSON.
+
+    :raises ResultTooLarge: the platform does not carry it.
+    """
+    file = result.file
+    mask = base64.b64encode(file.body).decode()
+    document = {"mask": mask, "width": file.width, "height": file.height}
+    return _carried(json_reply(document, headers=_facts(result) | _ignored(ignored)))
+
+
+def link_reply(
+    result: Result, link: Link, ignored: Sequence[str], request_id: str, *, redirects: bool = False
+) -> Reply:
+    """Return where the image is; ``redirects`` sends the client there at once."""
+    where = {"url": link.url, "expires_at": link.expires_at}
+    document = {**where, **_described(result), "request_id": request_id}
+    headers = _facts(result) | _ignored(ignored)
+    if redirects:
+        # 303 and no other: whatever the request was, the image is fetched with GET.
+        return json_reply(document, status=303, headers=headers | {"Location": link.url})
+    return json_reply(document, headers=headers)
+
+
+def upload_reply(upload: Upload, max_bytes: int, ignored: Sequence[str], request_id: str) -> Reply:
+    """Return the form of an upload."""
+    document = {
+        "upload": {"url": upload.form.url, "fields": dict(upload.form.fields)},
+        "image_key": upload.key,
+        "expires_at": upload.expires_at,
+        "max_bytes": max_bytes,
+        "request_id": request_id,
+    }
+    return json_reply(document, headers=_ignored(ignored))
+
+
+def file_name(result: Result, options: Options) -> str:
+    """Return what a result is called where it is a file."""
+    name = "matte" if options.channels is Channels.ALPHA else "cutout"
+    return f"{name}.{result.file.format}"
+
+
+def disposition(result: Result, options: Options) -> str:
+    """Return the header that gives a result its name."""
+    return f'inline; filename="{file_name(result, options)}"'
+
+
+def _described(result: Result) -> dict[str, object]:
+    """Return what a JSON reply says of the image, wherever the image itself is."""
+    file = result.file
+    return {
+        "format": file.format.value,
+        "width": file.width,
+        "height": file.height,
+        "foreground": asdict(result.report.subject),
+        "coverage": round(result.report.coverage, 4),
+    }
+
+
+def _facts(result: Result) -> dict[str, str]:
+    report = result.report
+    return {
+        "X-Width": str(result.file.width),
+        "X-Height": str(result.file.height),
+        "X-Foreground-Top": str(report.subject.top),
+        "X-Foreground-Left": str(report.subject.left),
+        "X-Foreground-Width": str(report.subject.width),
+        "X-Foreground-Height": str(report.subject.height),
+        "X-Foreground-Coverage": f"{report.coverage:.4f}",
+        "X-Model": report.model,
+        "Server-Timing": ", ".join(
+            f"{stage};dur={elapsed_ms:.1f}" for stage, elapsed_ms in report.stage_ms.items()
+        ),
+    }
+
+
+def _ignored(names: Sequence[str]) -> dict[str, str]:
+    """Return the header that lists the fields that no option has, within its two limits."""
+    if not names:
+        return {}
+    listed: list[str] = []
+    for name in names[:_MAX_IGNORED_NAMES]:
+        # quote() leaves "~" as it is; a JSON string may hold half a surrogate pair.
+        encoded = quote(name, safe="", errors="surrogatepass").replace("~", "%7E")
+        if sum(map(len, listed)) + len(listed) + len(encoded) > _MAX_IGNORED_BYTES:
+            break
+        listed.append(encoded)
+    if len(listed) < len(names):
+        listed.append(f"...+{len(names) - len(listed)}")
+    return {"X-Ignored-Params": ",".join(listed)}
+
+
+def _carried(reply: Reply) -> Reply:
+    """Return the reply, once its JSON on the wire is known to fit the platform's limit."""
+    if isinstance(reply.body, bytes):
+        size = (len(reply.body) + 2) // 3 * 4  # base64
+    else:
+        size = len(reply.body) + reply.body.count('"')  # each stands escaped in the outer JSON
+    size += len(json.dumps(dict(reply.headers))) + _ENVELOPE_BYTES
+    if size > MAX_REPLY_BYTES:
+        raise ResultTooLarge(size=size, max_bytes=MAX_REPLY_BYTES)
+    return reply

@@ -1,0 +1,156 @@
+"""``Cutout`` + ``Options`` → :class:`ImageFile`: one table of formats."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cutout.errors import InvalidOption
+from cutout.image.compose import OPAQUE, Cutout
+from cutout.options import Channels, Format, Options
+
+# After PNG's filters a photograph is noise with few repetitions: run lengths alone (zlib's Z_RLE)
+# take under a third of the time of Pillow's default for 3 % more bytes (make bench prints both).
+_PNG = {"compress_level": 1, "compress_type": 3}
+# Between the encoders' fastest and their defaults (4 and 6), which take a third and four times
+# longer for 5 and 10 % fewer bytes on a cutout of 12 MP.
+_WEBP_METHOD = 2
+_AVIF_SPEED = 9
+_FULL_CHROMA_QUALITY = 90  # from here on JPEG keeps chroma at full resolution: clean edges
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageFile:
+    """An encoded result: ``format`` is the real one, never ``auto``; sizes in px."""
+
+    body: bytes
+    format: Format
+    media_type: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codec:
+    """One row of the table: ``write`` takes uint8 (H, W, 4), straight alpha, and the quality."""
+
+    media_type: str
+    write: Callable[[NDArray[np.uint8], int], bytes]
+    max_side_px: int
+
+
+def encode(cutout: Cutout, options: Options) -> ImageFile:
+    """Return the cutout in the format that ``options`` ask for.
+
+    :raises InvalidOption: ``invalid_format``, a side is longer than the format can hold.
+    """
+    pixels = cutout.pixels
+    height, width = pixels.shape[:2]
+    if options.channels is Channels.ALPHA:
+        return ImageFile(
+            body=_grey_png(pixels[..., 3]),
+            format=Format.PNG,
+            media_type="image/png",
+            width=width,
+            height=height,
+        )
+    chosen = options.format
+    if chosen is Format.AUTO:
+        chosen = Format.JPG if _is_opaque(pixels) else Format.PNG
+    codec = CODECS[chosen]
+    if max(width, height) > codec.max_side_px:
+        raise InvalidOption(
+            option="format",
+            accepted=f"one that holds {width}x{height} px, such as png: {chosen} ends at "
+            f"{codec.max_side_px} px a side",
+        )
+    return ImageFile(
+        body=codec.write(pixels, options.quality),
+        format=chosen,
+        media_type=codec.media_type,
+        width=width,
+        height=height,
+    )
+
+
+def _is_opaque(pixels: NDArray[np.uint8]) -> bool:
+    return bool(pixels[..., 3].min() == OPAQUE)
+
+
+def _rgbx(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Return the pixels as an image without alpha that shares their memory."""
+    size = (pixels.shape[1], pixels.shape[0])
+    return Image.frombuffer("RGBX", size, pixels, "raw", "RGBX", 0, 1)
+
+
+def _image(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Return the pixels as RGBA, or as RGB where every one is opaque."""
+    return _rgbx(pixels).convert("RGB") if _is_opaque(pixels) else Image.fromarray(pixels)
+
+
+def _save(image: Image.Image, pillow_format: str, **settings: object) -> bytes:
+    with io.BytesIO() as file:
+        image.save(file, pillow_format, **settings)
+        return file.getvalue()
+
+
+def _grey_png(plane: NDArray[np.uint8]) -> bytes:
+    return _save(Image.fromarray(np.ascontiguousarray(plane)), "PNG", **_PNG)
+
+
+def _png(pixels: NDArray[np.uint8], _: int) -> bytes:
+    return _save(_image(pixels), "PNG", **_PNG)
+
+
+def _jpg(pixels: NDArray[np.uint8], quality: int) -> bytes:
+    subsampling = "4:4:4" if quality >= _FULL_CHROMA_QUALITY else "4:2:0"
+    return _save(_rgbx(pixels), "JPEG", quality=quality, subsampling=subsampling)
+
+
+def _webp(pixels: NDArray[np.uint8], quality: int) -> bytes:
+    return _save(_image(pixels), "WEBP", quality=quality, method=_WEBP_METHOD)
+
+
+def _avif(pixels: NDArray[np.uint8], quality: int) -> bytes:
+    return _save(_image(pixels), "AVIF", quality=quality, speed=_AVIF_SPEED)
+
+
+def _bmp(pixels: NDArray[np.uint8], _: int) -> bytes:
+    return _save(_image(pixels), "BMP")
+
+
+def _gif(pixels: NDArray[np.uint8], _: int) -> bytes:
+    return _save(_image(pixels), "GIF")
+
+
+def _tiff(pixels: NDArray[np.uint8], _: int) -> bytes:
+    return _save(_image(pixels), "TIFF", compression="tiff_adobe_deflate")
+
+
+def _zip(pixels: NDArray[np.uint8], quality: int) -> bytes:
+    """Return a zip of color.jpg and alpha.png, the same bytes for the same pixels."""
+    with io.BytesIO() as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # both are compressed
+            color = _jpg(pixels, quality)
+            for name, body in (("color.jpg", color), ("alpha.png", _grey_png(pixels[..., 3]))):
+                # ZipInfo's default date, 1980-01-01, instead of the clock's
+                archive.writestr(zipfile.ZipInfo(name), body)
+        return file.getvalue()
+
+
+_ANY_SIDE_PX = 1 << 31
+CODECS = {
+    Format.PNG: Codec(media_type="image/png", write=_png, max_side_px=_ANY_SIDE_PX),
+    Format.JPG: Codec(media_type="image/jpeg", write=_jpg, max_side_px=65_500),
+    Format.WEBP: Codec(media_type="image/webp", write=_webp, max_side_px=16_383),
+    Format.AVIF: Codec(media_type="image/avif", write=_avif, max_side_px=32_768),
+    Format.BMP: Codec(media_type="image/bmp", write=_bmp, max_side_px=_ANY_SIDE_PX),
+    Format.GIF: Codec(media_type="image/gif", write=_gif, max_side_px=65_535),
+    Format.TIFF: Codec(media_type="image/tiff", write=_tiff, max_side_px=_ANY_SIDE_PX),
+    Format.ZIP: Codec(media_type="application/zip", write=_zip, max_side_px=65_500),
+}
+"""Each format that is a file; ``auto`` chooses among them."""

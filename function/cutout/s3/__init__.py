@@ -1,0 +1,1 @@
+"""The S3 door: events about objects in, results beside them out."""

@@ -1,0 +1,124 @@
+"""The environment → settings: a default for all, and all faults named at once."""
+
+from pathlib import Path
+
+import pytest
+
+from cutout.errors import InvalidSettings
+from cutout.settings import KeyCheck, Settings, read_settings
+
+DIGEST = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{}, {"MAX_PIXELS": "", "API_KEY_HASHES": " ", "MODEL_DIR": "", "KEYS_CHECKED_BY": ""}],
+)
+def test_every_setting_has_a_default(environment: dict[str, str]) -> None:
+    """A template's empty parameter is an empty variable: it counts as not set."""
+    assert read_settings(environment) == Settings()
+
+
+def test_all_settings() -> None:
+    """Every variable, each in the form that a deployment gives."""
+    other = DIGEST[::-1]
+    assert read_settings(
+        {
+            "MODEL_DIR": "/opt/models",
+            "MODEL_NAME": "u2netp",
+            "MAX_PIXELS": "12000000",
+            "ALLOWED_ORIGIN": "https://shop.example:8443",
+            "KEYS_CHECKED_BY": "Gateway",
+            "API_KEY_HASHES": f"{DIGEST.upper()}, {other}",
+            "INPUT_BUCKET": "shop-uploads",
+            "RESULT_BUCKET": "shop.results",
+            "UPLOAD_PREFIX": "photos/new/",
+            "TARGET_PREFIX": "photos/cut/",
+            "CATALOGUE_BUCKETS": "catalogue-2025, catalogue-2026",
+            "MAX_OBJECT_BYTES": "100000000",
+            "RESULT_URL_SECONDS": "900",
+            "DEFAULT_OPTIONS": "format=webp&bg_color=%23FFF",
+            "POWERTOOLS_SERVICE_NAME": "shop",
+            "POWERTOOLS_METRICS_NAMESPACE": "Shop",
+            "PATH": "/usr/bin",
+        }
+    ) == Settings(
+        model_dir=Path("/opt/models"),
+        model_name="u2netp",
+        max_pixels=12_000_000,
+        allowed_origin="https://shop.example:8443",
+        keys_checked_by=KeyCheck.GATEWAY,
+        api_key_hashes=frozenset({DIGEST, other}),
+        input_bucket="shop-uploads",
+        result_bucket="shop.results",
+        upload_prefix="photos/new/",
+        target_prefix="photos/cut/",
+        catalogue_buckets=frozenset({"catalogue-2025", "catalogue-2026"}),
+        max_object_bytes=100_000_000,
+        result_url_seconds=900,
+        default_options=(("format", "webp"), ("bg_color", "#FFF")),
+        service="shop",
+        metrics_namespace="Shop",
+    )
+
+
+def test_all_faults_are_named_at_once() -> None:
+    """One deployment, one list: not five deployments for five faults."""
+    with pytest.raises(InvalidSettings) as refusal:
+        read_settings(
+            {
+                "MODEL_NAME": "../secrets",
+                "MAX_PIXELS": "50MP",
+                "ALLOWED_ORIGIN": "shop.example",
+                "KEYS_CHECKED_BY": "nobody",
+                "API_KEY_HASHES": "local",
+                "INPUT_BUCKET": "s3://uploads",
+                "RESULT_BUCKET": "results/",
+                "UPLOAD_PREFIX": "/uploads",
+                "TARGET_PREFIX": "results/cutouts/",
+                "CATALOGUE_BUCKETS": "one,arn:aws:s3:::two",
+                "MAX_OBJECT_BYTES": "64 MB",
+                "RESULT_URL_SECONDS": "604801",
+                "DEFAULT_OPTIONS": "format=jpeg2000",
+            }
+        )
+    for name in (
+        *("MODEL_NAME", "MAX_PIXELS", "ALLOWED_ORIGIN", "KEYS_CHECKED_BY", "API_KEY_HASHES"),
+        *("INPUT_BUCKET", "RESULT_BUCKET", "UPLOAD_PREFIX", "TARGET_PREFIX", "CATALOGUE_BUCKETS"),
+        *("MAX_OBJECT_BYTES", "RESULT_URL_SECONDS", "DEFAULT_OPTIONS"),
+    ):
+        assert name in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"UPLOAD_PREFIX": "incoming/"},
+        {"UPLOAD_PREFIX": "incoming/cats/"},
+        {"TARGET_PREFIX": "results/"},
+        {"TARGET_PREFIX": "cutouts"},
+        {"TARGET_PREFIX": "x" * 100 + "/"},
+        {"UPLOAD_PREFIX": "a/", "TARGET_PREFIX": "a/b/", "RESULT_BUCKET": "one-bucket"},
+        {"UPLOAD_PREFIX": "a/b/", "TARGET_PREFIX": "a/", "RESULT_BUCKET": "one-bucket"},
+        {"UPLOAD_PREFIX": "results/", "RESULT_BUCKET": "one-bucket"},
+        {"DEFAULT_OPTIONS": "webp"},
+        {"DEFAULT_OPTIONS": "formt=webp"},
+        {"DEFAULT_OPTIONS": "bg_color=red&bg_color=red"},
+        {"MAX_OBJECT_BYTES": "0"},
+        {"INPUT_BUCKET": "ab"},
+    ],
+)
+def test_settings_that_would_lose_or_repeat_work(environment: dict[str, str]) -> None:
+    """Refused at start, not found out by the first upload."""
+    with pytest.raises(InvalidSettings):
+        read_settings({"INPUT_BUCKET": "one-bucket", **environment})
+
+
+def test_storage_takes_both_buckets() -> None:
+    """One alone is as none; apart from each other the prefixes are free."""
+    assert not read_settings({"INPUT_BUCKET": "one-bucket"}).has_storage
+    assert not read_settings({"RESULT_BUCKET": "one-bucket", "INPUT_BUCKET": ""}).has_storage
+    both = {"INPUT_BUCKET": "one-bucket", "RESULT_BUCKET": "one-bucket"}
+    assert read_settings(both).has_storage
+    both = {"INPUT_BUCKET": "one-bucket", "RESULT_BUCKET": "other-bucket"}
+    assert read_settings({**both, "TARGET_PREFIX": "uploads/"}).has_storage

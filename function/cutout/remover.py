@@ -83,7 +83,7 @@ class Remover:
     """Removes backgrounds with one model, within one deployment's limits."""
 
     def __init__(self, model: Model | ModelUnavailable, limits: Limits) -> None:
-        """Keep the model, or the reason why it did not load, which every removal then raises."""
+        """Keep the model, or why it did not load: every removal then raises a new such error."""
         self._model = model
         self._limits = limits
 
@@ -124,5 +124,7 @@ class Remover:
 
     def _loaded(self) -> Model:
         if isinstance(self._model, ModelUnavailable):
-            raise self._model
+            # A new one each time: an exception that is raised again keeps the frames of every
+            # raise, and with them the photo of every request.
+            raise ModelUnavailable(**self._model.facts)
         return self._model

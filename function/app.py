@@ -14,10 +14,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from cutout.errors import ModelUnavailable
 from cutout.http.api import Api
 from cutout.http.large_images import Transfer
-from cutout.image.card import read_card
 from cutout.image.decode import Limits
-from cutout.image.model import load_network
-from cutout.remover import Model, Remover
+from cutout.image.model import Model, read_model
+from cutout.remover import Remover
 from cutout.s3.handler import Uploads
 from cutout.settings import Settings, read_settings
 from cutout.store import BRIEF, Store
@@ -36,8 +35,7 @@ def load_model(settings: Settings) -> Model | ModelUnavailable:
     folders = [place / settings.model_name for place in places]
     folder = next((folder for folder in folders if folder.is_dir()), folders[-1])
     try:
-        card = read_card(folder)
-        return Model(card=card, network=load_network(card, folder))
+        return read_model(folder)
     except ModelUnavailable as error:
         return error
 

@@ -315,6 +315,7 @@ def _calibration(card: ModelCard) -> np.ndarray[Any, np.dtype[np.float32]]:
 
     from cutout.image.decode import Photo  # noqa: PLC0415
     from cutout.image.matte import extract_matte  # noqa: PLC0415
+    from cutout.options import InputAlpha  # noqa: PLC0415
 
     names = ("astronaut", "chelsea", "coffee", "rocket")
     pictures = [getattr(skimage.data, name)() for name in names]
@@ -326,7 +327,7 @@ def _calibration(card: ModelCard) -> np.ndarray[Any, np.dtype[np.float32]]:
         return np.zeros_like(tensor[:, :1])
 
     for picture in pictures:
-        extract_matte(Photo(pixels=picture, alpha=None), card, spy, input_alpha="discard")
+        extract_matte(Photo(pixels=picture, alpha=None), card, spy, input_alpha=InputAlpha.DISCARD)
     return np.concatenate(seen)
 
 

@@ -127,6 +127,7 @@ def _work(folder: Path, drawn: Path) -> None:
     from cutout.image.decode import Photo  # noqa: PLC0415 - the same
     from cutout.image.matte import extract_matte  # noqa: PLC0415 - the same
     from cutout.image.model import load_network  # noqa: PLC0415 - the same
+    from cutout.options import InputAlpha  # noqa: PLC0415 - the same
 
     card = read_card(folder)
     network = load_network(card, folder)
@@ -144,7 +145,7 @@ def _work(folder: Path, drawn: Path) -> None:
         scene = int(line)
         photo = Photo(pixels=pictures[scene], alpha=None)
         start = time.process_time()
-        found = extract_matte(photo, card, timed, input_alpha="discard").alpha
+        found = extract_matte(photo, card, timed, input_alpha=InputAlpha.DISCARD).alpha
         image_ms = (time.process_time() - start) * 1000
         ours, true = found >= _SUBJECT, truths[scene] >= _SUBJECT
         answer = {

@@ -8,28 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from cutout.errors import ModelUnavailable, OutOfTime
-from cutout.image.card import ModelCard, Network
+from cutout.image.card import ModelCard
 from cutout.image.compose import Box, Cutout, compose
 from cutout.image.decode import Limits, decode
 from cutout.image.encode import ImageFile, encode
 from cutout.image.matte import extract_matte
+from cutout.image.model import Model
 from cutout.options import Options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """A loaded network and the card that says how to feed it."""
-
-    card: ModelCard
-    network: Network
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What one removal did: ms per stage, the px that it worked on, and what it found.
+    """What one removal did and found.
 
-    ``subject`` is the subject's box in the result (of size 0: none); ``coverage`` the matte's mean
-    over the result, 0..1.
+    ``stage_ms`` maps each stage to its duration in ms; ``photo_px`` is the number of pixels that
+    were worked on. ``subject`` is the subject's box in the result, of size 0 if there is none;
+    ``coverage`` the matte's mean over the result, 0..1.
     """
 
     stage_ms: Mapping[str, float]
@@ -59,7 +53,7 @@ class Result:
 
 
 class StageTimer:
-    """Times the stages, and begins none when the budget is spent: a stage cannot be stopped."""
+    """Times the stages, and refuses to begin one after the budget is spent: none can be stopped."""
 
     def __init__(self, budget_ms: float | None) -> None:
         self.stage_ms: dict[str, float] = {}
@@ -99,13 +93,11 @@ class Remover:
             photo = decode(data, limits=self._limits, cap_px=options.size.max_pixels)
         with timer("matte"):
             model = self._loaded()
-            matte = extract_matte(
-                photo, model.card, model.network, input_alpha=options.input_alpha.value
-            )
+            matte = extract_matte(photo, model.card, model.network, input_alpha=options.input_alpha)
         with timer("compose"):
             cutout = compose(photo, matte, options)
         photo_px = photo.width * photo.height
-        del photo, matte  # 7 bytes a pixel that the encoder can have
+        del photo, matte  # frees 7 bytes for each pixel, which the encoder can use
         with timer("encode"):
             file = encode(cutout, options)
         return Result(file=file, report=Report.of(photo_px, cutout, timer, model.card))

@@ -142,13 +142,14 @@ def served(folder: Path) -> Matting:
     from cutout.image.decode import Photo  # noqa: PLC0415 - the same
     from cutout.image.matte import extract_matte  # noqa: PLC0415 - the same
     from cutout.image.model import load_network  # noqa: PLC0415 - the same
+    from cutout.options import InputAlpha  # noqa: PLC0415 - the same
 
     card = read_model_card(folder)
     network = load_network(card, folder)
 
     def run(rgb: Bytes) -> Floats:
         photo = Photo(pixels=rgb, alpha=None)
-        return extract_matte(photo, card, network, input_alpha="discard").alpha
+        return extract_matte(photo, card, network, input_alpha=InputAlpha.DISCARD).alpha
 
     return run
 

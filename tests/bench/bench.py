@@ -28,8 +28,8 @@ from cutout.image.compose import compose  # noqa: E402
 from cutout.image.decode import Limits, decode  # noqa: E402
 from cutout.image.encode import CODECS, encode  # noqa: E402
 from cutout.image.matte import extract_matte  # noqa: E402
-from cutout.options import Options  # noqa: E402
-from cutout.remover import Model  # noqa: E402
+from cutout.image.model import Model  # noqa: E402
+from cutout.options import InputAlpha, Options  # noqa: E402
 
 SIZES_MP = (0.25, 1.0, 3.0, 12.0)
 RUNS = 7
@@ -72,11 +72,13 @@ def stages(model: Model) -> None:
     for megapixels in SIZES_MP:
         data = photo(megapixels)
         decoded = decode(data, limits=LIMITS)
-        matte = extract_matte(decoded, model.card, model.network, input_alpha="multiply")
+        matte = extract_matte(decoded, model.card, model.network, input_alpha=InputAlpha.MULTIPLY)
         cutout = compose(decoded, matte, options)
         each = medians(
             partial(decode, data, limits=LIMITS),
-            partial(extract_matte, decoded, model.card, model.network, input_alpha="multiply"),
+            partial(
+                extract_matte, decoded, model.card, model.network, input_alpha=InputAlpha.MULTIPLY
+            ),
             partial(compose, decoded, matte, options),
             partial(encode, cutout, options),
         )
@@ -91,7 +93,7 @@ def stages(model: Model) -> None:
 def formats(model: Model) -> None:
     """Print each format's time and bytes."""
     decoded = decode(photo(3), limits=LIMITS)
-    matte = extract_matte(decoded, model.card, model.network, input_alpha="multiply")
+    matte = extract_matte(decoded, model.card, model.network, input_alpha=InputAlpha.MULTIPLY)
     rows = []
     for name in CODECS:
         options = Options(format=name)

@@ -24,8 +24,8 @@ from cutout.color import parse_color  # noqa: E402
 from cutout.image.compose import compose  # noqa: E402
 from cutout.image.decode import Limits, decode  # noqa: E402
 from cutout.image.matte import _read, extract_matte  # noqa: E402
-from cutout.options import Options  # noqa: E402
-from cutout.remover import Model  # noqa: E402
+from cutout.image.model import Model  # noqa: E402
+from cutout.options import InputAlpha, Options  # noqa: E402
 from demo import FAINT, INK, PAPER, Photograph  # noqa: E402
 
 GROUND = "#3CB45A"
@@ -93,7 +93,7 @@ def panels(crop: Crop, model: Model) -> list[Image.Image]:
         outputs.append(model.network(tensor))
         return outputs[-1]
 
-    matte = extract_matte(photo, model.card, network, input_alpha="discard")
+    matte = extract_matte(photo, model.card, network, input_alpha=InputAlpha.DISCARD)
     coarse = Image.fromarray(_read(outputs[0], model.card))
     lanczos = coarse.resize((photo.width, photo.height), Image.Resampling.LANCZOS)
     share = np.asarray(lanczos).clip(0, 1)[..., None]

@@ -33,7 +33,8 @@ import app  # noqa: E402 - its path stands above
 from cutout.image.card import ModelCard, Output  # noqa: E402
 from cutout.image.foreground import estimate_foreground  # noqa: E402
 from cutout.image.matte import Matte, extract_matte  # noqa: E402
-from cutout.remover import Model  # noqa: E402
+from cutout.image.model import Model  # noqa: E402
+from cutout.options import InputAlpha  # noqa: E402
 
 Result = TypeVar("Result")
 Plane = NDArray[np.float32]
@@ -138,7 +139,7 @@ def refined(scene: scenes.Scene, coarse: Plane, card: ModelCard) -> Plane:
     if card.output is Output.LOGIT:
         inside = np.clip(coarse, 1e-6, 1 - 1e-6)
         said = np.log(inside / (1 - inside))
-    return extract_matte(scene.photo, card, lambda _: said, input_alpha="discard").alpha
+    return extract_matte(scene.photo, card, lambda _: said, input_alpha=InputAlpha.DISCARD).alpha
 
 
 def closed_form(scene: scenes.Scene, known: Plane, band: Mask) -> Plane:

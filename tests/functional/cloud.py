@@ -26,7 +26,8 @@ import app
 from context import LocalContext
 from cutout.image.card import read_card
 from cutout.image.decode import Limits
-from cutout.remover import Model, Remover
+from cutout.image.model import Model
+from cutout.remover import Remover
 from cutout.s3.handler import Uploads
 from cutout.settings import Settings
 from cutout.store import Store

@@ -23,7 +23,8 @@ from cutout.http.api import Api
 from cutout.http.large_images import Transfer
 from cutout.image.card import read_card
 from cutout.image.decode import Limits
-from cutout.remover import Model, Remover
+from cutout.image.model import Model
+from cutout.remover import Remover
 from cutout.settings import KeyCheck, Settings
 
 LIMITS = Limits(max_pixels=50_000_000)

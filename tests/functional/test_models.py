@@ -20,7 +20,8 @@ from conftest import LIMITS, deployment
 import app
 from cutout.errors import ModelUnavailable
 from cutout.image.card import Output, Range, Resize, read_card
-from cutout.remover import Model, Remover
+from cutout.image.model import Model
+from cutout.remover import Remover
 from cutout.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -22,6 +22,7 @@ from evaluate import (
 from PIL import Image
 
 from cutout.image.card import read_card as functions_read_card
+from cutout.options import InputAlpha
 from data import Floats, Pair
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,7 +92,7 @@ def test_a_model_sees_what_the_function_shows_it() -> None:
         return np.zeros((1, 1, *given.shape[2:]), np.float32)
 
     card = functions_read_card(CARD.parent)
-    extract_matte(Photo(pixels=photo, alpha=None), card, network, input_alpha="multiply")
+    extract_matte(Photo(pixels=photo, alpha=None), card, network, input_alpha=InputAlpha.MULTIPLY)
     np.testing.assert_allclose(tensor(photo, read_card(CARD)), seen[0], atol=2e-6)
 
 

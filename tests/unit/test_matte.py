@@ -16,9 +16,11 @@ from scenes import DRAWN, Scene, disc, enlarged, hair, unknown
 from cutout.image.card import ModelCard, Output, Range, Resize
 from cutout.image.decode import Photo
 from cutout.image.matte import Matte, extract_matte
+from cutout.options import InputAlpha
 
 Tensor = NDArray[np.float32]
 SIDE = 32
+MULTIPLY, KEEP, DISCARD = InputAlpha
 BILINEAR = Image.Resampling.BILINEAR
 
 
@@ -75,7 +77,7 @@ def test_the_network_gets_one_normalised_square() -> None:
     """float32 (1, 3, S, S), RGB, (v / 255 - mean) / std."""
     network = all_subject()
     colour = (255, 51, 0)
-    extract_matte(photo_of(Image.new("RGB", (90, 40), colour)), card(), network, input_alpha="keep")
+    extract_matte(photo_of(Image.new("RGB", (90, 40), colour)), card(), network, input_alpha=KEEP)
     (tensor,) = network.inputs
     assert tensor.shape == (1, 3, SIDE, SIDE)
     assert tensor.dtype == np.float32
@@ -87,7 +89,7 @@ def test_a_card_may_divide_by_the_images_own_maximum() -> None:
     for value, expected in ((51, 1.0), (0, -1.0)):
         network = all_subject()
         grey = photo_of(Image.new("RGB", (40, 40), (value,) * 3))
-        extract_matte(grey, card(divisor=Range.MAX), network, input_alpha="keep")
+        extract_matte(grey, card(divisor=Range.MAX), network, input_alpha=KEEP)
         assert network.inputs[0][0, 0, 0, 0] == pytest.approx(expected)
 
 
@@ -95,7 +97,7 @@ def test_a_card_may_divide_by_the_images_own_maximum() -> None:
 def test_the_photo_is_stretched_by_the_cards_filter(resize: Resize) -> None:
     """Antialiased, as Pillow resizes, up to the last bits of its shortcut for large photos."""
     network = all_subject()
-    extract_matte(photo_of(ASTRONAUT), card(resize=resize), network, input_alpha="keep")
+    extract_matte(photo_of(ASTRONAUT), card(resize=resize), network, input_alpha=KEEP)
     pillow = Image.Resampling.LANCZOS if resize is Resize.LANCZOS else Image.Resampling.BILINEAR
     expected = np.asarray(ASTRONAUT.resize((SIDE, SIDE), pillow), np.float32)[..., 0] / 255
     assert np.abs(network.inputs[0][0, 0] * 0.5 + 0.5 - expected).mean() < 0.01
@@ -115,7 +117,7 @@ def test_what_an_output_means(output: Output, said: list[float], meant: list[int
     columns = np.repeat(np.array(said, np.float32), SIDE // 4)
     network = Recorder(np.broadcast_to(columns, (1, 1, SIDE, SIDE)).copy())
     wall = photo_of(Image.new("RGB", (64, 64), "grey"))
-    alpha = extract_matte(wall, card(output=output), network, input_alpha="keep").alpha
+    alpha = extract_matte(wall, card(output=output), network, input_alpha=KEEP).alpha
     assert alpha.dtype == np.float32
     assert alpha[30, [4, 20, 43, 60]] == pytest.approx(meant)
 
@@ -124,17 +126,21 @@ def test_own_alpha_multiplies_is_kept_or_discarded() -> None:
     """And keeping it runs no network."""
     own = np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))
     photo = photo_of(ASTRONAUT.resize((64, 48)), own)
-    for mode, expected in (("multiply", own / 255), ("keep", own / 255), ("discard", 1)):
+    for mode, expected in (
+        (MULTIPLY, own / 255),
+        (KEEP, own / 255),
+        (DISCARD, 1),
+    ):
         network = all_subject()
-        alpha = extract_matte(photo, card(), network, input_alpha=mode).alpha  # type: ignore[arg-type]
+        alpha = extract_matte(photo, card(), network, input_alpha=mode).alpha
         assert np.allclose(alpha, expected, atol=1e-6)
-        assert len(network.inputs) == (mode != "keep")
+        assert len(network.inputs) == (mode is not KEEP)
 
 
 def test_keep_without_own_alpha_runs_the_network() -> None:
     """It acts as multiply."""
     network = all_subject()
-    alpha = extract_matte(photo_of(ASTRONAUT), card(), network, input_alpha="keep").alpha
+    alpha = extract_matte(photo_of(ASTRONAUT), card(), network, input_alpha=KEEP).alpha
     assert len(network.inputs) == 1
     assert (alpha == 1).all()
 
@@ -142,10 +148,10 @@ def test_keep_without_own_alpha_runs_the_network() -> None:
 def test_the_network_never_sees_colours_under_transparency() -> None:
     """It sees white there, whatever the file holds, unless own alpha is discarded."""
     own = np.zeros((48, 64), np.uint8)
-    for mode, expected in (("multiply", 1.0), ("discard", -1.0)):
+    for mode, expected in ((MULTIPLY, 1.0), (DISCARD, -1.0)):
         network = all_subject()
         black = photo_of(Image.new("RGB", (64, 48)), own)
-        extract_matte(black, card(), network, input_alpha=mode)  # type: ignore[arg-type]
+        extract_matte(black, card(), network, input_alpha=mode)
         assert network.inputs[0][0, 0, 9, 9] == pytest.approx(expected)
 
 
@@ -165,7 +171,7 @@ def test_the_edge_follows_the_photo(
     drawn = scene(*size)
     coarse = drawn.coarse(320, soft=soft)
     network = Recorder(coarse)
-    refined = extract_matte(drawn.photo, card(side=320), network, input_alpha="keep").alpha
+    refined = extract_matte(drawn.photo, card(side=320), network, input_alpha=KEEP).alpha
     band = drawn.band()
     error = np.abs(refined - drawn.alpha)[band].sum()
     plain = np.abs(enlarged(coarse, *size, BILINEAR) - drawn.alpha)[band].sum()
@@ -177,7 +183,7 @@ def test_spokes_and_leaves_stand_out_of_a_soft_coarse_matte(name: str, most: flo
     """The error is a fraction of what plain enlarging leaves, rembg's Lanczos included."""
     scene = DRAWN[name](1200, 900)
     coarse = scene.coarse(320, soft=True)
-    alpha = extract_matte(scene.photo, card(side=320), Recorder(coarse), input_alpha="keep").alpha
+    alpha = extract_matte(scene.photo, card(side=320), Recorder(coarse), input_alpha=KEEP).alpha
     band = unknown(coarse, 1200, 900)
     error = np.abs(alpha - scene.alpha)[band]
     for filter_ in (BILINEAR, Image.Resampling.LANCZOS):
@@ -191,7 +197,7 @@ def test_a_networks_edge_beside_the_photos_is_moved_to_it(beside_px: int) -> Non
     """Half a cell too far out or in: no rim of background stays, and no rim of subject goes."""
     scene = DRAWN["plant"](1200, 900)
     coarse = scene.coarse(320, soft=True, beside_px=beside_px)
-    alpha = extract_matte(scene.photo, card(side=320), Recorder(coarse), input_alpha="keep").alpha
+    alpha = extract_matte(scene.photo, card(side=320), Recorder(coarse), input_alpha=KEEP).alpha
     band = unknown(coarse, 1200, 900)
     plain = np.abs(enlarged(coarse, 1200, 900, BILINEAR) - scene.alpha)[band].sum()
     assert np.abs(alpha - scene.alpha)[band].sum() < 0.45 * plain
@@ -204,7 +210,7 @@ def test_texture_stays_out_of_the_inside(seed: int) -> None:
     doubts = random.uniform(0, 0.07, (1, 1, SIDE, SIDE)).astype(np.float32)
     for value, expected in ((doubts, 0), (1 - doubts, 1)):
         network = Recorder(value)
-        alpha = extract_matte(photo_of(ASTRONAUT), card(), network, input_alpha="keep").alpha
+        alpha = extract_matte(photo_of(ASTRONAUT), card(), network, input_alpha=KEEP).alpha
         assert (alpha == expected).all()
 
 
@@ -212,7 +218,7 @@ def test_what_is_sure_is_exactly_sure() -> None:
     """Inside 1, outside 0, whatever textures the photo has there."""
     scene = disc()
     network = Recorder(scene.coarse(320))
-    alpha = extract_matte(scene.photo, card(side=320), network, input_alpha="keep").alpha
+    alpha = extract_matte(scene.photo, card(side=320), network, input_alpha=KEEP).alpha
     assert (alpha[360:540, 540:720] == 1).all()
     assert (alpha[:120] == 0).all()
     assert (alpha[:, 1000:] == 0).all()
@@ -222,9 +228,7 @@ def test_a_networks_faint_doubt_is_no_haze() -> None:
     """2 % over a whole background would cost transparency everywhere."""
     doubt = np.full((1, 1, SIDE, SIDE), 0.02, np.float32)
     for value, expected in ((doubt, 0), (1 - doubt, 1)):
-        alpha = extract_matte(
-            photo_of(ASTRONAUT), card(), Recorder(value), input_alpha="keep"
-        ).alpha
+        alpha = extract_matte(photo_of(ASTRONAUT), card(), Recorder(value), input_alpha=KEEP).alpha
         assert (alpha == expected).all()
 
 
@@ -236,7 +240,7 @@ def test_any_shape(size: tuple[int, int]) -> None:
     half = np.zeros((1, 1, SIDE, SIDE), np.float32)
     half[..., : SIDE // 2] = 1
     photo = photo_of(ASTRONAUT.resize(size))
-    alpha = extract_matte(photo, card(), Recorder(half), input_alpha="keep").alpha
+    alpha = extract_matte(photo, card(), Recorder(half), input_alpha=KEEP).alpha
     assert alpha.shape == (size[1], size[0])
     assert alpha.dtype == np.float32
     assert 0 <= alpha.min() <= alpha.max() <= 1
@@ -248,7 +252,7 @@ def test_12_megapixels_need_little_beside_photo_and_matte() -> None:
     random = np.random.default_rng(1)
     everywhere_edges = Recorder(random.random((1, 1, SIDE, SIDE), np.float32))
     tracemalloc.start()
-    extract_matte(photo, card(), everywhere_edges, input_alpha="keep")
+    extract_matte(photo, card(), everywhere_edges, input_alpha=KEEP)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < (48 + 40) * 1_000_000
@@ -296,7 +300,7 @@ def test_a_small_subject_is_looked_at_again() -> None:
     truth = np.hypot(x - 300, y - 200) < 60
     for zoom in (0.0, 0.5):
         network = Looks(lambda tensor, _: bright(tensor))
-        matte = extract_matte(small_disc(60), zooming(zoom), network, input_alpha="multiply")
+        matte = extract_matte(small_disc(60), zooming(zoom), network, input_alpha=MULTIPLY)
         assert len(network.inputs) == (2 if zoom else 1)
         assert np.abs(matte.alpha - truth).mean() < 0.002
         assert matte.alpha[:80].max() == matte.alpha[:, 450:].max() == 0
@@ -308,16 +312,16 @@ def test_a_small_subject_is_looked_at_again() -> None:
 def test_a_large_subject_or_none_is_looked_at_once(radius_px: float) -> None:
     """There is nothing to come closer to."""
     network = Looks(lambda tensor, _: bright(tensor))
-    extract_matte(small_disc(radius_px), zooming(0.5), network, input_alpha="multiply")
+    extract_matte(small_disc(radius_px), zooming(0.5), network, input_alpha=MULTIPLY)
     assert len(network.inputs) == 1
 
 
 def test_a_second_look_that_sees_something_else_does_not_count() -> None:
     """What the subject is was decided by the whole picture."""
     photo = small_disc(60)
-    once = extract_matte(photo, zooming(0.0), bright, input_alpha="multiply").alpha
+    once = extract_matte(photo, zooming(0.0), bright, input_alpha=MULTIPLY).alpha
     network = Looks(lambda tensor, look: bright(tensor) if look == 1 else 1 - bright(tensor))
-    twice = extract_matte(photo, zooming(0.5), network, input_alpha="multiply").alpha
+    twice = extract_matte(photo, zooming(0.5), network, input_alpha=MULTIPLY).alpha
     assert len(network.inputs) == 2
     np.testing.assert_array_equal(twice, once)
 
@@ -328,7 +332,7 @@ def test_own_alpha_counts_in_a_second_look_too() -> None:
     half = Photo(pixels=opaque.pixels, alpha=np.full((600, 800), 128, np.uint8))
     # A half-transparent photo is seen on white, at half its contrast.
     network = Looks(lambda tensor, _: bright(2 * tensor - 1))
-    matte = extract_matte(half, zooming(0.5), network, input_alpha="multiply").alpha
+    matte = extract_matte(half, zooming(0.5), network, input_alpha=MULTIPLY).alpha
     assert len(network.inputs) == 2
     assert matte.max() == pytest.approx(128 / 255, abs=0.01)
     assert matte[:80].max() == 0
@@ -355,7 +359,7 @@ def looked_at(width: int, height: int, rows: slice, columns: slice) -> tuple[int
     network = Corners(REAL_SIDE, rows, columns)
     photo = Photo(pixels=np.zeros((height, width, 3), np.uint8), alpha=None)
     seen = dataclasses.replace(card(side=REAL_SIDE), zoom=0.5)
-    matte = extract_matte(photo, seen, network, input_alpha="multiply")
+    matte = extract_matte(photo, seen, network, input_alpha=MULTIPLY)
     return network.looks, matte
 
 

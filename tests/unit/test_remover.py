@@ -17,8 +17,9 @@ from cutout.errors import InvalidOption, ModelUnavailable
 from cutout.image.card import ModelCard, Output, Range, Resize
 from cutout.image.compose import SUBJECT_ALPHA
 from cutout.image.decode import Limits
+from cutout.image.model import Model
 from cutout.options import Options, parse_options
-from cutout.remover import Model, Remover
+from cutout.remover import Remover
 
 SIDE = 88  # cells: a quarter of the shipped network's, so that many photos can be tried
 LIMITS = Limits(max_pixels=50_000_000)

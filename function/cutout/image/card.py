@@ -1,18 +1,11 @@
 """``card.toml`` → :class:`ModelCard`: what a network's file is and how its tensors are made."""
 
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cutout.errors import ModelUnavailable
-
-Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""float32 (1, 3, S, S) normalised as the card says → float32 (1, 1, S, S) as ``output`` says."""
 
 CARD_FILE = "card.toml"
 

@@ -1,4 +1,4 @@
-"""Edge colours re-estimated, so that the removed background does not shine through."""
+"""Re-estimates the colours at the edge, so that the removed background does not shine through."""
 
 import math
 
@@ -9,17 +9,19 @@ from cutout.image.decode import Photo
 from cutout.image.matte import Matte
 from cutout.image.tiles import Plane, interpolation, tiles
 
-_FILLED_PX = 1 << 18  # colours are spread at this size at most: they are smooth, detail is added
-_FAINT_WEIGHT = 1e-6  # against 1 of an opaque pixel: where nothing is opaque, the faint must do
+# Colours are spread at this resolution at most. They are smooth; the photo adds the detail.
+_FILLED_PX = 1 << 18
+# Weight of a faint pixel against 1 of an opaque one: it only counts where there is no opaque one.
+_FAINT_WEIGHT = 1e-6
 
 
 def estimate_foreground(photo: Photo, matte: Matte) -> NDArray[np.uint8]:
-    """Return the subject's own colours, uint8 (H, W, 3) sRGB: 0 where alpha is 0.
+    """Return the subject's own colours, uint8 (H, W, 3) sRGB, which are 0 where alpha is 0.
 
-    Where alpha is 1 they are the photo's. Between, colours spread from what is surely subject (F)
-    and surely background (B), and the photo's I adds the detail that αF + (1-α)B leaves over:
-    F + α(I - αF - (1-α)B), as blur fusion does (Forte 2021, Approximate Fast Foreground Colour
-    Estimation).
+    Where alpha is 1 they are the photo's. In between, the colours F of what is surely subject and B
+    of what is surely background are spread over the edge, and the photo I adds the detail that they
+    do not explain: F + α(I - αF - (1-α)B). This is blur fusion (Forte 2021, "Approximate Fast
+    Foreground Colour Estimation").
     """
     alpha = matte.alpha
     height, width = alpha.shape
@@ -53,8 +55,8 @@ def extend_foreground(
 ) -> NDArray[np.uint8]:
     """Return ``pixels``, uint8 (H, W, 3), with the subject's colours spread to where alpha is 0.
 
-    ``alpha`` is uint8 (H, W) 0..255 or float32 (H, W) 0..1. What was there plays no part. An empty
-    matte gives 0 everywhere.
+    ``alpha`` is uint8 (H, W) 0..255 or float32 (H, W) 0..1. The colours under alpha 0 have no
+    influence on the result. An empty matte gives 0 everywhere.
     """
     height, width = alpha.shape
     step, stride = _step(height, width)
@@ -72,24 +74,24 @@ def extend_foreground(
 
 
 def _add(target: NDArray[np.uint8], planes: NDArray[np.uint8], where: NDArray[np.bool_]) -> None:
-    """Add ``planes``, (3, H, W), to ``target``, (H, W, 3), which is 0 where ``where`` is true."""
-    for channel, plane in enumerate(planes):  # a mask over pixels takes numpy five times as long
+    """Add ``planes``, (3, H, W), to ``target``, (H, W, 3), where ``where`` is true."""
+    for channel, plane in enumerate(planes):  # indexing by a mask would take five times as long
         target[..., channel] += plane * where
 
 
 def _extent(used: NDArray[np.bool_]) -> slice:
-    """Return the least range that holds all that is true, of which there is some."""
+    """Return the smallest slice that contains every True; at least one is required."""
     places = np.flatnonzero(used)
     return slice(int(places[0]), int(places[-1]) + 1)
 
 
 def _within(part: slice, inner: slice) -> slice:
-    """Return a range of a part of a side as a range of the whole side."""
+    """Return ``inner``, a slice of ``part``, as a slice of what ``part`` is a slice of."""
     return slice(part.start + inner.start, part.start + inner.stop)
 
 
 def _unmixed(own: NDArray[np.uint8], alpha: Plane, subject: Plane, behind: Plane) -> Plane:
-    """Return F + α(I - B - α(F - B)) + ½, float32 (3, H, W) 0..255, ready to be cut to uint8.
+    """Return F + α(I - B - α(F - B)) + ½, float32 (3, H, W) 0..255, so that truncation rounds it.
 
     I is ``own``, (H, W, 3); F and B, (3, H, W), are ``subject`` and ``behind``.
     """
@@ -104,13 +106,13 @@ def _unmixed(own: NDArray[np.uint8], alpha: Plane, subject: Plane, behind: Plane
 
 
 def _step(height: int, width: int) -> tuple[int, int]:
-    """Return how many photo pixels, on either axis, share a cell of spread colour; and of how many.
+    """Return the side of a cell of spread colour and the stride of the samples in it, in photo px.
 
-    The second is the stride of the pixels that are looked at: at least three to a cell's side.
+    Each cell has at least three samples a side, or one for each of its pixels.
     """
-    least = math.ceil(math.sqrt(height * width / _FILLED_PX))
-    stride = max(1, least // 3)
-    return -(-least // stride) * stride, stride
+    smallest = math.ceil(math.sqrt(height * width / _FILLED_PX))
+    stride = max(1, smallest // 3)
+    return -(-smallest // stride) * stride, stride
 
 
 def _gathered(
@@ -124,7 +126,7 @@ def _gathered(
     """Return the mean colours 0..255, float32 (3, h, w), of cells of step² px, and their weights.
 
     Weights, float32 (h, w) 0..1, rise with the 16th power of alpha (of 1-alpha where ``inverse``):
-    what is almost opaque tells the subject's colour, what is less so is mostly background.
+    almost opaque pixels tell the subject's colour, others are mixed with the background's.
     """
     height, width = alpha.shape
     shape = -(-height // step), -(-width // step)
@@ -139,7 +141,7 @@ def _gathered(
             slice(rows.start // step, -(-rows.stop // step)),
             slice(columns.start // step, -(-columns.stop // step)),
         )
-        if low == high:  # far from the edge one sample is as good as the mean
+        if low == high:  # far from the edge one sample of a cell is as good as its mean
             colour[:, *cells] = pixels[rows, columns][::step, ::step].transpose(2, 0, 1)
             weight[cells] = _steep(np.divide(low, top, dtype=np.float32), inverse=inverse)
             continue
@@ -156,19 +158,19 @@ def _gathered(
 
 
 def _steep(alpha: Plane, *, inverse: bool) -> Plane:
-    """Return the weights that alpha 0..1 has in the spread of colours."""
+    """Return the weight of pixels of alpha 0..1 in the spread of colours."""
     share = 1 - alpha if inverse else alpha
     square = share * share
     eighth = square * square
     eighth *= eighth
-    # The floor keeps the 16th power of faint alpha out of float32's slow subnormal numbers.
+    # The lower bound keeps the 16th power of faint alpha out of float32's slow subnormal numbers.
     weights: Plane = eighth * np.maximum(eighth, np.float32(1e-10))
     weights += share * np.float32(_FAINT_WEIGHT)
     return weights
 
 
 def _summed(planes: Plane, step: int) -> Plane:
-    """Return the sums over squares of step² px of float32 (C, H, W); the last may be smaller."""
+    """Return the sums of float32 (C, H, W) over squares of step² px; the last may be smaller."""
     height, width = planes.shape[1:]
     if height % step or width % step:
         planes = np.pad(planes, ((0, 0), (0, -height % step), (0, -width % step)))
@@ -182,10 +184,10 @@ def _summed(planes: Plane, step: int) -> Plane:
 
 
 def _filled(colour: Plane, weight: Plane) -> Plane:
-    """Return ``colour``, float32 (3, h, w), spread from where ``weight``, 0..1, is 1 to all else.
+    """Return ``colour``, float32 (3, h, w), spread from where ``weight``, 0..1, is 1 to the rest.
 
-    Pull-push (Gortler et al. 1996, The Lumigraph, section 3.4): halved until one cell is left,
-    then each size fills what the next finer one does not know.
+    This is pull-push (Gortler et al. 1996, "The Lumigraph", section 3.4): the planes are halved
+    until one cell is left, then each size fills the gaps of the next finer one.
     """
     height, width = weight.shape
     if height * width == 1:

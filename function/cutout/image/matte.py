@@ -2,29 +2,32 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cutout.image.card import ModelCard, Network, Output, Range, Resize
+from cutout.image.card import ModelCard, Output, Range, Resize
 from cutout.image.decode import Photo
+from cutout.image.model import Network
 from cutout.image.refine import local_models
 from cutout.image.tiles import STRIP_PX, Plane, interpolation, scaled, tiles
+from cutout.options import InputAlpha
 
 _FILTERS = {Resize.BILINEAR: Image.Resampling.BILINEAR, Resize.LANCZOS: Image.Resampling.LANCZOS}
-# Pillow's own measure of "indistinguishable from fair resampling" (Image.resize, reducing_gap).
+# Pillow documents that a gap of 3 gives results that are almost indistinguishable from resampling
+# all pixels (Image.resize, reducing_gap).
 _REDUCING_GAP = 3
 
-# The second look: what counts as subject in the first, how much is seen around it (of its own
-# height and width, and in cells), how far both must agree (intersection over union of alpha). From
-# the validation sets of models/training: on the 66 of 243 pictures that zoom=0.5 looks at twice,
-# IoU rises by 1.7 points; without the last, a part of the subject was taken for all of it at times.
-_FOUND = 0.3
-_AROUND_SHARE, _AROUND_CELLS = 0.2, 2
+# The numbers of the second look were chosen on the validation sets of models/training. On the 66 of
+# 243 pictures that were looked at twice (zoom = 0.5), they raised the mean IoU by 1.7 points.
+_FOUND = 0.3  # alpha from which a cell of the first look counts as subject
+_AROUND_SHARE = 0.2  # of the subject's height and width, shown around it in the second look
+_AROUND_CELLS = 2  # shown around it besides
+# Intersection over union of both looks below which the second does not count. Without this limit
+# the second look sometimes took one part of the subject for all of it.
 _AGREEMENT = 0.5
-_LEAST_WINDOW_PX = 16
+_MIN_WINDOW_PX = 16  # there is no detail to gain in a smaller window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,17 +42,18 @@ def extract_matte(
     card: ModelCard,
     network: Network,
     *,
-    input_alpha: Literal["multiply", "keep", "discard"],
+    input_alpha: InputAlpha,
 ) -> Matte:
     """Return the photo's matte at its own size.
 
     ``input_alpha`` says what the photo's own alpha does: it multiplies the network's matte, is
-    kept as the matte (the network then does not run), or is discarded. Without own alpha all
-    three mean the network's matte. Where the card says so, a small subject is looked at twice, the
-    second time alone in the network's square, so that it has the detail of a large one.
+    kept as the matte (the network then does not run), or is discarded. A photo without alpha gets
+    the network's matte in all three cases. Where the card says so, the network looks at a small
+    subject twice, the second time at its surroundings only, so that it gets as much detail as a
+    large subject.
     """
-    own = None if input_alpha == "discard" else photo.alpha
-    if own is not None and input_alpha == "keep":
+    own = None if input_alpha is InputAlpha.DISCARD else photo.alpha
+    if own is not None and input_alpha is InputAlpha.KEEP:
         return Matte(alpha=np.multiply(own, np.float32(1 / 255), dtype=np.float32))
     seen, coarse = _look(photo.pixels, own, card, network)
     window = _window(coarse, photo, card.zoom)
@@ -72,7 +76,7 @@ def _look(
 
 
 def _window(coarse: Plane, photo: Photo, zoom: float) -> tuple[slice, slice] | None:
-    """Return the rows and columns of the photo around its subject, if a closer look is due."""
+    """Return the rows and columns around a small subject, or ``None`` if one look is enough."""
     found = coarse > _FOUND
     spans = []
     for axis, size in ((1, photo.height), (0, photo.width)):
@@ -84,13 +88,13 @@ def _window(coarse: Plane, photo: Photo, zoom: float) -> tuple[slice, slice] | N
         start, stop = (scaled(place, len(coarse), size) for place in (first, last))
         spans.append(slice(math.floor(start), math.ceil(stop)))
     height, width = (span.stop - span.start for span in spans)
-    if min(height, width) < _LEAST_WINDOW_PX or height * width > zoom * photo.height * photo.width:
+    if min(height, width) < _MIN_WINDOW_PX or height * width > zoom * photo.height * photo.width:
         return None
     return spans[0], spans[1]
 
 
 def _part(coarse: Plane, window: tuple[slice, slice], photo: Photo) -> Plane:
-    """Return the coarse matte of a window of the photo, stretched to all of its cells."""
+    """Return what the coarse matte says of a window of the photo, float32 (S, S)."""
     rows, columns = window
     side = len(coarse)
     top, bottom = (scaled(place, photo.height, side) for place in (rows.start, rows.stop))
@@ -114,7 +118,7 @@ def _seen(
     """Return what the network sees: uint8 (S, S, 3) sRGB, the photo stretched to its square."""
     height, width = pixels.shape[:2]
     side = card.input_size
-    # Whole factors first, by strips: Pillow's resize alone would hold a copy of the whole photo.
+    # Reduce by whole factors first, in strips: Pillow's resize alone would copy the whole photo.
     across, down = (max(1, size // (side * _REDUCING_GAP)) for size in (width, height))
     rows = max(1, STRIP_PX // (width * down)) * down
     reduced = [
@@ -126,15 +130,15 @@ def _seen(
         for top in range(0, height, rows)
     ]
     image = Image.fromarray(np.concatenate(reduced))
-    box = (0.0, 0.0, width / across, height / down)  # the last cells may be in part outside
+    box = (0.0, 0.0, width / across, height / down)  # the last reduced pixels may be partly outside
     return np.asarray(image.resize((side, side), _FILTERS[card.resize], box=box))
 
 
 def _on_white(pixels: NDArray[np.uint8], own: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
-    """Return uint8 (H, W, 3) composited on white by its own alpha.
+    """Return uint8 (H, W, 3), composited on white where the photo has its own alpha.
 
-    Under alpha 0 files hold any colours, which would steer network and refinement; white is the
-    studio background that both know.
+    The colours under alpha 0 are arbitrary and would mislead the network and the refinement. White
+    is like a studio background, which both handle well.
     """
     if own is None:
         return pixels

@@ -1,6 +1,8 @@
-"""Card + folder → :data:`~cutout.image.card.Network`. The sole importer of onnxruntime."""
+"""Card + folder → :class:`Model`: the network as a function. The sole importer of onnxruntime."""
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,16 +10,37 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from cutout.errors import ModelUnavailable
-from cutout.image.card import ModelCard, Network
+from cutout.image.card import ModelCard, read_card
+
+Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""float32 (1, 3, S, S), normalised as the card says → float32 (1, 1, S, S), as ``output`` says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A loaded network and the card that says how to feed it."""
+
+    card: ModelCard
+    network: Network
+
+
+def read_model(folder: Path) -> Model:
+    """Return the model in ``folder``: its card, and the network of the file that the card names.
+
+    :raises ModelUnavailable: the card or the file is missing or wrong; the reason is in its facts,
+        for the log.
+    """
+    card = read_card(folder)
+    return Model(card=card, network=load_network(card, folder))
 
 
 def load_network(card: ModelCard, folder: Path) -> Network:
     """Return the network in ``folder``, its file verified against the card's SHA-256.
 
-    It may be called from several threads.
+    It may be called from several threads at once.
 
-    :raises ModelUnavailable: the file is missing, is not the card's, or is no network of the
-        card's shape; the reason is in its facts, for the log.
+    :raises ModelUnavailable: the file is missing, is not the card's file, or is not a network of
+        the card's shape; the reason is in its facts, for the log.
     """
     try:
         model = (folder / card.file).read_bytes()
@@ -30,13 +53,13 @@ def load_network(card: ModelCard, folder: Path) -> Network:
     options = onnxruntime.SessionOptions()
     # One image at a time: threads that wait by spinning take the cores from decode and encode.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3  # errors; its warnings of graph details are no one's here
+    options.log_severity_level = 3  # errors only; warnings about the graph help nobody here
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's errors share no base but Exception
         raise ModelUnavailable(reason=f"{card.file}: {error}") from error
     input_name = session.get_inputs()[0].name
-    output_name = session.get_outputs()[0].name  # the first: U2-Net has six more for training
+    output_name = session.get_outputs()[0].name  # U2-Net has six more, which serve its training
 
     def network(tensor: NDArray[np.float32]) -> NDArray[np.float32]:
         (output,) = session.run([output_name], {input_name: tensor})

@@ -1,41 +1,48 @@
-"""Coarse matte → what alpha is of a colour, around each of its cells."""
+"""Fits, around each cell of the coarse matte, a linear model from colour to alpha."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cutout.image.tiles import Plane
 
-_RADIUS_CELLS = 1
-_SIDES_CELLS = 2  # around a cell, where the colours of its two sides are looked for
-_REACH_CELLS = 5  # of the guide's softening, and twice the means and the models' mean
-_STRIP_CELLS = 64  # rows of cells fitted at a time: their 30 planes stay in a core's L2 cache
-_EPSILON = 3e-5  # variance of colour, 0..1 squared: (1.4 of 255)², about a JPEG's noise
-# Of a 3 x 3 mean in the guide, to make it about as soft as the network's edges: erase-s 0.1, on
-# objects pasted on photographs, gives the true matte with a Gaussian of 0.5 to 0.7 cells.
+_RADIUS_CELLS = 1  # radius of the fit's window: 3 x 3 cells, the smallest that can hold an edge
+_SIDES_CELLS = 2  # radius in which the colours of the subject and of the background are sampled
+# How far a fit depends on its neighbours: 1 (softening) + 2 × (1 fit window + 1 averaging).
+_REACH_CELLS = 5
+_STRIP_CELLS = 64  # rows of cells fitted at a time: their 30 planes fit into a core's L2 cache
+_EPSILON = 3e-5  # added to colour variances (0..1 squared): (1.4 of 255)², about a JPEG's noise
+# The guide is blended with its 3 x 3 mean by this share, which makes it about as soft as the
+# network's edges. Measured with erase-s 0.1 on objects pasted on photographs: its matte is the true
+# one, blurred by a Gaussian of 0.5 to 0.7 cells.
 _GUIDE_SOFTNESS = 0.4
-# A network's edge lies beside the photo's (erase-s 0.1 draws a dahlia's a cell too far out). The
-# fit's own answer is nearer to it: so much of that goes into the second fit, not all, which would
-# cost detail where the edge was right. This and the next three are from the scenes of
-# `make bench-edges`, with edges in place and half a cell off.
+# The network's edge is often a cell off. This share of the first fit is blended back into the
+# coarse matte before the second fit. All of it would blur edges that were right. This constant and
+# the next three were chosen on the scenes of `make bench-edges`, with edges in place and half a
+# cell off.
 _TRUST = 0.5
-# A regression leans to its mean: so much steeper the model is drawn where the coarse matte spans
-# more than 0.3 (all of it from 0.6) within a cell's neighbours. A blurred edge spans less.
+# Regression pulls slopes towards zero. They are steepened by this share where the coarse alpha
+# varies by more than 0.3 among a cell's neighbours, fully from 0.6 on. A blurred edge varies less.
 _SHARPENING = 0.07
 _SPAN_SOFT, _SPAN_SHARP = 0.3, 0.6
-# The model is made to say 0 and 1 of the sides' colours where each weighs so much (of 1: all is
-# surely on that side), and as far as it tells them apart by itself, again 0.3 to 0.6.
+# A model is stretched so that the mean colours of background and subject map to 0 and 1. This needs
+# at least the first weight of either side around the cell (1: all cells are surely on that side),
+# and happens fully from the second weight on.
 _LEAST_SIDE, _ENOUGH_SIDE = 0.02, 0.1
-_SURE = 0.08  # neighbours all nearer to 0 or 1 than this are background or subject: no texture in
-_HAZE = 0.03  # cut at both ends, so that the photo's noise leaves sides exactly 0 and 1
+_SURE = 0.08  # a cell whose neighbours are all this near to 0, or all to 1, has no edge
+_HAZE = 0.03  # alpha this near to 0 or 1 becomes exactly 0 or 1, so that noise leaves no haze
 
 
 def local_models(seen: NDArray[np.uint8], coarse: Plane) -> Plane:
-    """Return float32 (4, S, S): alpha = a·colour + b around each cell, colour 0..255.
+    """Return the models, float32 (4, S, S): alpha = a·colour + b around each cell.
 
-    A colour guided filter (He, Sun & Tang 2013, formulas 19 to 21) whose guide is the photo at the
-    network's own size. A cell's alpha and its colour are means over the same pixels, so a model
-    that holds for cells holds for pixels, and the edge comes out sharp. Fitted at the photo's own
-    size it would learn the coarse matte's blur.
+    ``seen`` is what the network saw, uint8 (S, S, 3) sRGB; ``coarse`` its matte, float32 (S, S)
+    0..1. The models take colours of 0..255.
+
+    This is a colour guided filter (He, Sun & Tang 2013, "Guided Image Filtering", formulas 19 to
+    21) whose guide is the photo at the network's own size. Alpha and colour of a cell are means
+    over the same pixels, so a model that is right for cells is right for pixels too, and the edge
+    becomes sharp. A filter that is fitted at the photo's own size would learn the coarse matte's
+    blur instead.
     """
     low, high = _neighbours(coarse)
     clear, solid = high < _SURE, low > 1 - _SURE
@@ -55,7 +62,7 @@ def local_models(seen: NDArray[np.uint8], coarse: Plane) -> Plane:
 
 
 def _widened(part: slice) -> tuple[slice, slice]:
-    """Return a range with the cells that its fit depends on, and where it lies among them."""
+    """Return a range widened by the cells that its fit depends on, and its place in that range."""
     first = max(0, part.start - _REACH_CELLS)
     return (
         slice(first, part.stop + _REACH_CELLS),
@@ -64,16 +71,17 @@ def _widened(part: slice) -> tuple[slice, slice]:
 
 
 def _fitted(seen: NDArray[np.uint8], coarse: Plane, span: Plane) -> Plane:
-    """Return :func:`local_models` of a rectangle; its outer ``_REACH_CELLS`` lack their neighbours.
+    """Return :func:`local_models` of a rectangle of cells.
 
-    ``span``, float32 (h, w) 0..1, is of the coarse matte around each cell.
+    The outermost ``_REACH_CELLS`` are not exact, since they lack neighbours. ``span``, float32
+    (h, w) 0..1, says how much the coarse matte varies around each cell.
     """
     colour = seen.transpose(2, 0, 1).astype(np.float32) / np.float32(255)
     colour += np.float32(_GUIDE_SOFTNESS) * (_box_mean(colour, 1) - colour)
     factors = _factors(colour)
     sides = _sides(colour, coarse)
     model = _stretched(_regression(colour, coarse, factors), sides, span)
-    answer = np.clip(_said(model, colour), 0, 1)
+    answer = np.clip(_alpha(model, colour), 0, 1)
     moved = coarse + np.float32(_TRUST) * (answer - coarse)
     model = _stretched(_regression(colour, moved, factors), sides, span)
     model[:3] /= 255
@@ -81,9 +89,10 @@ def _fitted(seen: NDArray[np.uint8], coarse: Plane, span: Plane) -> Plane:
 
 
 def _factors(colour: Plane) -> Plane:
-    """Return what the fits share, float32 (9, h, w): mean colour, and its covariance's LDLᵀ.
+    """Return what both fits need, float32 (9, h, w): mean colour, and its covariance as LDLᵀ.
 
-    Unlike the determinant's formula LDLᵀ keeps float32 exact for almost grey photos.
+    LDLᵀ is exact enough in float32 even for almost grey photos; inverting the matrix by its
+    determinant is not.
     """
     pairs = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
     products = [colour[i] * colour[j] for i, j in pairs]
@@ -114,7 +123,7 @@ def _regression(colour: Plane, coarse: Plane, factors: Plane) -> Plane:
 
 
 def _sides(colour: Plane, coarse: Plane) -> Plane:
-    """Return float32 (8, h, w): the subject's colour and how well it is known; the background's."""
+    """Return float32 (8, h, w): the subject's colour (3) and weight (1), then the background's."""
     inside, outside = _eighth(coarse), _eighth(1 - coarse)
     planes = np.concatenate([colour * inside, inside[None], colour * outside, outside[None]])
     sides = _box_mean(planes, _SIDES_CELLS)
@@ -124,12 +133,12 @@ def _sides(colour: Plane, coarse: Plane) -> Plane:
 
 
 def _stretched(model: Plane, sides: Plane, span: Plane) -> Plane:
-    """Return the models stretched to say 0 and 1 of the background's and the subject's colours.
+    """Return the models, stretched so that background colours map to 0 and subject colours to 1.
 
-    Where the network's edge lies beside the photo's, the regression says less than 0 or more than
-    1 of one side, and a rim of the background would be taken for subject, or the other way round.
+    Where the network's edge lies beside the photo's edge, the regression maps one side to less than
+    0 or to more than 1. Then a rim of the background would count as subject, or the reverse.
     """
-    of_subject, of_ground = _said(model, sides[:3]), _said(model, sides[4:7])
+    of_subject, of_ground = _alpha(model, sides[:3]), _alpha(model, sides[4:7])
     known = _ramp(np.minimum(sides[3], sides[7]), _LEAST_SIDE, _ENOUGH_SIDE)
     known *= _ramp(of_subject - of_ground, _SPAN_SOFT, _SPAN_SHARP)
     one, zero = 1 + (of_subject - 1) * known, of_ground * known
@@ -141,27 +150,27 @@ def _stretched(model: Plane, sides: Plane, span: Plane) -> Plane:
     return model
 
 
-def _said(model: Plane, colour: Plane) -> Plane:
-    """Return what the models, float32 (4, h, w), say of colours, float32 (3, h, w)."""
-    said: Plane = (model[:3] * colour).sum(axis=0) + model[3]
-    return said
+def _alpha(model: Plane, colour: Plane) -> Plane:
+    """Return the alpha that models, float32 (4, h, w), give colours, float32 (3, h, w)."""
+    alpha: Plane = (model[:3] * colour).sum(axis=0) + model[3]
+    return alpha
 
 
 def _eighth(share: Plane) -> Plane:
-    """Return the 8th power: what is almost sure tells a side's colour, what is less so is mixed."""
+    """Return the 8th power: only cells that are almost surely on one side tell its colour."""
     square = share * share
     fourth = square * square
     return fourth * fourth
 
 
 def _ramp(values: Plane, start: float, end: float) -> Plane:
-    """Return 0 up to ``start``, 1 from ``end``, and a line between."""
+    """Return 0 up to ``start``, 1 from ``end`` on, and a straight line between them."""
     ramp: Plane = np.clip((values - start) / (end - start), 0, 1)
     return ramp
 
 
 def _neighbours(coarse: Plane) -> tuple[Plane, Plane]:
-    """Return the least and the greatest of each cell and its neighbours."""
+    """Return the minimum and the maximum over each cell and its eight neighbours."""
     low = high = np.pad(coarse, 1, mode="edge")
     low = np.minimum(np.minimum(low[:-2], low[1:-1]), low[2:])
     high = np.maximum(np.maximum(high[:-2], high[1:-1]), high[2:])
@@ -173,8 +182,8 @@ def _neighbours(coarse: Plane) -> tuple[Plane, Plane]:
 def _box_mean(planes: Plane, radius: int) -> Plane:
     """Return the means of ``planes``, float32 (..., H, W), over squares of 2·radius+1 px.
 
-    Beyond the border the outermost pixels repeat. Shifted adds: float32 running sums would lose
-    the small differences that variances are made of.
+    The outermost pixels are repeated beyond the border. The sums are made of shifted copies,
+    because running sums in float32 would lose the small differences that variances consist of.
     """
     for axis in (-2, -1):
         size = planes.shape[axis]

@@ -133,7 +133,10 @@ def run(arguments: argparse.Namespace, output: TextIO) -> int:
         s3_url = f"http://{HOST}:{local_aws.server_port}"
         own_way = os.environ.get("AWS_ENDPOINT_URL_S3")
         point_at(s3_url)
-        queue = make_resources(template, {"UploadPrefix": prefix})
+        values = {"UploadPrefix": prefix}
+        if "ALLOWED_ORIGIN" in os.environ:
+            values["AllowedOrigin"] = os.environ["ALLOWED_ORIGIN"]
+        queue = make_resources(template, values)
         if own_way and leads_here(own_way):
             os.environ["AWS_ENDPOINT_URL_S3"] = own_way
             log(f"the function reaches S3 by {own_way}")

@@ -44,6 +44,7 @@ SOLE_IMPORTERS = {
     "PIL": {"color", "image.decode", "image.matte", "image.encode"},
     "pillow_heif": {"image.decode"},
     "onnxruntime": {"image.model"},
+    "isal": {"image.png"},
     "multipart": {"http.body"},
     "boto3": {"store"},
     "botocore": {"store"},

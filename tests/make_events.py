@@ -154,7 +154,7 @@ def http_api_event(request: Request) -> Event:
     joined: dict[str, str] = {}
     for name, value in request.query:
         joined[name] = f"{joined[name]},{value}" if name in joined else value
-    route = f"{request.method} {request.path}" if request.path in _DECLARED else "$default"
+    route = "$default"  # the only route of the template's HTTP API
     event: Event = {
         "version": "2.0",
         "routeKey": route,

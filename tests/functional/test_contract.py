@@ -1,15 +1,27 @@
 """The HTTP contract through the real handler: real events, the real model, exact error bodies."""
 
 import base64
+import copy
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import skimage.data
 from client import ANY_PAYLOAD, Client, HttpReply, multipart
+from conftest import LIMITS, deployment
+from numpy.typing import NDArray
 from PIL import Image
+
+import app
+from context import LocalContext
+from cutout.api import VERSION
+from cutout.card import read_card
+from cutout.config import KeyCheck, Settings
+from cutout.remover import Model, Remover
+from make_events import Event, Request, http_api_event, rest_event
 
 ASTRONAUT = Image.fromarray(skimage.data.astronaut())
 BAD_COLORS = [
@@ -222,11 +234,9 @@ def test_input_alpha(client: Client, mode: str) -> None:
 
 
 def test_no_subject(client: Client) -> None:
-    """An evenly grey wall: an empty canvas, or the error."""
-    wall = encoded(Image.new("RGB", (200, 100), (128, 128, 128)), "PNG")
-    data = {"image_base64": base64.b64encode(wall).decode(), "input_alpha": "keep"}
-    clear = Image.new("RGBA", (200, 100), (9, 9, 9, 0))
-    data["image_base64"] = base64.b64encode(encoded(clear, "PNG")).decode()
+    """A picture that is transparent all over: an empty canvas, or the error."""
+    clear = encoded(Image.new("RGBA", (200, 100), (9, 9, 9, 0)), "PNG")
+    data = {"image_base64": base64.b64encode(clear).decode(), "input_alpha": "keep"}
     reply = client.json("/v2", data | {"crop": True})
     assert picture(reply).size == (200, 100)
     assert {
@@ -443,7 +453,8 @@ def test_a_result_over_the_limit_says_what_helps(client: Client) -> None:
         ("PUT", "/v2", "POST, OPTIONS"),
         ("DELETE", "/v2/uploads", "POST, OPTIONS"),
         ("POST", "/v2/account", "GET, OPTIONS"),
-        ("PATCH", "/v2/health", "GET, OPTIONS"),
+        ("PATCH", "/v2/health", "GET, HEAD, OPTIONS"),
+        ("PUT", "/v2/", "POST, OPTIONS"),
     ],
 )
 @ANY_PAYLOAD
@@ -456,7 +467,7 @@ def test_another_method(client: Client, method: str, path: str, allow: str) -> N
     assert reply.error()["message"] == f"This path answers {allow}."
 
 
-@pytest.mark.parametrize("path", ["/v2", "/v2/uploads", "/v2/account", "/v2/health"])
+@pytest.mark.parametrize("path", ["/v2", "/v2/", "/v2/uploads", "/v2/account", "/v2/health"])
 @ANY_PAYLOAD
 def test_preflight(client: Client, path: str) -> None:
     """Keyless, empty, with what a browser asks for."""
@@ -507,6 +518,72 @@ def test_without_hashes_every_keyed_route_is_closed(keyless: Client) -> None:
     assert keyless.send("GET", "/v2/health", key=None).status == 200
 
 
+def refused_event(event: Event, remover: Remover = app.remover) -> tuple[int, str]:
+    """Return status and code of an event's answer where the gateway is said to check the keys."""
+    settings = Settings(keys_checked_by=KeyCheck.GATEWAY)
+    reply = deployment(remover, settings)(event, LocalContext())
+    return reply["statusCode"], json.loads(reply["body"]).get("error", {}).get("code", "")
+
+
+def test_only_a_keys_id_shows_that_the_gateway_checked_a_key() -> None:
+    """A load balancer's event and an HTTP API's in format 1.0 look like a REST API's."""
+    request = Request(name="a", method="GET", path="/v2/account", headers={}, key="any")
+    keyed = rest_event(request)
+    assert refused_event(keyed) == (200, "")
+
+    keyless = rest_event(replace(request, key=None))
+    keyless["headers"]["x-api-key"] = "any"
+    assert refused_event(keyless) == (401, "invalid_api_key")
+
+    empty = copy.deepcopy(keyed)
+    empty["requestContext"]["identity"]["apiKeyId"] = ""
+    assert refused_event(empty) == (401, "invalid_api_key")
+
+    http_api = copy.deepcopy(keyless)
+    http_api |= {"version": "1.0", "resource": "$default"}
+    http_api["requestContext"] |= {"resourcePath": "$default", "stage": "$default"}
+    assert refused_event(http_api) == (401, "invalid_api_key")
+
+    balancer = {name: keyless[name] for name in ("path", "httpMethod", "headers", "body")}
+    group = (
+        "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/cutout/6d0ecf831eec9f09"
+    )
+    balancer |= {"requestContext": {"elb": {"targetGroupArn": group}}, "isBase64Encoded": False}
+    assert refused_event(balancer) == (401, "invalid_api_key")
+    balancer["multiValueHeaders"] = {n: [v] for n, v in balancer.pop("headers").items()}
+    assert refused_event(balancer) == (401, "invalid_api_key")
+
+    second = http_api_event(request)
+    second["requestContext"]["identity"] = {"apiKeyId": "k7w2m9x4qa"}
+    assert refused_event(second) == (401, "invalid_api_key")
+
+
+def status_at(**changes: object) -> int:
+    """Return the status of GET /v2/health whose event is changed as a gateway would send it."""
+    request = Request(name="a", method="GET", path="/v2/health", headers={}, key=None)
+    event = http_api_event(request) if "rawPath" in changes else rest_event(request)
+    event["requestContext"]["stage"] = changes.pop("stage", event["requestContext"]["stage"])
+    return int(app.http_handler({**event, **changes}, LocalContext())["statusCode"])
+
+
+def test_a_base_path_and_a_stage_are_not_part_of_the_route() -> None:
+    """A custom domain puts its base path before the path, an HTTP API the name of its stage."""
+    proxied = {"resource": "/{proxy+}", "pathParameters": {"proxy": "v2/health/"}}
+    assert status_at(path="/cutout/v2/health", resource="/v2/health") == 200
+    assert status_at(path="/cutout/v2/health/", resource="/v2/health") == 200
+    assert status_at(path="/cutout/v2/health", **proxied) == 200
+    assert status_at(path="/v2/health", resource="/v3") == 404
+    assert status_at(path="/cutout/v2/health", resource="$default") == 404
+    assert status_at(path="/prod/v2/health", resource="$default", stage="prod") == 200
+    assert status_at(rawPath="/prod/v2/health/", stage="prod") == 200
+    assert status_at(rawPath="/v2/health", stage="prod") == 200
+    assert status_at(rawPath="/v2/health", stage="v2") == 404
+    assert status_at(rawPath="/v2/v2/health", stage="v2") == 200
+    assert status_at(rawPath="/production/v2/health", stage="prod") == 404
+    assert status_at(rawPath="/cutout/v2/health", routeKey="GET /v2/health") == 200
+    assert status_at(rawPath="/v2/health/deeper") == 404
+
+
 @ANY_PAYLOAD
 def test_account(client: Client) -> None:
     """Clients test their key with it."""
@@ -524,18 +601,59 @@ def test_account(client: Client) -> None:
     }
 
 
+@pytest.mark.parametrize("path", ["/v2/health", "/v2/health/", "/v2/health?deep=1"])
 @ANY_PAYLOAD
-def test_health(client: Client) -> None:
-    """Keyless; the deep one runs the network."""
-    for path in ("/v2/health", "/v2/health?deep=1"):
-        reply = client.send("GET", path, key=None)
-        assert reply.status == 200
-        assert reply.json() == {"status": "ok", "request_id": reply.headers["x-request-id"]}
+def test_health(client: Client, path: str) -> None:
+    """Keyless; HEAD answers with the same headers and no body."""
+    reply = client.send("GET", path, key=None)
+    card = read_card(app.LOCAL_MODELS / "erase-s")
+    assert reply.status == 200
+    assert reply.json() == {
+        "status": "ok",
+        "version": VERSION,
+        "model": f"{card.name}/{card.version}",
+    }
+    head = client.send("HEAD", path, key=None)
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers.keys() == reply.headers.keys()
+
+
+def test_a_deep_health_check_runs_the_network_at_most_once_in_ten_seconds() -> None:
+    """Nobody needs a key for it; the outcome is answered from memory, a failure anew each time."""
+    runs, now, is_broken = [], [100.0], [False]
+
+    def network(tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+        runs.append(tensor.shape)
+        if is_broken[0]:
+            raise RuntimeError
+        return np.zeros((1, 1, *tensor.shape[2:]), np.float32)
+
+    card = read_card(app.LOCAL_MODELS / "erase-s")
+    remover = Remover(Model(card=card, network=network), LIMITS)
+    client = Client(deployment(remover, clock=lambda: now[0]))
+    for query, seconds, expected_runs, status in [
+        ("", 100.0, 0, 200),
+        ("?deep=0", 100.0, 0, 200),
+        ("?deep=1", 100.0, 1, 200),
+        ("?deep=YES", 109.9, 1, 200),
+        ("?deep=true", 110.0, 2, 200),
+    ]:
+        now[0] = seconds
+        assert client.send("GET", f"/v2/health{query}", key=None).status == status
+        assert len(runs) == expected_runs
+    is_broken[0] = True
+    for seconds, expected_runs, status in [(115, 2, 200), (121, 3, 503), (122, 3, 503)]:
+        now[0] = seconds
+        reply = client.send("HEAD", "/v2/health?deep=1", key=None)
+        assert (reply.status, len(runs)) == (status, expected_runs)
+    assert reply.error()["code"] == "model_unavailable"
+    assert client.send("GET", "/v2/health", key=None).status == 200
 
 
 def test_a_missing_model_is_said_everywhere_it_matters(without_model: Client) -> None:
     """Health is 200, deep health 503; a good request is 503 and a bad one still 400."""
-    assert without_model.send("GET", "/v2/health").status == 200
+    health = without_model.send("GET", "/v2/health")
+    assert (health.status, health.json()["model"]) == (200, None)
     for reply in (
         without_model.send("GET", "/v2/health?deep=1"),
         without_model.post("/v2", body=JPEG, content_type="image/jpeg"),
@@ -592,10 +710,14 @@ def test_the_log_tells_the_request_and_never_its_content(logging: Client, log: i
     """Structured lines with the request's id; no key, no image, no field's value."""
     secret = base64.b64encode(JPEG).decode()
     logging.json("/v2", {"image_base64": secret, "note": "very private"})
+    first_id = logging.last_request_id
     logging.json("/v2", {"image_base64": secret[:999], "bg_color": "very private"})
+    second_id = logging.last_request_id
+    assert first_id != second_id
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [line["message"] for line in lines] == ["answered", "refused", "answered"]
-    assert {line["request_id"] for line in lines} == {logging.last_request_id}
+    assert [line["request_id"] for line in lines] == [first_id, second_id, second_id]
+    assert lines[1]["kind"] == "InvalidOption"
     assert [line.get("status") for line in lines] == [200, None, 400]
     assert lines[1]["code"] == "invalid_bg_color"
     assert "very private" not in log.getvalue()

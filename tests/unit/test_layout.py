@@ -40,8 +40,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"errors"},
     "transfer": {"errors", "config", "body", "store"},
     "reply": {"errors", "options", "encode", "remover", "transfer"},
-    "api": {"errors", "options", "config", "encode", "remover", "body", "request", "reply"}
+    "removal": {"errors", "options", "config", "remover", "body", "request", "reply"}
     | {"store", "transfer"},
+    "api": {"errors", "config", "encode", "remover", "body", "request", "reply", "removal"}
+    | {"transfer"},
     "trigger": {"errors", "config", "store"},
     "target": {"options", "config"},
     "worker": {"errors", "options", "config", "remover", "reply", "store", "target", "trigger"},

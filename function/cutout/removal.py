@@ -1,0 +1,110 @@
+"""``POST /v2``: one image in, its cutout out.
+
+The order of the checks is the contract's: body size, body, every option, the number of sources, the
+source itself, and only then the image.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from cutout.body import Source, decode_base64, only_source, parse_body, split_sources
+from cutout.config import Settings
+from cutout.errors import ImageUrlDisabled, ResultTooLarge, StorageDisabled
+from cutout.options import Channels, Delivery, parse_options
+from cutout.remover import Remover, Result
+from cutout.reply import (
+    Reply,
+    disposition,
+    document_reply,
+    file_name,
+    image_reply,
+    link_reply,
+    mask_reply,
+)
+from cutout.request import Request
+from cutout.store import Content
+from cutout.transfer import Transfer
+
+DEADLINE_RESERVE_MS = 1_500  # for the reply, and for a stage that takes longer than hoped
+
+
+class Removal:
+    """Answers ``POST /v2`` with the parts of one deployment."""
+
+    def __init__(
+        self,
+        *,
+        remover: Remover,
+        settings: Settings,
+        transfer: Transfer | None,
+        measure: Callable[[Result], None],
+    ) -> None:
+        """Keep the parts; ``measure`` is told of every result."""
+        self._remover = remover
+        self._settings = settings
+        self._transfer = transfer
+        self._measure = measure
+
+    def reply_to(self, request: Request) -> Reply:
+        """Return the cutout of the request's image, or the link to it.
+
+        :raises CutoutError: the request or the image is refused, or something fails on our side.
+        """
+        body = parse_body(request.headers.get("content-type", ""), request.body())
+        sources, fields = split_sources(body, request.query)
+        options, ignored = parse_options(fields)
+        if options.response is Delivery.URL:
+            self._storage()
+        source = only_source(sources)
+        wants_mask = source.name == "image"
+        if wants_mask:
+            options = replace(options, channels=Channels.ALPHA)
+        image = self._image_of(source)
+        budget_ms = request.left_ms() - DEADLINE_RESERVE_MS
+        result = self._remover.remove(image, options, budget_ms=budget_ms)
+        self._measure(result)
+        wants_json = wants_mask or request.wants_json()
+        if options.response is not Delivery.URL:
+            try:
+                if wants_mask:
+                    return mask_reply(result, ignored)
+                if wants_json:
+                    return document_reply(result, ignored, request.request_id)
+                return image_reply(result, options, ignored)
+            except ResultTooLarge:
+                if self._transfer is None or options.response is Delivery.INLINE:
+                    raise
+        content = Content(
+            body=result.file.body,
+            media_type=result.file.media_type,
+            disposition=disposition(result, options),
+        )
+        link = self._storage().keep(content, file_name(result, options))
+        redirects = options.response is Delivery.AUTO and not wants_json
+        return link_reply(result, link, ignored, request.request_id, redirects=redirects)
+
+    def _storage(self) -> Transfer:
+        """Return the way through the buckets.
+
+        :raises StorageDisabled: there are none.
+        """
+        if self._transfer is None:
+            raise StorageDisabled
+        return self._transfer
+
+    def _image_of(self, source: Source) -> bytes:
+        """Return the source's bytes.
+
+        :raises InvalidBase64: a field is not base64.
+        :raises ImageUrlDisabled: no deployment fetches URLs yet.
+        :raises StorageDisabled: a key, and no bucket.
+        :raises InvalidImageKey: a key of no upload.
+        :raises ObjectTooLarge: the upload is larger than the deployment reads.
+        """
+        if isinstance(source.value, bytes):
+            return source.value
+        if source.name == "image_url":
+            raise ImageUrlDisabled
+        if source.name == "image_key":
+            return self._storage().fetch(source.value)
+        return decode_base64(source.name, source.value)

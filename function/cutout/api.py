@@ -163,8 +163,8 @@ class Api:
     def _make_upload(self, request: Request) -> Reply:
         if self._transfer is None:
             raise StorageDisabled
-        data = request.body()
-        body = parse_body(request.headers.get("content-type", ""), data) if data else Body()
+        content = request.content(instead="Send only the field content_type, or no body.")
+        body = parse_body(request.headers.get("content-type", ""), content) if content else Body()
         if body.raw is not None:
             raise UnsupportedUploadRequest
         media_type, ignored = media_type_in((*body.fields, *request.query))

@@ -7,7 +7,7 @@ source itself, and only then the image.
 from collections.abc import Callable
 from dataclasses import replace
 
-from cutout.body import Source, decode_base64, only_source, parse_body, split_sources
+from cutout.body import parse_body
 from cutout.config import Settings
 from cutout.errors import ImageUrlDisabled, ResultTooLarge, StorageDisabled
 from cutout.options import Channels, Delivery, parse_options
@@ -22,8 +22,12 @@ from cutout.reply import (
     mask_reply,
 )
 from cutout.request import Request
+from cutout.source import Source, image_bytes, only_source, split_sources
 from cutout.store import Content
 from cutout.transfer import Transfer
+
+UPLOAD_INSTEAD = "For larger images get an upload from POST /v2/uploads and send its image_key."
+"""What a refused body is told where the deployment has a bucket."""
 
 DEADLINE_RESERVE_MS = 1_500  # for the reply, and for a stage that takes longer than hoped
 
@@ -50,12 +54,14 @@ class Removal:
 
         :raises CutoutError: the request or the image is refused, or something fails on our side.
         """
-        body = parse_body(request.headers.get("content-type", ""), request.body())
+        has_storage = self._transfer is not None
+        content = request.content(instead=UPLOAD_INSTEAD if has_storage else "Send a smaller one.")
+        body = parse_body(request.headers.get("content-type", ""), content)
         sources, fields = split_sources(body, request.query)
         options, ignored = parse_options(fields)
         if options.response is Delivery.URL:
             self._storage()
-        source = only_source(sources)
+        source = only_source(sources, fields, accepted=_accepted_sources(has_storage=has_storage))
         wants_mask = source.name == "image"
         if wants_mask:
             options = replace(options, channels=Channels.ALPHA)
@@ -74,12 +80,12 @@ class Removal:
             except ResultTooLarge:
                 if self._transfer is None or options.response is Delivery.INLINE:
                     raise
-        content = Content(
+        stored = Content(
             body=result.file.body,
             media_type=result.file.media_type,
             disposition=disposition(result, options),
         )
-        link = self._storage().keep(content, file_name(result, options))
+        link = self._storage().keep(stored, file_name(result, options))
         redirects = options.response is Delivery.AUTO and not wants_json
         return link_reply(result, link, ignored, request.request_id, redirects=redirects)
 
@@ -107,4 +113,13 @@ class Removal:
             raise ImageUrlDisabled
         if source.name == "image_key":
             return self._storage().fetch(source.value)
-        return decode_base64(source.name, source.value)
+        return image_bytes(source)
+
+
+def _accepted_sources(*, has_storage: bool) -> str:
+    """Return the ways to send an image to this deployment, for a message."""
+    fields = "image_base64 or image_key" if has_storage else "image_base64"
+    return (
+        f"image_file (multipart/form-data), {fields} (JSON or form fields), or the image's bytes as"
+        " the body"
+    )

@@ -11,8 +11,14 @@ from urllib.parse import parse_qsl
 from cutout.body import Field
 from cutout.errors import InvalidBase64, PayloadTooLarge
 
-MAX_REQUEST_BYTES = 6 * 1024 * 1024 * 3 // 4
-"""What Lambda's 6 MiB of event can carry as base64."""
+# Lambda takes 6 MiB (6,291,456 bytes) of event. A REST API's event holds the body as base64, and
+# the headers and the query string twice. API Gateway takes 10,240 bytes of request line and
+# headers, and JSON may write a character as two: 40 KiB, and 8 KiB for the event's own fields.
+_EVENT_BYTES = 6 * 1024 * 1024
+_EVENT_RESERVE_BYTES = 48 * 1024
+
+MAX_REQUEST_BYTES = (_EVENT_BYTES - _EVENT_RESERVE_BYTES) * 3 // 4
+"""The largest body that reaches the function whatever headers come with it, in either format."""
 
 _PARAMETER = re.compile(r"\{(\w+)\+?\}")
 
@@ -33,7 +39,7 @@ class Request:
     headers: Mapping[str, str]
     query: tuple[Field, ...]
     api_key_id: str
-    encoded_body: str
+    encoded: str
     is_base64: bool
     left_ms: Callable[[], int]
 
@@ -55,24 +61,26 @@ class Request:
             headers=_headers(event),
             query=_raw_query(event) if is_second_format else _decoded_query(event),
             api_key_id="" if is_second_format else str(identity.get("apiKeyId") or ""),
-            encoded_body=event.get("body") or "",
+            encoded=event.get("body") or "",
             is_base64=bool(event.get("isBase64Encoded")),
             left_ms=left_ms,
         )
 
-    def body(self) -> bytes:
-        """Return the body's bytes.
+    def content(self, *, instead: str) -> bytes:
+        """Return the bytes that were sent; ``instead`` tells what to do with more than is taken.
 
         :raises PayloadTooLarge: there are more than :data:`MAX_REQUEST_BYTES`.
         :raises InvalidBase64: the event says base64 and its body is not.
         """
-        size = len(self.encoded_body) * 3 // 4 if self.is_base64 else len(self.encoded_body)
+        size = len(self.encoded)
+        if self.is_base64:
+            size = size * 3 // 4 - self.encoded[-2:].count("=")
         if size > MAX_REQUEST_BYTES:
-            raise PayloadTooLarge(max_bytes=MAX_REQUEST_BYTES)
+            raise PayloadTooLarge(max_bytes=MAX_REQUEST_BYTES, instead=instead)
         if not self.is_base64:
-            return self.encoded_body.encode(errors="surrogatepass")
+            return self.encoded.encode(errors="surrogatepass")
         try:
-            return base64.b64decode(self.encoded_body, validate=True)
+            return base64.b64decode(self.encoded, validate=True)
         except (binascii.Error, ValueError):
             raise InvalidBase64(field="The body") from None
 

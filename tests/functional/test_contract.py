@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from dataclasses import replace
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -39,6 +40,10 @@ def encoded(image: Image.Image, pillow_format: str, **settings: object) -> bytes
 
 
 JPEG = encoded(ASTRONAUT, "JPEG", quality=90)
+SOURCES = (
+    "image_file (multipart/form-data), image_base64 (JSON or form fields), or the image's bytes as"
+    " the body"
+)
 
 
 def picture(reply: HttpReply) -> Image.Image:
@@ -369,16 +374,21 @@ def test_an_option_twice_in_any_two_places(client: Client) -> None:
 @pytest.mark.parametrize(
     ("request_of", "status", "code", "message"),
     [
-        ({}, 400, "missing_image", "No image was sent. Send one of image_file (multipart/form-data), image_base64, image_url or image_key (JSON or form fields), or the image's bytes as the body."),
+        ({}, 400, "missing_image", f"No image was sent. Send {SOURCES}."),
         ({"body": b"{}", "content_type": "application/json"}, 400, "missing_image", None),
         ({"body": b'{"image_base64": ""}', "content_type": "application/json"}, 400, "missing_image", None),
-        (multipart(crop="1"), 400, "missing_image", None),
+        (multipart(crop="1", image_file=""), 400, "missing_image", f"No image was sent. Send {SOURCES}."),
+        (multipart(crop="1", photo=("cat.jpg", JPEG)), 400, "missing_image", f"No image was sent. Send {SOURCES}. A file was sent in the field photo: name the field image_file."),
+        ({"body": b'{"image_file": "/9j/"}', "content_type": "application/json"}, 400, "missing_image", f"No image was sent. Send {SOURCES}. image_file was sent as text: send it as a file part of multipart/form-data, or its base64 as image_base64."),
+        ({"body": b"x=gr%FCn", "content_type": "application/x-www-form-urlencoded"}, 400, "invalid_form", "The body must be a form (application/x-www-form-urlencoded) in UTF-8, and it is not in UTF-8."),
+        ({"body": b"&".join([b"a=1"] * 1001), "content_type": "application/x-www-form-urlencoded"}, 400, "invalid_form", "The body must be a form (application/x-www-form-urlencoded) in UTF-8, and it has more than 1000 fields."),
+        ({"path": "/v2?crop=1", "body": b'{"crop": true}', "content_type": "application/vnd.api+json"}, 400, "duplicate_option", None),
         ({"body": b'{"image_base64": "AA", "image_url": "x"}', "content_type": "application/json"}, 400, "multiple_sources", "Exactly one image source is accepted, and image_base64 and image_url are given."),
         ({"body": b'{"image_base64": "A"}', "content_type": "application/json"}, 400, "invalid_base64", "image_base64 must be base64 (RFC 4648), with or without a data:…;base64, prefix."),
         ({"body": b'{"image_base64": 7}', "content_type": "application/json"}, 400, "invalid_base64", None),
-        ({"body": b'{"image_url": "http://169.254.169.254/"}', "content_type": "application/json"}, 403, "image_url_disabled", "This deployment does not fetch image_url. Send the image itself."),
-        ({"body": b'{"image_key": "incoming/x"}', "content_type": "application/json"}, 403, "storage_disabled", "This deployment has no bucket: image_key, response=url and /v2/uploads are off. Send the image in the request and use response=inline."),
-        ({"body": b'{"image_base64": "AA==", "response": "url"}', "content_type": "application/json"}, 403, "storage_disabled", None),
+        ({"body": b'{"image_url": "http://169.254.169.254/"}', "content_type": "application/json"}, 400, "image_url_disabled", "This deployment does not fetch image_url. Send the image itself."),
+        ({"body": b'{"image_key": "incoming/x"}', "content_type": "application/json"}, 400, "storage_disabled", "This deployment has no bucket: image_key, response=url and /v2/uploads are off. Send the image in the request and use response=inline."),
+        ({"body": b'{"image_base64": "AA==", "response": "url"}', "content_type": "application/json"}, 400, "storage_disabled", None),
         ({"body": b"{", "content_type": "application/json"}, 400, "invalid_json", "The body must be one JSON object, and it cannot be parsed."),
         ({"body": b"x", "content_type": "multipart/form-data"}, 400, "invalid_multipart", "The body must be well-formed multipart/form-data (RFC 7578), and its Content-Type has no boundary."),
         ({"body": b"x", "content_type": "text/plain"}, 415, "unsupported_media_type", "Content-Type must be multipart/form-data, application/json, application/x-www-form-urlencoded, image/* or application/octet-stream."),
@@ -391,7 +401,7 @@ def test_an_option_twice_in_any_two_places(client: Client) -> None:
         ({"path": "/v2?format=webp", "body": encoded(Image.new("L", (16_384, 2)), "PNG"), "content_type": "image/png"}, 400, "invalid_format", "format must be one that holds 16384x2 px, such as png: webp ends at 16383 px a side."),
         ({"path": "/v2?shadow_type=drop", "body": JPEG, "content_type": "image/jpeg"}, 400, "invalid_shadow_type", None),
         ({"path": "/v2?bg_color=red&bg_blur=3", "body": JPEG, "content_type": "image/jpeg"}, 400, "multiple_bg_sources", None),
-        ({"path": "/v2/uploads", "body": b"{}", "content_type": "application/json"}, 403, "storage_disabled", None),
+        ({"path": "/v2/uploads", "body": b"{}", "content_type": "application/json"}, 400, "storage_disabled", None),
         ({"path": "/v2/nothing"}, 404, "not_found", "There is nothing at this path. The main route is POST /v2."),
     ],
 )  # fmt: skip
@@ -418,14 +428,47 @@ def test_options_are_checked_before_the_number_of_sources(client: Client) -> Non
 
 @ANY_PAYLOAD
 def test_a_body_over_the_limit(client: Client) -> None:
-    """Checked before it is decoded; the message names the way for larger images."""
-    reply = client.post("/v2?bg_color=nope", body=bytes(4_718_593), content_type="image/png")
+    """Checked before it is decoded; one byte less has the next check's answer."""
+    reply = client.post("/v2?bg_color=nope", body=bytes(4_681_729), content_type="image/png")
     assert reply.status == 413
     assert reply.error()["code"] == "payload_too_large"
-    assert reply.error()["message"] == (
-        "The body is larger than 4718592 bytes. For larger images get an upload from "
-        "POST /v2/uploads and send its image_key."
-    )
+    assert reply.error()["message"] == "The body is larger than 4681728 bytes. Send a smaller one."
+    reply = client.post("/v2?bg_color=nope", body=bytes(4_681_728), content_type="image/png")
+    assert reply.error()["code"] == "invalid_bg_color"
+
+
+def test_the_largest_request_that_is_promised_passes_the_platform(client: Client) -> None:
+    """With all the headers and the query that API Gateway takes (10,240 bytes), as one event."""
+    limit = client.send("GET", "/v2/account").json()["limits"]["max_request_bytes"]
+    query = [("a" * 100, "ü" * 300), ("response", "inline")]
+    rest = 10_240 - len("POST /v2? HTTP/1.1") - len(urlencode(query)) - 600  # for our own headers
+    headers = {"Content-Type": "image/png"} | {f"X-{n}": '"' * 100 for n in range(rest // 107)}
+    request = Request(name="full", headers=headers, query=query, body=bytes(limit))
+    for make in (rest_event, http_api_event):
+        event = make(request)
+        assert len(json.dumps(event).encode()) <= 6 * 1024 * 1024
+        reply = app.http_handler(event, LocalContext())
+        assert json.loads(reply["body"])["error"]["code"] == "invalid_image"
+    full = rest_event(request)
+    full["body"] += "A" * (6_291_556 - len(json.dumps(full)))  # more than Lambda lets in
+    assert len(json.dumps(full)) == 6_291_556
+    reply = app.http_handler(full, LocalContext())
+    assert json.loads(reply["body"])["error"]["code"] == "payload_too_large"
+
+
+@ANY_PAYLOAD
+def test_forms_as_clients_send_them(client: Client) -> None:
+    """Hundreds of fields, UTF-8 that is not escaped, base64 whose "+" is not escaped."""
+    data = encoded(ASTRONAUT.resize((64, 48)), "PNG")
+    text = base64.b64encode(data).decode()
+    assert "+" in text
+    body = "&".join([f"n{n}=1" for n in range(300)] + ["grün=grün", f"image_base64={text}"])
+    kind = "application/x-www-form-urlencoded"
+    reply = client.post("/v2?size=preview", body=body.encode(), content_type=kind)
+    raw = client.post("/v2?size=preview", body=data, content_type="image/png")
+    assert picture(reply).size == (64, 48)
+    assert reply.body == raw.body
+    assert reply.headers["x-ignored-params"].endswith(",n18,n19,...+281")
 
 
 def test_a_result_over_the_limit_says_what_helps(client: Client) -> None:
@@ -593,7 +636,7 @@ def test_account(client: Client) -> None:
         "account": {"plan": "self-hosted"},
         "limits": {
             "max_pixels": 50_000_000,
-            "max_request_bytes": 4_718_592,
+            "max_request_bytes": 4_681_728,
             "max_upload_bytes": 0,
             "formats_in": ["jpeg", "png", "webp", "gif", "bmp", "tiff", "avif", "heic"],
             "formats_out": ["png", "jpg", "webp", "avif", "bmp", "gif", "tiff", "zip"],

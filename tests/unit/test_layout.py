@@ -36,11 +36,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "remover": {"errors", "options", "card", "decode", "matte", "compose", "encode"},
     "model": {"errors", "card"},
     "body": {"errors"},
+    "source": {"errors", "body"},
     "request": {"errors", "body"},
     "store": {"errors"},
     "transfer": {"errors", "config", "body", "store"},
     "reply": {"errors", "options", "encode", "remover", "transfer"},
-    "removal": {"errors", "options", "config", "remover", "body", "request", "reply"}
+    "removal": {"errors", "options", "config", "remover", "body", "source", "request", "reply"}
     | {"store", "transfer"},
     "api": {"errors", "config", "encode", "remover", "body", "request", "reply", "removal"}
     | {"transfer"},

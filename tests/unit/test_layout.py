@@ -31,7 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fit": set(),
     "matte": {"errors", "card", "decode", "fit"},
     "foreground": {"errors", "decode", "fit", "matte"},
-    "compose": {"errors", "color", "options", "decode", "matte", "foreground"},
+    "despill": {"decode", "fit", "matte"},
+    "compose": {"errors", "color", "options", "decode", "matte", "foreground", "despill"},
     "encode": {"errors", "color", "options", "compose"},
     "remover": {"errors", "options", "card", "decode", "matte", "compose", "encode"},
     "model": {"errors", "card"},
@@ -67,7 +68,7 @@ SOLE_IMPORTERS = {
 }
 
 CORE = {"errors", "color", "options", "card", "decode", "matte", "foreground", "compose", "encode"}
-CORE |= {"sniff", "fit", "remover"}
+CORE |= {"sniff", "fit", "despill", "remover"}
 NOT_IN_CORE = {"logging", "os", "time", "datetime", "random", "secrets", "uuid"}
 STAGE_TIMER = ("remover", "time")  # the one clock in the core
 

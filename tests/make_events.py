@@ -154,7 +154,7 @@ def http_api_event(request: Request) -> Event:
     joined: dict[str, str] = {}
     for name, value in request.query:
         joined[name] = f"{joined[name]},{value}" if name in joined else value
-    route = f"{request.method} {request.path}" if request.path in _DECLARED else "$default"
+    route = "$default"  # the only route of the template's HTTP API
     event: Event = {
         "version": "2.0",
         "routeKey": route,
@@ -449,6 +449,9 @@ def _rest_errors(photo: bytes) -> Iterator[Expected]:
     cut_json = Request(name="error-invalid-json", headers=headers, body=b'{"image_base64": "/9j/')
     yield cut_json, 400, "invalid_json"
     form, body = multipart([("format", "png")])
+    latin = {"accept": "*/*", "content-type": "application/x-www-form-urlencoded"}
+    form_request = Request(name="error-invalid-form", headers=latin, body=b"note=gr%FCn")
+    yield form_request, 400, "invalid_form"
     cut_form = Request(name="error-invalid-multipart", headers=form, body=body[:-6])
     yield cut_form, 400, "invalid_multipart"
     form, body = multipart([("format", "png")], photo[: len(photo) // 2])
@@ -470,9 +473,9 @@ def _rest_errors(photo: bytes) -> Iterator[Expected]:
     )
     yield text, 415, "unsupported_media_type"
     stored = {"image_key": "incoming/0b54ac1ef97d/cat.jpg"}
-    yield _json("error-storage-disabled", stored), 403, "storage_disabled"
+    yield _json("error-storage-disabled", stored), 400, "storage_disabled"
     linked = {"image_url": "https://shop.example/cat.jpg"}
-    yield _json("error-url-disabled", linked), 403, "image_url_disabled"
+    yield _json("error-url-disabled", linked), 400, "image_url_disabled"
     unknown = Request(name="error-unknown-route", method="GET", path="/v3", headers=_ANY, key=None)
     yield unknown, 404, "not_found"
     method = Request(name="error-method", method="DELETE", headers=_ANY, key=None)

@@ -14,13 +14,14 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
     ├── MultipleSources             400 multiple_sources
     ├── InvalidBase64               400 invalid_base64
     ├── InvalidJson                 400 invalid_json
+    ├── InvalidForm                 400 invalid_form
     ├── InvalidMultipart            400 invalid_multipart
     ├── InvalidImage                400 invalid_image
     ├── ImageTooSmall               400 image_too_small
     ├── InvalidImageKey             400 invalid_image_key
+    ├── ImageUrlDisabled            400 image_url_disabled
+    ├── StorageDisabled             400 storage_disabled
     ├── InvalidApiKey               401 invalid_api_key
-    ├── ImageUrlDisabled            403 image_url_disabled
-    ├── StorageDisabled             403 storage_disabled
     ├── NotFound                    404 not_found
     ├── MethodNotAllowed            405 method_not_allowed
     ├── PayloadTooLarge             413 payload_too_large
@@ -52,7 +53,10 @@ class CutoutError(Exception):
     """
 
     status: ClassVar[int] = 500
-    text: ClassVar[str] = "The request failed on our side. Try again; if it stays, send request_id."
+    text: ClassVar[str] = (
+        "The request failed on our side. Please try again. If it keeps failing, report the "
+        "request_id."
+    )
     accepted: ClassVar[str] = ""
     code: str = "internal_error"
 
@@ -106,24 +110,25 @@ class MultipleBackgrounds(CutoutError):
 
 
 class MissingImage(CutoutError):
-    """No image source in the request."""
+    """No image source in the request.
+
+    Facts ``accepted``, the sources of this deployment, and ``found``, a sentence about a file that
+    came in another field (empty without one).
+    """
 
     status = 400
     code = "missing_image"
-    text = (
-        "No image was sent. Send one of image_file (multipart/form-data), image_base64, image_url "
-        "or image_key (JSON or form fields), or the image's bytes as the body."
-    )
-    accepted = "image_file, image_base64, image_url, image_key, or the image's bytes as the body"
+    text = "No image was sent. Send {accepted}.{found}"
+    accepted = "{accepted}"
 
 
 class MultipleSources(CutoutError):
-    """More than one image source: fact ``given``."""
+    """More than one image source: facts ``given``, and ``accepted``, this deployment's sources."""
 
     status = 400
     code = "multiple_sources"
     text = "Exactly one image source is accepted, and {given} are given."
-    accepted = MissingImage.accepted
+    accepted = "one of {accepted}"
 
 
 class InvalidBase64(CutoutError):
@@ -140,6 +145,14 @@ class InvalidJson(CutoutError):
     status = 400
     code = "invalid_json"
     text = "The body must be one JSON object, and {reason}."
+
+
+class InvalidForm(CutoutError):
+    """The body is not a form that can be read: fact ``reason``."""
+
+    status = 400
+    code = "invalid_form"
+    text = "The body must be a form (application/x-www-form-urlencoded) in UTF-8, and {reason}."
 
 
 class InvalidMultipart(CutoutError):
@@ -189,18 +202,18 @@ class InvalidApiKey(CutoutError):
 
 
 class ImageUrlDisabled(CutoutError):
-    """The deployment does not fetch URLs."""
+    """The deployment does not fetch URLs. Not 403: clients take that for a wrong key."""
 
-    status = 403
+    status = 400
     code = "image_url_disabled"
     text = "This deployment does not fetch image_url. Send the image itself."
     accepted = "image_file or image_base64"
 
 
 class StorageDisabled(CutoutError):
-    """The deployment has no bucket."""
+    """The deployment has no bucket. Not 403: clients take that for a wrong key."""
 
-    status = 403
+    status = 400
     code = "storage_disabled"
     text = (
         "This deployment has no bucket: image_key, response=url and /v2/uploads are off. "
@@ -227,14 +240,11 @@ class MethodNotAllowed(CutoutError):
 
 
 class PayloadTooLarge(CutoutError):
-    """More bytes than one request may carry: fact ``max_bytes``."""
+    """More bytes than one request may carry: facts ``max_bytes``, ``instead`` (a sentence)."""
 
     status = 413
     code = "payload_too_large"
-    text = (
-        "The body is larger than {max_bytes} bytes. For larger images get an upload from "
-        "POST /v2/uploads and send its image_key."
-    )
+    text = "The body is larger than {max_bytes} bytes. {instead}"
     accepted = "at most {max_bytes} bytes"
 
 

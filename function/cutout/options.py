@@ -119,7 +119,8 @@ class Options:
     size: Size = Size.FULL
     crop: bool = False
     crop_margin: Margin | None = None
-    despill: bool = True
+    clean_edges: bool = True
+    despill: bool = False
     input_alpha: InputAlpha = InputAlpha.MULTIPLY
     quality: int = 90
     response: Delivery = Delivery.AUTO
@@ -298,7 +299,16 @@ OPTIONS = (
         summary="What crop leaves around the subject: all sides, vertical horizontal, or "
         "top right bottom left. Has no effect without crop.",
     ),
-    _switch("despill", "Takes the old background's colour out of the edge.", default=True),
+    _switch(
+        "clean_edges",
+        "Takes the old background's colour out of the edge; false keeps the photo's own colours.",
+        default=True,
+    ),
+    _switch(
+        "despill",
+        "Takes the green light of a screen out of the subject near its edge, beside clean_edges.",
+        default=False,
+    ),
     _choice(
         "input_alpha",
         InputAlpha,

@@ -102,6 +102,13 @@ class Remover:
             file = encode(cutout, options)
         return Result(file=file, report=Report.of(photo_px, cutout, timer, model.card))
 
+    @property
+    def model(self) -> str | None:
+        """The model's name and version as replies tell it; ``None`` where it did not load."""
+        if isinstance(self._model, ModelUnavailable):
+            return None
+        return f"{self._model.card.name}/{self._model.card.version}"
+
     def check(self) -> None:
         """Run the network once on an empty tensor.
 

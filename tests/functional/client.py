@@ -64,6 +64,7 @@ class Client:
         self.payload = payload
         self.timeout_s = 280.0  # ten times the deployed one: a busy machine changes no answer
         self.last_request_id = ""
+        self._sent = 0
 
     def send(
         self,
@@ -80,8 +81,9 @@ class Client:
         sent = dict(headers or {})
         if content_type:
             sent["Content-Type"] = content_type
+        self._sent += 1
         request = Request(
-            name=f"{method} {path}",
+            name=f"{method} {path} {self._sent}",  # each request has an id of its own
             method=method,
             path=path,
             headers=sent,

@@ -3,8 +3,9 @@
 import hashlib
 import io
 import os
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -35,6 +36,7 @@ def deployment(
     settings: Settings = app.settings,
     logger: Logger = app.logger,
     transfer: Transfer | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Handler:
     """Return the handler of a deployment with these parts."""
     api = Api(
@@ -43,6 +45,7 @@ def deployment(
         logger=logger,
         metrics=app.metrics,
         transfer=transfer,
+        clock=clock,
     )
     handler: Handler = app.metrics.log_metrics(api.handle)
     return handler

@@ -1,15 +1,29 @@
 """The HTTP contract through the real handler: real events, the real model, exact error bodies."""
 
 import base64
+import copy
 import io
 import json
 import zipfile
+from dataclasses import replace
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
 import skimage.data
 from client import ANY_PAYLOAD, Client, HttpReply, multipart
+from conftest import LIMITS, deployment
+from numpy.typing import NDArray
 from PIL import Image
+
+import app
+from context import LocalContext
+from cutout.http.api import VERSION
+from cutout.image.card import read_card
+from cutout.image.model import Model
+from cutout.remover import Remover
+from cutout.settings import KeyCheck, Settings
+from make_events import Event, Request, http_api_event, rest_event
 
 ASTRONAUT = Image.fromarray(skimage.data.astronaut())
 BAD_COLORS = [
@@ -27,6 +41,10 @@ def encoded(image: Image.Image, pillow_format: str, **settings: object) -> bytes
 
 
 JPEG = encoded(ASTRONAUT, "JPEG", quality=90)
+SOURCES = (
+    "image_file (multipart/form-data), image_base64 (JSON or form fields), or the image's bytes as"
+    " the body"
+)
 
 
 def picture(reply: HttpReply) -> Image.Image:
@@ -67,7 +85,7 @@ def test_a_cutout_and_what_its_headers_say(client: Client) -> None:
     )
     headers = reply.headers
     assert headers["content-type"] == "image/png"
-    assert headers["content-disposition"] == 'inline; filename="cutout.png"'
+    assert headers["content-disposition"] == 'inline; filename="cutout.image.png"'
     assert (headers["x-width"], headers["x-height"]) == ("512", "512")
     assert int(headers["x-foreground-top"]) == rows[0]
     assert int(headers["x-foreground-left"]) == columns[0]
@@ -222,11 +240,9 @@ def test_input_alpha(client: Client, mode: str) -> None:
 
 
 def test_no_subject(client: Client) -> None:
-    """An evenly grey wall: an empty canvas, or the error."""
-    wall = encoded(Image.new("RGB", (200, 100), (128, 128, 128)), "PNG")
-    data = {"image_base64": base64.b64encode(wall).decode(), "input_alpha": "keep"}
-    clear = Image.new("RGBA", (200, 100), (9, 9, 9, 0))
-    data["image_base64"] = base64.b64encode(encoded(clear, "PNG")).decode()
+    """A picture that is transparent all over: an empty canvas, or the error."""
+    clear = encoded(Image.new("RGBA", (200, 100), (9, 9, 9, 0)), "PNG")
+    data = {"image_base64": base64.b64encode(clear).decode(), "input_alpha": "keep"}
     reply = client.json("/v2", data | {"crop": True})
     assert picture(reply).size == (200, 100)
     assert {
@@ -359,16 +375,21 @@ def test_an_option_twice_in_any_two_places(client: Client) -> None:
 @pytest.mark.parametrize(
     ("request_of", "status", "code", "message"),
     [
-        ({}, 400, "missing_image", "No image was sent. Send one of image_file (multipart/form-data), image_base64, image_url or image_key (JSON or form fields), or the image's bytes as the body."),
+        ({}, 400, "missing_image", f"No image was sent. Send {SOURCES}."),
         ({"body": b"{}", "content_type": "application/json"}, 400, "missing_image", None),
         ({"body": b'{"image_base64": ""}', "content_type": "application/json"}, 400, "missing_image", None),
-        (multipart(crop="1"), 400, "missing_image", None),
+        (multipart(crop="1", image_file=""), 400, "missing_image", f"No image was sent. Send {SOURCES}."),
+        (multipart(crop="1", photo=("cat.jpg", JPEG)), 400, "missing_image", f"No image was sent. Send {SOURCES}. A file was sent in the field photo: name the field image_file."),
+        ({"body": b'{"image_file": "/9j/"}', "content_type": "application/json"}, 400, "missing_image", f"No image was sent. Send {SOURCES}. image_file was sent as text: send it as a file part of multipart/form-data, or its base64 as image_base64."),
+        ({"body": b"x=gr%FCn", "content_type": "application/x-www-form-urlencoded"}, 400, "invalid_form", "The body must be a form (application/x-www-form-urlencoded) in UTF-8, and it is not in UTF-8."),
+        ({"body": b"&".join([b"a=1"] * 1001), "content_type": "application/x-www-form-urlencoded"}, 400, "invalid_form", "The body must be a form (application/x-www-form-urlencoded) in UTF-8, and it has more than 1000 fields."),
+        ({"path": "/v2?crop=1", "body": b'{"crop": true}', "content_type": "application/vnd.api+json"}, 400, "duplicate_option", None),
         ({"body": b'{"image_base64": "AA", "image_url": "x"}', "content_type": "application/json"}, 400, "multiple_sources", "Exactly one image source is accepted, and image_base64 and image_url are given."),
         ({"body": b'{"image_base64": "A"}', "content_type": "application/json"}, 400, "invalid_base64", "image_base64 must be base64 (RFC 4648), with or without a data:…;base64, prefix."),
         ({"body": b'{"image_base64": 7}', "content_type": "application/json"}, 400, "invalid_base64", None),
-        ({"body": b'{"image_url": "http://169.254.169.254/"}', "content_type": "application/json"}, 403, "image_url_disabled", "This deployment does not fetch image_url. Send the image itself."),
-        ({"body": b'{"image_key": "incoming/x"}', "content_type": "application/json"}, 403, "storage_disabled", "This deployment has no bucket: image_key, response=url and /v2/uploads are off. Send the image in the request and use response=inline."),
-        ({"body": b'{"image_base64": "AA==", "response": "url"}', "content_type": "application/json"}, 403, "storage_disabled", None),
+        ({"body": b'{"image_url": "http://169.254.169.254/"}', "content_type": "application/json"}, 400, "image_url_disabled", "This deployment does not fetch image_url. Send the image itself."),
+        ({"body": b'{"image_key": "incoming/x"}', "content_type": "application/json"}, 400, "storage_disabled", "This deployment has no bucket: image_key, response=url and /v2/uploads are off. Send the image in the request and use response=inline."),
+        ({"body": b'{"image_base64": "AA==", "response": "url"}', "content_type": "application/json"}, 400, "storage_disabled", None),
         ({"body": b"{", "content_type": "application/json"}, 400, "invalid_json", "The body must be one JSON object, and it cannot be parsed."),
         ({"body": b"x", "content_type": "multipart/form-data"}, 400, "invalid_multipart", "The body must be well-formed multipart/form-data (RFC 7578), and its Content-Type has no boundary."),
         ({"body": b"x", "content_type": "text/plain"}, 415, "unsupported_media_type", "Content-Type must be multipart/form-data, application/json, application/x-www-form-urlencoded, image/* or application/octet-stream."),
@@ -381,7 +402,7 @@ def test_an_option_twice_in_any_two_places(client: Client) -> None:
         ({"path": "/v2?format=webp", "body": encoded(Image.new("L", (16_384, 2)), "PNG"), "content_type": "image/png"}, 400, "invalid_format", "format must be one that holds 16384x2 px, such as png: webp ends at 16383 px a side."),
         ({"path": "/v2?shadow_type=drop", "body": JPEG, "content_type": "image/jpeg"}, 400, "invalid_shadow_type", None),
         ({"path": "/v2?bg_color=red&bg_blur=3", "body": JPEG, "content_type": "image/jpeg"}, 400, "multiple_bg_sources", None),
-        ({"path": "/v2/uploads", "body": b"{}", "content_type": "application/json"}, 403, "storage_disabled", None),
+        ({"path": "/v2/uploads", "body": b"{}", "content_type": "application/json"}, 400, "storage_disabled", None),
         ({"path": "/v2/nothing"}, 404, "not_found", "There is nothing at this path. The main route is POST /v2."),
     ],
 )  # fmt: skip
@@ -408,14 +429,47 @@ def test_options_are_checked_before_the_number_of_sources(client: Client) -> Non
 
 @ANY_PAYLOAD
 def test_a_body_over_the_limit(client: Client) -> None:
-    """Checked before it is decoded; the message names the way for larger images."""
-    reply = client.post("/v2?bg_color=nope", body=bytes(4_718_593), content_type="image/png")
+    """Checked before it is decoded; one byte less has the next check's answer."""
+    reply = client.post("/v2?bg_color=nope", body=bytes(4_681_729), content_type="image/png")
     assert reply.status == 413
     assert reply.error()["code"] == "payload_too_large"
-    assert reply.error()["message"] == (
-        "The body is larger than 4718592 bytes. For larger images get an upload from "
-        "POST /v2/uploads and send its image_key."
-    )
+    assert reply.error()["message"] == "The body is larger than 4681728 bytes. Send a smaller one."
+    reply = client.post("/v2?bg_color=nope", body=bytes(4_681_728), content_type="image/png")
+    assert reply.error()["code"] == "invalid_bg_color"
+
+
+def test_the_largest_request_that_is_promised_passes_the_platform(client: Client) -> None:
+    """With all the headers and the query that API Gateway takes (10,240 bytes), as one event."""
+    limit = client.send("GET", "/v2/account").json()["limits"]["max_request_bytes"]
+    query = [("a" * 100, "ü" * 300), ("response", "inline")]
+    rest = 10_240 - len("POST /v2? HTTP/1.1") - len(urlencode(query)) - 600  # for our own headers
+    headers = {"Content-Type": "image/png"} | {f"X-{n}": '"' * 100 for n in range(rest // 107)}
+    request = Request(name="full", headers=headers, query=query, body=bytes(limit))
+    for make in (rest_event, http_api_event):
+        event = make(request)
+        assert len(json.dumps(event).encode()) <= 6 * 1024 * 1024
+        reply = app.http_handler(event, LocalContext())
+        assert json.loads(reply["body"])["error"]["code"] == "invalid_image"
+    full = rest_event(request)
+    full["body"] += "A" * (6_291_556 - len(json.dumps(full)))  # more than Lambda lets in
+    assert len(json.dumps(full)) == 6_291_556
+    reply = app.http_handler(full, LocalContext())
+    assert json.loads(reply["body"])["error"]["code"] == "payload_too_large"
+
+
+@ANY_PAYLOAD
+def test_forms_as_clients_send_them(client: Client) -> None:
+    """Hundreds of fields, UTF-8 that is not escaped, base64 whose "+" is not escaped."""
+    data = encoded(ASTRONAUT.resize((64, 48)), "PNG")
+    text = base64.b64encode(data).decode()
+    assert "+" in text
+    body = "&".join([f"n{n}=1" for n in range(300)] + ["grün=grün", f"image_base64={text}"])
+    kind = "application/x-www-form-urlencoded"
+    reply = client.post("/v2?size=preview", body=body.encode(), content_type=kind)
+    raw = client.post("/v2?size=preview", body=data, content_type="image/png")
+    assert picture(reply).size == (64, 48)
+    assert reply.body == raw.body
+    assert reply.headers["x-ignored-params"].endswith(",n18,n19,...+281")
 
 
 def test_a_result_over_the_limit_says_what_helps(client: Client) -> None:
@@ -443,7 +497,8 @@ def test_a_result_over_the_limit_says_what_helps(client: Client) -> None:
         ("PUT", "/v2", "POST, OPTIONS"),
         ("DELETE", "/v2/uploads", "POST, OPTIONS"),
         ("POST", "/v2/account", "GET, OPTIONS"),
-        ("PATCH", "/v2/health", "GET, OPTIONS"),
+        ("PATCH", "/v2/health", "GET, HEAD, OPTIONS"),
+        ("PUT", "/v2/", "POST, OPTIONS"),
     ],
 )
 @ANY_PAYLOAD
@@ -456,7 +511,7 @@ def test_another_method(client: Client, method: str, path: str, allow: str) -> N
     assert reply.error()["message"] == f"This path answers {allow}."
 
 
-@pytest.mark.parametrize("path", ["/v2", "/v2/uploads", "/v2/account", "/v2/health"])
+@pytest.mark.parametrize("path", ["/v2", "/v2/", "/v2/uploads", "/v2/account", "/v2/health"])
 @ANY_PAYLOAD
 def test_preflight(client: Client, path: str) -> None:
     """Keyless, empty, with what a browser asks for."""
@@ -507,6 +562,72 @@ def test_without_hashes_every_keyed_route_is_closed(keyless: Client) -> None:
     assert keyless.send("GET", "/v2/health", key=None).status == 200
 
 
+def refused_event(event: Event, remover: Remover = app.remover) -> tuple[int, str]:
+    """Return status and code of an event's answer where the gateway is said to check the keys."""
+    settings = Settings(keys_checked_by=KeyCheck.GATEWAY)
+    reply = deployment(remover, settings)(event, LocalContext())
+    return reply["statusCode"], json.loads(reply["body"]).get("error", {}).get("code", "")
+
+
+def test_only_a_keys_id_shows_that_the_gateway_checked_a_key() -> None:
+    """A load balancer's event and an HTTP API's in format 1.0 look like a REST API's."""
+    request = Request(name="a", method="GET", path="/v2/account", headers={}, key="any")
+    keyed = rest_event(request)
+    assert refused_event(keyed) == (200, "")
+
+    keyless = rest_event(replace(request, key=None))
+    keyless["headers"]["x-api-key"] = "any"
+    assert refused_event(keyless) == (401, "invalid_api_key")
+
+    empty = copy.deepcopy(keyed)
+    empty["requestContext"]["identity"]["apiKeyId"] = ""
+    assert refused_event(empty) == (401, "invalid_api_key")
+
+    http_api = copy.deepcopy(keyless)
+    http_api |= {"version": "1.0", "resource": "$default"}
+    http_api["requestContext"] |= {"resourcePath": "$default", "stage": "$default"}
+    assert refused_event(http_api) == (401, "invalid_api_key")
+
+    balancer = {name: keyless[name] for name in ("path", "httpMethod", "headers", "body")}
+    group = (
+        "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/cutout/6d0ecf831eec9f09"
+    )
+    balancer |= {"requestContext": {"elb": {"targetGroupArn": group}}, "isBase64Encoded": False}
+    assert refused_event(balancer) == (401, "invalid_api_key")
+    balancer["multiValueHeaders"] = {n: [v] for n, v in balancer.pop("headers").items()}
+    assert refused_event(balancer) == (401, "invalid_api_key")
+
+    second = http_api_event(request)
+    second["requestContext"]["identity"] = {"apiKeyId": "k7w2m9x4qa"}
+    assert refused_event(second) == (401, "invalid_api_key")
+
+
+def status_at(**changes: object) -> int:
+    """Return the status of GET /v2/health whose event is changed as a gateway would send it."""
+    request = Request(name="a", method="GET", path="/v2/health", headers={}, key=None)
+    event = http_api_event(request) if "rawPath" in changes else rest_event(request)
+    event["requestContext"]["stage"] = changes.pop("stage", event["requestContext"]["stage"])
+    return int(app.http_handler({**event, **changes}, LocalContext())["statusCode"])
+
+
+def test_a_base_path_and_a_stage_are_not_part_of_the_route() -> None:
+    """A custom domain puts its base path before the path, an HTTP API the name of its stage."""
+    proxied = {"resource": "/{proxy+}", "pathParameters": {"proxy": "v2/health/"}}
+    assert status_at(path="/cutout/v2/health", resource="/v2/health") == 200
+    assert status_at(path="/cutout/v2/health/", resource="/v2/health") == 200
+    assert status_at(path="/cutout/v2/health", **proxied) == 200
+    assert status_at(path="/v2/health", resource="/v3") == 404
+    assert status_at(path="/cutout/v2/health", resource="$default") == 404
+    assert status_at(path="/prod/v2/health", resource="$default", stage="prod") == 200
+    assert status_at(rawPath="/prod/v2/health/", stage="prod") == 200
+    assert status_at(rawPath="/v2/health", stage="prod") == 200
+    assert status_at(rawPath="/v2/health", stage="v2") == 404
+    assert status_at(rawPath="/v2/v2/health", stage="v2") == 200
+    assert status_at(rawPath="/production/v2/health", stage="prod") == 404
+    assert status_at(rawPath="/cutout/v2/health", routeKey="GET /v2/health") == 200
+    assert status_at(rawPath="/v2/health/deeper") == 404
+
+
 @ANY_PAYLOAD
 def test_account(client: Client) -> None:
     """Clients test their key with it."""
@@ -516,7 +637,7 @@ def test_account(client: Client) -> None:
         "account": {"plan": "self-hosted"},
         "limits": {
             "max_pixels": 50_000_000,
-            "max_request_bytes": 4_718_592,
+            "max_request_bytes": 4_681_728,
             "max_upload_bytes": 0,
             "formats_in": ["jpeg", "png", "webp", "gif", "bmp", "tiff", "avif", "heic"],
             "formats_out": ["png", "jpg", "webp", "avif", "bmp", "gif", "tiff", "zip"],
@@ -524,18 +645,59 @@ def test_account(client: Client) -> None:
     }
 
 
+@pytest.mark.parametrize("path", ["/v2/health", "/v2/health/", "/v2/health?deep=1"])
 @ANY_PAYLOAD
-def test_health(client: Client) -> None:
-    """Keyless; the deep one runs the network."""
-    for path in ("/v2/health", "/v2/health?deep=1"):
-        reply = client.send("GET", path, key=None)
-        assert reply.status == 200
-        assert reply.json() == {"status": "ok", "request_id": reply.headers["x-request-id"]}
+def test_health(client: Client, path: str) -> None:
+    """Keyless; HEAD answers with the same headers and no body."""
+    reply = client.send("GET", path, key=None)
+    card = read_card(app.LOCAL_MODELS / "erase-s")
+    assert reply.status == 200
+    assert reply.json() == {
+        "status": "ok",
+        "version": VERSION,
+        "model": f"{card.name}/{card.version}",
+    }
+    head = client.send("HEAD", path, key=None)
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers.keys() == reply.headers.keys()
+
+
+def test_a_deep_health_check_runs_the_network_at_most_once_in_ten_seconds() -> None:
+    """Nobody needs a key for it; the outcome is answered from memory, a failure anew each time."""
+    runs, now, is_broken = [], [100.0], [False]
+
+    def network(tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+        runs.append(tensor.shape)
+        if is_broken[0]:
+            raise RuntimeError
+        return np.zeros((1, 1, *tensor.shape[2:]), np.float32)
+
+    card = read_card(app.LOCAL_MODELS / "erase-s")
+    remover = Remover(Model(card=card, network=network), LIMITS)
+    client = Client(deployment(remover, clock=lambda: now[0]))
+    for query, seconds, expected_runs, status in [
+        ("", 100.0, 0, 200),
+        ("?deep=0", 100.0, 0, 200),
+        ("?deep=1", 100.0, 1, 200),
+        ("?deep=YES", 109.9, 1, 200),
+        ("?deep=true", 110.0, 2, 200),
+    ]:
+        now[0] = seconds
+        assert client.send("GET", f"/v2/health{query}", key=None).status == status
+        assert len(runs) == expected_runs
+    is_broken[0] = True
+    for seconds, expected_runs, status in [(115, 2, 200), (121, 3, 503), (122, 3, 503)]:
+        now[0] = seconds
+        reply = client.send("HEAD", "/v2/health?deep=1", key=None)
+        assert (reply.status, len(runs)) == (status, expected_runs)
+    assert reply.error()["code"] == "model_unavailable"
+    assert client.send("GET", "/v2/health", key=None).status == 200
 
 
 def test_a_missing_model_is_said_everywhere_it_matters(without_model: Client) -> None:
     """Health is 200, deep health 503; a good request is 503 and a bad one still 400."""
-    assert without_model.send("GET", "/v2/health").status == 200
+    health = without_model.send("GET", "/v2/health")
+    assert (health.status, health.json()["model"]) == (200, None)
     for reply in (
         without_model.send("GET", "/v2/health?deep=1"),
         without_model.post("/v2", body=JPEG, content_type="image/jpeg"),
@@ -592,10 +754,14 @@ def test_the_log_tells_the_request_and_never_its_content(logging: Client, log: i
     """Structured lines with the request's id; no key, no image, no field's value."""
     secret = base64.b64encode(JPEG).decode()
     logging.json("/v2", {"image_base64": secret, "note": "very private"})
+    first_id = logging.last_request_id
     logging.json("/v2", {"image_base64": secret[:999], "bg_color": "very private"})
+    second_id = logging.last_request_id
+    assert first_id != second_id
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [line["message"] for line in lines] == ["answered", "refused", "answered"]
-    assert {line["request_id"] for line in lines} == {logging.last_request_id}
+    assert [line["request_id"] for line in lines] == [first_id, second_id, second_id]
+    assert lines[1]["kind"] == "InvalidOption"
     assert [line.get("status") for line in lines] == [200, None, 400]
     assert lines[1]["code"] == "invalid_bg_color"
     assert "very private" not in log.getvalue()

@@ -227,6 +227,22 @@ def test_an_upload_starts_nothing(client: Client, cloud: Cloud) -> None:
     assert client.send("GET", "/v2/account").json()["limits"]["max_upload_bytes"] == 64_000_000
 
 
+def test_what_is_on_is_offered(client: Client) -> None:
+    """With a bucket, messages name image_key and POST /v2/uploads."""
+    reply = client.json("/v2", {})
+    message = (
+        "No image was sent. Send image_file (multipart/form-data), image_base64 or image_key (JSON"
+        " or form fields), or the image's bytes as the body."
+    )
+    refused(reply, 400, "missing_image", message)
+    reply = client.post("/v2", body=bytes(4_700_000), content_type="image/png")
+    message = (
+        "The body is larger than 4681728 bytes. For larger images get an upload from"
+        " POST /v2/uploads and send its image_key."
+    )
+    refused(reply, 413, "payload_too_large", message)
+
+
 # --------------------------------------------------------------------------- results
 
 
@@ -324,7 +340,7 @@ def test_a_storage_that_fails(client: Client, cloud: Cloud, proxy: Proxy, holds:
     key = uploaded(client, cloud, JPEG)
     proxy.judge = lambda call: DENIED if call.method == holds else None
     reply = client.json("/v2", {"image_key": key, "response": "url"})
-    message = "The request failed on our side. Try again; if it stays, send request_id."
+    message = "The request failed on our side. Please try again. If it keeps failing, report the request_id."
     refused(reply, 500, "internal_error", message)
     assert cloud.keys() == []
 

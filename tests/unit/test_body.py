@@ -1,6 +1,7 @@
 """Bodies: every content type, every way to send an image, every malformed one."""
 
 import base64
+import binascii
 import json
 from urllib.parse import urlencode
 
@@ -8,13 +9,15 @@ import pytest
 
 from cutout.errors import (
     InvalidBase64,
+    InvalidForm,
     InvalidJson,
     InvalidMultipart,
     MissingImage,
     MultipleSources,
     UnsupportedMediaType,
 )
-from cutout.http.body import Body, Source, decode_base64, only_source, parse_body, split_sources
+from cutout.http.body import Body, BodyKind, parse_body
+from cutout.http.source import Source, image_bytes, only_source, split_sources
 
 BOUNDARY = "----cutout7MA4YWxkTrZu0gW"
 MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
@@ -40,12 +43,13 @@ def test_multipart_gives_files_as_bytes_and_fields_as_text() -> None:
         + END
     )
     assert parse_body(MULTIPART, body) == Body(
+        kind=BodyKind.MULTIPART,
         fields=(
             ("image_file", JPEG),
             ("bg_color", "#FFFFFF"),
             ("crop", "true"),
             ("note", "größe"),
-        )
+        ),
     )
 
 
@@ -69,10 +73,39 @@ def test_image_file_is_bytes_without_a_filename_too() -> None:
     assert parse_body(MULTIPART, body).fields == (("image_file", b"\x89PNG"),)
 
 
-def test_a_browsers_empty_file_input_is_absent() -> None:
-    """It sends a part with filename="" and no content."""
-    body = part('name="image_file"; filename=""', b"") + part('name="crop"', b"1") + END
-    assert parse_body(MULTIPART, body).fields == (("crop", "1"),)
+@pytest.mark.parametrize("disposition", ['name="image_file"; filename=""', 'name="Image_File"'])
+def test_an_empty_file_input_is_absent(disposition: str) -> None:
+    """A browser sends a part with filename="" and no content, some clients no filename at all."""
+    body = part(disposition, b"") + part('name="bg_color"', b"") + END
+    assert parse_body(MULTIPART, body).fields == (("bg_color", ""),)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "sent"),
+    [
+        ("base64", base64.encodebytes(JPEG * 9)),
+        ("BASE64", base64.b64encode(JPEG * 9)),
+        ("quoted-printable", binascii.b2a_qp(JPEG * 9, istext=False)),
+        ("binary", JPEG * 9),
+        ("8bit", JPEG * 9),
+        ("7bit", JPEG * 9),
+    ],
+)
+def test_a_part_is_decoded_as_it_says(encoding: str, sent: bytes) -> None:
+    """Content-Transfer-Encoding, which RFC 7578 deprecates and some libraries still send."""
+    header = f"Content-Transfer-Encoding: {encoding}"
+    body = part('name="image_file"; filename="a.jpg"', sent, header)
+    body += part('name="crop"', base64.b64encode(b"yes"), "content-transfer-encoding: base64") + END
+    assert parse_body(MULTIPART, body).fields == (("image_file", JPEG * 9), ("crop", "yes"))
+
+
+def test_a_part_that_is_not_what_it_says() -> None:
+    """Not base64, or an encoding that nobody knows."""
+    file = 'name="image_file"; filename="a.jpg"'
+    with pytest.raises(InvalidBase64, match="image_file must be base64"):
+        parse_body(MULTIPART, part(file, JPEG, "Content-Transfer-Encoding: base64") + END)
+    with pytest.raises(InvalidMultipart, match="unknown Content-Transfer-Encoding"):
+        parse_body(MULTIPART, part(file, JPEG, "Content-Transfer-Encoding: gzip") + END)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +138,7 @@ def test_json_keeps_types_and_repetitions() -> None:
     """Repetitions are an error of the option, and only the options know which fields are theirs."""
     body = b'{"image_base64": "AA==", "crop": true, "quality": 90, "crop": null, "x": {"a": [1]}}'
     parsed = parse_body("application/json; charset=utf-8", body)
-    assert parsed.is_json
+    assert parsed.kind is BodyKind.JSON
     assert [name for name, _ in parsed.fields] == ["image_base64", "crop", "quality", "crop", "x"]
     assert [value for _, value in parsed.fields[:4]] == ["AA==", True, 90, None]
 
@@ -135,17 +168,52 @@ def test_malformed_json(body: bytes) -> None:
     assert str(refusal.value).startswith("The body must be one JSON object, and ")
 
 
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json", "APPLICATION/JSON; charset=utf-8", "application/vnd.api+json"],
+)
+def test_json_by_every_name(content_type: str) -> None:
+    """A structured suffix says that the body is JSON (RFC 6839)."""
+    body = parse_body(content_type, b'{"crop": true}')
+    assert body == Body(kind=BodyKind.JSON, fields=(("crop", True),))
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
 def test_forms_are_read_as_json_is() -> None:
     """Percent-encoded, plus for a space, empty values kept."""
     body = urlencode([("image_base64", "a+/="), ("bg_color", ""), ("n", "ä b")]).encode()
-    parsed = parse_body("application/x-www-form-urlencoded", body)
+    parsed = parse_body(FORM, body)
+    assert parsed.kind is BodyKind.FORM
     assert parsed.fields == (("image_base64", "a+/="), ("bg_color", ""), ("n", "ä b"))
+
+
+def test_forms_are_in_utf_8_escaped_or_not() -> None:
+    """As curl's -d sends it."""
+    assert parse_body(FORM, "grün=grün&e=%C3%A9".encode()).fields == (("grün", "grün"), ("e", "é"))
+    for body in (b"a=gr\xfcn", b"a=gr%FCn", b"gr%FCn=1"):
+        with pytest.raises(InvalidForm) as refusal:
+            parse_body(FORM, body)
+        assert (refusal.value.status, refusal.value.code) == (400, "invalid_form")
+        assert str(refusal.value) == (
+            "The body must be a form (application/x-www-form-urlencoded) in UTF-8, and it is not in"
+            " UTF-8."
+        )
+
+
+def test_a_form_has_a_thousand_fields_at_most() -> None:
+    """All of them are kept, and one more is told with the limit."""
+    fields = [(f"n{number}", "1") for number in range(1_000)]
+    assert parse_body(FORM, urlencode(fields).encode()).fields == tuple(fields)
+    with pytest.raises(InvalidForm, match=r"and it has more than 1000 fields\.$"):
+        parse_body(FORM, urlencode([*fields, ("crop", "1")]).encode())
 
 
 @pytest.mark.parametrize("content_type", ["image/jpeg", "IMAGE/heic", "application/octet-stream"])
 def test_a_raw_body_is_the_image(content_type: str) -> None:
     """The format is told by the bytes, so any image type and none in particular will do."""
-    assert parse_body(content_type, JPEG) == Body(raw=JPEG)
+    assert parse_body(content_type, JPEG) == Body(kind=BodyKind.IMAGE, raw=JPEG)
 
 
 @pytest.mark.parametrize(
@@ -180,17 +248,18 @@ def test_sources_have_other_spellings(name: str, spelling: str) -> None:
         wanted,
         [("crop", "1")],
     )
+    wanted = [Source(name=name, value="v", is_urlencoded=True)]
     assert split_sources(Body(), [(spelling, "v")]) == (wanted, [])
 
 
-def test_the_legacy_field_image_counts_in_json_only() -> None:
+def test_the_legacy_field_image_counts_in_json_and_forms_only() -> None:
     """Elsewhere ``image`` is a field like any unknown one."""
     fields = (("image", "AA=="),)
-    assert split_sources(Body(fields=fields, is_json=True), []) == (
-        [Source(name="image", value="AA==")],
-        [],
-    )
-    assert split_sources(Body(fields=fields), []) == ([], [("image", "AA==")])
+    for kind in BodyKind:
+        sources, others = split_sources(Body(kind=kind, fields=fields), [])
+        counts = kind in {BodyKind.JSON, BodyKind.FORM}
+        assert [source.name for source in sources] == (["image"] if counts else [])
+        assert others == ([] if counts else [("image", "AA==")])
 
 
 def test_empty_sources_are_absent_but_an_empty_file_is_not() -> None:
@@ -199,17 +268,39 @@ def test_empty_sources_are_absent_but_an_empty_file_is_not() -> None:
     assert split_sources(Body(fields=fields), [])[0] == [Source(name="image_file", value=b"")]
 
 
+ACCEPTED = "image_file or the image's bytes as the body"
+
+
 def test_exactly_one_source() -> None:
     """None, one, the same twice, two kinds."""
     file = Source(name="image_file", value=b"x")
     url = Source(name="image_url", value="http://example.com")
-    assert only_source([file]) is file
-    with pytest.raises(MissingImage, match="No image was sent"):
-        only_source([])
+    assert only_source([file], [], accepted=ACCEPTED) is file
     for sources in ([file, url], [file, file], [url] * 50):
         with pytest.raises(MultipleSources) as refusal:
-            only_source(sources)
+            only_source(sources, [], accepted=ACCEPTED)
         assert len(str(refusal.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("others", "found"),
+    [
+        ([], ""),
+        ([("crop", "1"), ("photo", "text")], ""),
+        ([("crop", "1"), ("photo", b"x")], " A file was sent in the field photo: name the field image_file."),
+        ([("a", b""), ("b", b"")], " A file was sent in the fields a, b: name the field image_file."),
+        ([("<ü>", b"x")], " A file was sent in the field %3C%C3%BC%3E: name the field image_file."),
+        ([(letter * 99, b"") for letter in "abcd"], f" A file was sent in the fields {'a' * 40}, {'b' * 40}, {'c' * 40}: name the field image_file."),
+        ([("Image_File", "/9j/")], " image_file was sent as text: send it as a file part of multipart/form-data, or its base64 as image_base64."),
+    ],
+)  # fmt: skip
+def test_a_missing_image_names_the_file_fields_that_were_found(
+    others: list[tuple[str, object]], found: str
+) -> None:
+    """A wrong field name is the usual reason; the caller's names are cut and escaped."""
+    with pytest.raises(MissingImage) as refusal:
+        only_source([], others, accepted=ACCEPTED)
+    assert str(refusal.value) == f"No image was sent. Send {ACCEPTED}.{found}"
 
 
 @pytest.mark.parametrize(
@@ -230,7 +321,23 @@ def test_base64_forms(form: str) -> None:
     wrapped = "\r\n".join(text[start : start + 76] for start in range(0, len(text), 76))
     urlsafe = base64.urlsafe_b64encode(data).decode().rstrip("=")
     for variant in (text, wrapped, urlsafe):
-        assert decode_base64("image_base64", form.format(variant)) == data
+        source = Source(name="image_base64", value=form.format(variant))
+        assert image_bytes(source) == data
+
+
+@pytest.mark.parametrize("prefix", ["", " \r\n", "data:image/png; charset=utf-8;base64,"])
+def test_a_plus_that_was_not_escaped_in_a_form(prefix: str) -> None:
+    """It arrives as a space, which in base64 from a form or a query can mean nothing else."""
+    data = b"BM\x00" + b"\xfb\xef\xbe" * 99  # no format's first bytes make a "+", the others do
+    text = base64.b64encode(data).decode()
+    assert text.count("+") > 300
+    body = Body(kind=BodyKind.FORM, fields=(("image_base64", prefix + text.replace("+", " ")),))
+    ((source,), _) = split_sources(body, [])
+    assert image_bytes(source) == data
+    ((source,), _) = split_sources(Body(), body.fields)
+    assert image_bytes(source) == data
+    ((source,), _) = split_sources(Body(kind=BodyKind.JSON, fields=body.fields), [])
+    assert image_bytes(source) != data  # in JSON white space is white space
 
 
 @pytest.mark.parametrize(
@@ -253,7 +360,7 @@ def test_base64_forms(form: str) -> None:
 def test_what_is_no_base64(value: object) -> None:
     """The field is named; its content is not repeated."""
     with pytest.raises(InvalidBase64) as refusal:
-        decode_base64("image_base64", value)
+        image_bytes(Source(name="image_base64", value=value))
     assert str(refusal.value) == (
         "image_base64 must be base64 (RFC 4648), with or without a data:…;base64, prefix."
     )
@@ -264,4 +371,4 @@ def test_a_large_json_body_is_parsed_within_bounds() -> None:
     data = bytes(3_000_000)
     body = json.dumps({"image_base64": base64.b64encode(data).decode()}).encode()
     ((name, value),) = parse_body("application/json", body).fields
-    assert decode_base64(name, value) == data
+    assert image_bytes(Source(name=name, value=value)) == data

@@ -26,7 +26,7 @@ def matte(edge: float = 1.0) -> NDArray[np.float32]:
 
 def composed(alpha: NDArray[np.float32], **options: object) -> Cutout:
     """Return the cutout of PIXELS with a matte, its colours as they are in the photo."""
-    settings = Options(**{"despill": False, **options})  # type: ignore[arg-type]
+    settings = Options(**{"clean_edges": False, **options})  # type: ignore[arg-type]
     return compose(Photo(pixels=PIXELS, alpha=None), Matte(alpha=alpha), settings)
 
 
@@ -161,14 +161,14 @@ def test_the_matte_alone_has_the_same_geometry_and_no_background() -> None:
     assert cutout.coverage == pytest.approx(cutout.pixels[..., 3].mean() / 255)
 
 
-def test_despill_changes_colours_at_the_edge_only() -> None:
+def test_clean_edges_change_colours_at_the_edge_only() -> None:
     """A red subject photographed on blue keeps no blue in its half pixels."""
     alpha = matte(edge=0.5)
     red, blue = np.array([200, 20, 20]), np.array([0, 0, 255])
     pixels = np.rint(red * alpha[..., None] + blue * (1 - alpha[..., None])).astype(np.uint8)
     photo = Photo(pixels=pixels, alpha=None)
     clean = compose(photo, Matte(alpha=alpha), Options())
-    spilled = compose(photo, Matte(alpha=alpha), Options(despill=False))
+    spilled = compose(photo, Matte(alpha=alpha), Options(clean_edges=False))
     solid = alpha == 1
     assert np.array_equal(clean.pixels[solid], spilled.pixels[solid])
     assert np.array_equal(clean.pixels[..., 3], spilled.pixels[..., 3])

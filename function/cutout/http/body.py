@@ -1,125 +1,92 @@
-"""Content type + bytes → the image's source and the other fields, as they came."""
+"""Content type + bytes → :class:`Body`: the fields of a request's body, as they came."""
 
 import base64
 import binascii
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
+from enum import Enum, auto
+from urllib.parse import parse_qsl, quote
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from cutout.errors import (
     InvalidBase64,
+    InvalidForm,
     InvalidJson,
     InvalidMultipart,
-    MissingImage,
-    MultipleSources,
     UnsupportedMediaType,
 )
 
 Field = tuple[str, object]
 """A name and its value: text, ``bytes`` of a file part, or a JSON value."""
 
+# All options and sources together are under 40 fields. Parts cost more memory each than the fields
+# of a form, which a page may send by the hundred.
 _MAX_PARTS = 64
-_MAX_FORM_FIELDS = 256
-_ALIASES = {"image_file_b64": "image_base64", "imageurl": "image_url"}
+_MAX_FORM_FIELDS = 1_000
+_MAX_TOLD_NAME = 40  # characters of a field's name in a message: it is the caller's data
+
+
+class BodyKind(Enum):
+    """How a body carries its fields."""
+
+    NONE = auto()
+    IMAGE = auto()
+    MULTIPART = auto()
+    JSON = auto()
+    FORM = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """A parsed body: the fields in order, repetitions included; ``raw`` if it *is* the image.
+    """A parsed body: the fields in order, repetitions included; ``raw`` if it *is* the image."""
 
-    ``is_json`` says that the legacy JSON field ``image`` counts.
-    """
-
+    kind: BodyKind = BodyKind.NONE
     raw: bytes | None = None
     fields: tuple[Field, ...] = ()
-    is_json: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where the image is: ``name`` is the field in its one spelling, ``value`` as it came."""
-
-    name: str
-    value: object
 
 
 def parse_body(content_type: str, body: bytes) -> Body:
     """Return the fields of a body.
 
     :raises UnsupportedMediaType: a content type that no parser takes.
-    :raises InvalidMultipart: the body is no well-formed multipart/form-data.
-    :raises InvalidJson: the body is no JSON object.
+    :raises InvalidMultipart: the body is not well-formed multipart/form-data.
+    :raises InvalidBase64: a part says that it is base64, and it is not.
+    :raises InvalidJson: the body is not a JSON object.
+    :raises InvalidForm: the body is not a form in UTF-8, or has too many fields.
     """
     media_type, parameters = parse_options_header(content_type)
     if media_type == "multipart/form-data":
-        return Body(fields=_multipart(body, parameters.get("boundary", "")))
-    if media_type == "application/json":
-        return Body(fields=_json(body), is_json=True)
+        fields = _multipart(body, parameters.get("boundary", ""))
+        return Body(kind=BodyKind.MULTIPART, fields=fields)
+    if media_type == "application/json" or (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    ):
+        return Body(kind=BodyKind.JSON, fields=_json(body))
     if media_type == "application/x-www-form-urlencoded":
-        return Body(fields=_form(body), is_json=True)
+        return Body(kind=BodyKind.FORM, fields=_form(body))
     if media_type.startswith("image/") or media_type == "application/octet-stream":
-        return Body(raw=body)
+        return Body(kind=BodyKind.IMAGE, raw=body)
     if not media_type and not body:
         return Body()
     raise UnsupportedMediaType
 
 
-def split_sources(body: Body, query: Iterable[Field]) -> tuple[list[Source], list[Field]]:
-    """Return the image sources of a request, and its other fields, the query string's included.
-
-    A source that is empty or ``null`` is absent.
-    """
-    sources = [] if body.raw is None else [Source(name="the body", value=body.raw)]
-    others: list[Field] = []
-    for name, value in (*body.fields, *query):
-        lower = name.lower() if name.isascii() else name
-        lower = _ALIASES.get(lower, lower)
-        named = lower in {"image_base64", "image_url", "image_key"}
-        legacy = lower == "image" and body.is_json
-        if not (named or legacy or (lower == "image_file" and isinstance(value, bytes))):
-            others.append((name, value))
-        elif value is not None and value != "":
-            sources.append(Source(name=lower, value=value))
-    return sources, others
-
-
-def only_source(sources: list[Source]) -> Source:
-    """Return the one source.
-
-    :raises MissingImage: there is none.
-    :raises MultipleSources: there are several.
-    """
-    if not sources:
-        raise MissingImage
-    if len(sources) > 1:
-        raise MultipleSources(given=" and ".join(source.name for source in sources[:4]))
-    return sources[0]
-
-
-def decode_base64(field: str, value: object) -> bytes:
-    """Return the bytes of a base64 field; a ``data:`` prefix and white space are tolerated.
-
-    The URL-safe alphabet and missing padding are accepted too.
-
-    :raises InvalidBase64: it is not text, or not base64.
-    """
-    if not isinstance(value, str):
-        raise InvalidBase64(field=field)
-    if value[:5].lower() == "data:":
-        prefix, comma, value = value.partition(",")
-        if not comma or not prefix.lower().endswith(";base64"):
-            raise InvalidBase64(field=field)
-    try:
-        text = value.encode("ascii").translate(_STANDARD_ALPHABET, b" \t\r\n\f\v").rstrip(b"=")
-        return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
-    except (UnicodeEncodeError, binascii.Error):
-        raise InvalidBase64(field=field) from None
-
-
 _STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
+
+
+def decode_base64(text: bytes, field: str) -> bytes:
+    """Return the bytes that ``text`` holds; ``field`` is where it was found, for the message.
+
+    White space, the URL-safe alphabet and missing padding are accepted.
+
+    :raises InvalidBase64: it is not base64.
+    """
+    text = text.translate(_STANDARD_ALPHABET, b" \t\r\n\f\v").rstrip(b"=")
+    try:
+        return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
+        raise InvalidBase64(field=field) from None
 
 
 def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:
@@ -138,15 +105,34 @@ def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:
         raise InvalidMultipart(reason="this body is not: check the boundary") from error
     fields: list[Field] = []
     for part, chunks in parts:
-        content = b"".join(chunks)
         name = part.name or ""
-        if part.filename == "" and not content:
-            continue  # a browser's file input that was left empty
-        if part.filename is not None or name.lower() == "image_file":
+        content = _content(part, b"".join(chunks))
+        is_file = part.filename is not None or name.lower() == "image_file"
+        if is_file and not part.filename and not content:
+            continue  # a file input that was left empty, as browsers and clients send it
+        if is_file:
             fields.append((name, content))
         else:
             fields.append((name, content.decode(errors="replace")))
     return tuple(fields)
+
+
+def _content(part: MultipartSegment, sent: bytes) -> bytes:
+    """Return what a part holds, decoded as its Content-Transfer-Encoding says.
+
+    Browsers send none (RFC 7578, 4.7), some HTTP libraries of mail do.
+
+    :raises InvalidBase64: it says base64 and is not.
+    :raises InvalidMultipart: it says something unknown (RFC 2045, 6.1 has five names).
+    """
+    encoding = (part.header("Content-Transfer-Encoding") or "binary").lower()
+    if encoding == "base64":
+        return decode_base64(sent, quote(part.name or "", safe="")[:_MAX_TOLD_NAME])
+    if encoding == "quoted-printable":
+        return binascii.a2b_qp(sent)
+    if encoding not in {"7bit", "8bit", "binary"}:
+        raise InvalidMultipart(reason="a part has an unknown Content-Transfer-Encoding")
+    return sent
 
 
 class _Pairs(tuple[Field, ...]):
@@ -166,11 +152,10 @@ def _json(body: bytes) -> tuple[Field, ...]:
 
 
 def _form(body: bytes) -> tuple[Field, ...]:
+    """Return the fields of a form in UTF-8, raw or percent-encoded."""
+    if body.count(b"&") >= _MAX_FORM_FIELDS:
+        raise InvalidForm(reason=f"it has more than {_MAX_FORM_FIELDS} fields")
     try:
-        return tuple(
-            parse_qsl(
-                body.decode("latin-1"), keep_blank_values=True, max_num_fields=_MAX_FORM_FIELDS
-            )
-        )
-    except ValueError:
-        raise InvalidMultipart(reason=f"it has more than {_MAX_FORM_FIELDS} fields") from None
+        return tuple(parse_qsl(body.decode(), keep_blank_values=True, errors="strict"))
+    except UnicodeDecodeError:
+        raise InvalidForm(reason="it is not in UTF-8") from None

@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -10,16 +11,26 @@ from urllib.parse import parse_qsl
 from cutout.errors import InvalidBase64, PayloadTooLarge
 from cutout.http.body import Field
 
-MAX_REQUEST_BYTES = 6 * 1024 * 1024 * 3 // 4
-"""What Lambda's 6 MiB of event can carry as base64."""
+# Lambda takes 6 MiB (6,291,456 bytes) of event. A REST API's event holds the body as base64, and
+# the headers and the query string twice. API Gateway takes 10,240 bytes of request line and
+# headers, and JSON may write a character as two: 40 KiB, and 8 KiB for the event's own fields.
+_EVENT_BYTES = 6 * 1024 * 1024
+_EVENT_RESERVE_BYTES = 48 * 1024
+
+MAX_REQUEST_BYTES = (_EVENT_BYTES - _EVENT_RESERVE_BYTES) * 3 // 4
+"""The largest body that reaches the function whatever headers come with it, in either format."""
+
+_PARAMETER = re.compile(r"\{(\w+)\+?\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One HTTP request.
 
-    Header names are lower case; ``query`` holds decoded names and values, repetitions included.
-    ``from_rest_api`` tells payload format 1.0.
+    ``path`` is the path that is routed: without the base path of a custom domain, without the name
+    of a stage, and without slashes at its end. Header names are lower case; ``query`` holds decoded
+    names and values, repetitions included. ``api_key_id`` is the id of the key that a REST API has
+    checked, empty where none was checked. ``left_ms`` tells the time that is left to answer.
     """
 
     request_id: str
@@ -27,43 +38,49 @@ class Request:
     path: str
     headers: Mapping[str, str]
     query: tuple[Field, ...]
-    encoded_body: str
+    api_key_id: str
+    encoded: str
     is_base64: bool
-    from_rest_api: bool
+    left_ms: Callable[[], int]
 
     @classmethod
-    def parse(cls, event: Mapping[str, Any], invocation_id: str) -> "Request":
+    def parse(
+        cls, event: Mapping[str, Any], *, invocation_id: str, left_ms: Callable[[], int]
+    ) -> "Request":
         """Return the request in an event; its id is API Gateway's, else the invocation's.
 
-        :raises KeyError: the event is no HTTP request's.
+        :raises KeyError: the event does not describe an HTTP request.
         """
         context = event["requestContext"]
-        from_rest_api = event.get("version") != "2.0"
-        http = event if from_rest_api else context["http"]
+        is_second_format = event.get("version") == "2.0"
+        identity = context.get("identity") or {}
         return cls(
             request_id=str(context.get("requestId") or invocation_id),
-            method=http["httpMethod" if from_rest_api else "method"],
-            path=event["path" if from_rest_api else "rawPath"],
-            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
-            query=_rest_query(event) if from_rest_api else _raw_query(event),
-            encoded_body=event.get("body") or "",
+            method=context["http"]["method"] if is_second_format else event["httpMethod"],
+            path=_path(event, context),
+            headers=_headers(event),
+            query=_raw_query(event) if is_second_format else _decoded_query(event),
+            api_key_id="" if is_second_format else str(identity.get("apiKeyId") or ""),
+            encoded=event.get("body") or "",
             is_base64=bool(event.get("isBase64Encoded")),
-            from_rest_api=from_rest_api,
+            left_ms=left_ms,
         )
 
-    def body(self) -> bytes:
-        """Return the body's bytes.
+    def content(self, *, instead: str) -> bytes:
+        """Return the bytes that were sent; ``instead`` tells what to do with more than is taken.
 
         :raises PayloadTooLarge: there are more than :data:`MAX_REQUEST_BYTES`.
         :raises InvalidBase64: the event says base64 and its body is not.
         """
-        size = len(self.encoded_body) * 3 // 4 if self.is_base64 else len(self.encoded_body)
+        size = len(self.encoded)
+        if self.is_base64:
+            size = size * 3 // 4 - self.encoded[-2:].count("=")
         if size > MAX_REQUEST_BYTES:
-            raise PayloadTooLarge(max_bytes=MAX_REQUEST_BYTES)
+            raise PayloadTooLarge(max_bytes=MAX_REQUEST_BYTES, instead=instead)
         if not self.is_base64:
-            return self.encoded_body.encode(errors="surrogatepass")
+            return self.encoded.encode(errors="surrogatepass")
         try:
-            return base64.b64decode(self.encoded_body, validate=True)
+            return base64.b64decode(self.encoded, validate=True)
         except (binascii.Error, ValueError):
             raise InvalidBase64(field="The body") from None
 
@@ -78,13 +95,41 @@ class Request:
         return "application/json" in accepted and not takes_images
 
 
+def _path(event: Mapping[str, Any], context: Mapping[str, Any]) -> str:
+    """Return the path that is routed.
+
+    The gateway's own route (``resource`` in format 1.0, ``routeKey`` in 2.0) is the surest source:
+    it has neither the base path of a custom domain nor the name of a stage. A catch-all route
+    (``$default``) says nothing; then the path itself counts, and a named stage begins it.
+    """
+    route = event.get("resource") or str(event.get("routeKey", "")).partition(" ")[2]
+    if route.startswith("/"):
+        values = event.get("pathParameters") or {}
+        path = _PARAMETER.sub(lambda match: str(values.get(match[1], match[0])), route)
+    else:
+        path = event["rawPath"] if "rawPath" in event else event["path"]
+        stage = f"/{context.get('stage', '$default')}"
+        if f"{path}/".startswith(f"{stage}/"):
+            path = path[len(stage) :]
+    return path.rstrip("/") or "/"
+
+
+def _headers(event: Mapping[str, Any]) -> dict[str, str]:
+    """Return the headers by their lower-case names, the last value of a repeated one."""
+    single = event.get("headers")
+    if single is None:
+        several = event.get("multiValueHeaders") or {}
+        single = {name: values[-1] for name, values in several.items() if values}
+    return {name.lower(): value for name, value in single.items()}
+
+
 def _is_zero(parameter: str) -> bool:
     """Tell whether a parameter is the weight 0, "not acceptable" (RFC 9110, 12.4.2)."""
     name, _, value = parameter.partition("=")
     return name.strip() == "q" and value.strip().rstrip("0").rstrip(".") in {"", "0"}
 
 
-def _rest_query(event: Mapping[str, Any]) -> tuple[Field, ...]:
+def _decoded_query(event: Mapping[str, Any]) -> tuple[Field, ...]:
     """Return the query of a 1.0 event, which API Gateway has decoded."""
     several = event.get("multiValueQueryStringParameters")
     if several is None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from cutout.color import Color
 from cutout.errors import InvalidOption, UnknownForeground
 from cutout.image.decode import Photo
+from cutout.image.despill import remove_green_spill
 from cutout.image.foreground import estimate_foreground, extend_foreground
 from cutout.image.matte import Matte
 from cutout.image.tiles import strips
@@ -71,7 +72,10 @@ def compose(photo: Photo, matte: Matte, options: Options) -> Cutout:
     pixels[..., 3] = _window(alpha, frame)
     coverage = float(pixels[..., 3].mean(dtype=np.float64)) / OPAQUE
     if options.channels is Channels.RGBA:
-        color = estimate_foreground(photo, matte) if options.despill else photo.pixels
+        color = estimate_foreground(photo, matte) if options.clean_edges else photo.pixels
+        if options.despill:
+            color = color if options.clean_edges else color.copy()
+            remove_green_spill(color, photo, matte)
         pixels[..., :3] = _window(color, frame)
         del color
         whole = pixels.view(np.uint32)[..., 0]  # a pixel as one number: four times faster to clear

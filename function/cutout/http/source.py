@@ -1,0 +1,102 @@
+"""A body's fields → the image's :class:`Source`, and the fields of everything else."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from cutout.errors import InvalidBase64, MissingImage, MultipleSources
+from cutout.http.body import Body, BodyKind, Field, decode_base64
+
+_ALIASES = {"image_file_b64": "image_base64", "imageurl": "image_url"}
+# Field names in a message are the caller's data, so that only a few are told, and in part.
+_MAX_TOLD_FIELDS, _MAX_TOLD_NAME = 3, 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where the image is: ``name`` is the field in its one spelling, ``value`` as it came.
+
+    ``is_urlencoded`` tells that it came in a form or a query string, where "+" means a space.
+    """
+
+    name: str
+    value: object
+    is_urlencoded: bool = False
+
+
+def split_sources(body: Body, query: Iterable[Field]) -> tuple[list[Source], list[Field]]:
+    """Return the image sources of a request, and its other fields, the query string's included.
+
+    A source that is empty or ``null`` is absent.
+    """
+    sources = [] if body.raw is None else [Source(name="the body", value=body.raw)]
+    others: list[Field] = []
+    is_form = body.kind is BodyKind.FORM
+    # BackgroundErase's first interface had the field "image", in JSON.
+    names = {"image_base64", "image_url", "image_key"}
+    if is_form or body.kind is BodyKind.JSON:
+        names.add("image")
+    placed = [(field, is_form) for field in body.fields] + [(field, True) for field in query]
+    for (name, value), is_urlencoded in placed:
+        lower = name.lower() if name.isascii() else name
+        lower = _ALIASES.get(lower, lower)
+        if lower not in names and not (lower == "image_file" and isinstance(value, bytes)):
+            others.append((name, value))
+        elif value is not None and value != "":
+            sources.append(Source(name=lower, value=value, is_urlencoded=is_urlencoded))
+    return sources, others
+
+
+def only_source(sources: list[Source], others: Iterable[Field], *, accepted: str) -> Source:
+    """Return the one source; ``others`` are the request's other fields.
+
+    ``accepted`` says which sources this deployment takes.
+
+    :raises MissingImage: there is none; it names the file fields among the others.
+    :raises MultipleSources: there are several.
+    """
+    if not sources:
+        raise MissingImage(accepted=accepted, found=_found(others))
+    if len(sources) > 1:
+        raise MultipleSources(
+            accepted=accepted, given=" and ".join(source.name for source in sources[:3])
+        )
+    return sources[0]
+
+
+def _found(others: Iterable[Field]) -> str:
+    """Return the end of a message: where a file was sent that no source has; empty if nowhere."""
+    files: list[str] = []
+    for name, value in others:
+        if name.lower() == "image_file":
+            return (
+                " image_file was sent as text: send it as a file part of multipart/form-data, or"
+                " its base64 as image_base64."
+            )
+        if isinstance(value, bytes):
+            files.append(quote(name, safe="", errors="replace")[:_MAX_TOLD_NAME])
+    if not files:
+        return ""
+    names = ", ".join(files[:_MAX_TOLD_FIELDS])
+    fields = "field" if len(files) == 1 else "fields"
+    return f" A file was sent in the {fields} {names}: name the field image_file."
+
+
+def image_bytes(source: Source) -> bytes:
+    """Return the bytes of a base64 field, with or without a ``data:`` prefix.
+
+    In a form or a query string a space
+    within the text can only be a "+" that was not escaped.
+
+    :raises InvalidBase64: it is not text, or not base64.
+    """
+    text = source.value
+    if not isinstance(text, str):
+        raise InvalidBase64(field=source.name)
+    if text[:5].lower() == "data:":
+        prefix, comma, text = text.partition(",")
+        if not comma or not prefix.lower().endswith(";base64"):
+            raise InvalidBase64(field=source.name)
+    if source.is_urlencoded:
+        text = text.lstrip().replace(" ", "+")
+    return decode_base64(text.encode(errors="replace"), source.name)

@@ -32,7 +32,7 @@ MAX_PICTURES_BYTES = 600_000
 FILES = (
     "result.png",
     "photo.jpg",
-    "cutout.image.png",
+    "cutout.png",
     "matte.png",
     "cutout-on-white.png",
     "cutout-on-white.jpg",
@@ -184,7 +184,7 @@ def _show_requests(caller: Caller, photo: bytes, out: Path) -> None:
     """Send the main photograph in every way, and keep the results."""
     encoded = base64.b64encode(photo).decode()
     results = {
-        "cutout.image.png": caller.form("format=png", photo, [("format", "png")]),
+        "cutout.png": caller.form("format=png", photo, [("format", "png")]),
         "matte.png": caller.form("channels=alpha", photo, [("channels", "alpha")]),
         "cutout-on-white.png": caller.json(
             "bg_color=#FFFFFF (JSON)", {"image_base64": encoded, "bg_color": "#FFFFFF"}

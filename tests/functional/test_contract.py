@@ -85,7 +85,7 @@ def test_a_cutout_and_what_its_headers_say(client: Client) -> None:
     )
     headers = reply.headers
     assert headers["content-type"] == "image/png"
-    assert headers["content-disposition"] == 'inline; filename="cutout.image.png"'
+    assert headers["content-disposition"] == 'inline; filename="cutout.png"'
     assert (headers["x-width"], headers["x-height"]) == ("512", "512")
     assert int(headers["x-foreground-top"]) == rows[0]
     assert int(headers["x-foreground-left"]) == columns[0]

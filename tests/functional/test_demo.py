@@ -40,7 +40,7 @@ def test_the_table_holds_successes_and_refusals(printed: str) -> None:
     ("name", "mode"),
     [
         ("photo.jpg", "RGB"),
-        ("cutout.image.png", "RGBA"),
+        ("cutout.png", "RGBA"),
         ("cutout-on-white.png", "RGB"),
         ("cutout-on-white.jpg", "RGB"),
         ("matte.png", "L"),

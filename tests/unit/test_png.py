@@ -117,7 +117,7 @@ def test_its_chunks_are_those_of_the_standard() -> None:
 @pytest.mark.parametrize("channels", MODES)
 def test_pngcheck_finds_nothing(channels: int, tmp_path: Path) -> None:
     """It checks what readers do not look at, such as the window size in the zlib header."""
-    file = tmp_path / "cutout.image.png"
+    file = tmp_path / "cutout.png"
     file.write_bytes(write_png(photo(700, 500, channels)))
     done = subprocess.run([str(PNGCHECK), "-v", file], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

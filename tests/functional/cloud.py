@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import io
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -104,9 +105,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What happens to a call instead: an answer of S3's, silence, or half a body.
+    """What happens to a call instead: an answer of S3's, silence, half a body, or another body.
 
-    ``after`` lets it take effect first.
+    ``after`` lets the call take effect first. ``edit`` changes the body of the answer.
     """
 
     status: int = 0
@@ -114,6 +115,7 @@ class Fault:
     after: bool = False
     hang_s: float = 0.0
     cut: bool = False
+    edit: Callable[[bytes], bytes] | None = None
 
 
 SLOW_DOWN = Fault(status=503, code="SlowDown")
@@ -122,7 +124,41 @@ DENIED = Fault(status=403, code="AccessDenied")
 HANG = Fault(hang_s=2.0)
 CUT = Fault(cut=True)
 
+TRUNCATED = Fault(
+    edit=lambda body: re.sub(rb"<Contents>.*</Contents>", b"", body, flags=re.DOTALL).replace(
+        b"<IsTruncated>false", b"<IsTruncated>true"
+    )
+)
+"""A list whose first page is full of other keys."""
+
 Judge = Callable[[Call], Fault | None]
+
+
+class Moment:
+    """A judge that lets something happen once, just before the call with this number (from 1).
+
+    What happens may call S3 through the same proxy; those calls are not counted.
+    """
+
+    def __init__(self, number: int, happens: Callable[[], object]) -> None:
+        self._left = number
+        self._happens = happens
+        self._happening = False
+
+    @property
+    def reached(self) -> bool:
+        """Whether it has happened."""
+        return self._left <= 0
+
+    def __call__(self, _: Call) -> None:
+        """Count a call."""
+        if self._happening:
+            return
+        self._left -= 1
+        if self._left == 0:
+            self._happening = True
+            self._happens()
+            self._happening = False
 
 
 class Proxy(ThreadingHTTPServer):
@@ -175,6 +211,8 @@ class _Passing(BaseHTTPRequestHandler):
         onward.request(self.command, self.path, body, headers)
         answer = onward.getresponse()
         data = answer.read()
+        if fault.edit:
+            data, own = fault.edit(data), own | {"content-length"}
         kept = [header for header in answer.getheaders() if header[0].lower() not in own]
         onward.close()
         if fault.status:
@@ -197,6 +235,22 @@ class _Passing(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 # its name
         """Say nothing."""
+
+
+def once(fault: Fault, holds: Callable[[Call], bool]) -> Callable[[Call], Fault | None]:
+    """Return a judge that fails the first call of a kind."""
+    left = [fault]
+    return lambda call: left.pop() if left and holds(call) else None
+
+
+def always(fault: Fault, holds: Callable[[Call], bool]) -> Callable[[Call], Fault | None]:
+    """Return a judge that fails all calls of a kind."""
+    return lambda call: fault if holds(call) else None
+
+
+def is_write(call: Call) -> bool:
+    """Tell whether a call writes a result."""
+    return call.method == "PUT" and call.bucket.endswith("-result")
 
 
 # --------------------------------------------------------------------------- the deployment
@@ -399,3 +453,22 @@ def png(shade: int = 200, side: int = 12) -> bytes:
     with io.BytesIO() as file:
         Image.new("RGB", (side, side), (shade, 90, 40)).save(file, "PNG")
         return file.getvalue()
+
+
+def failures(*numbers: int) -> Event:
+    """Return the answer that names the messages with these numbers."""
+    return {"batchItemFailures": [{"itemIdentifier": f"message-{n}"} for n in numbers]}
+
+
+def image(cloud: Cloud, key: str) -> Image.Image:
+    """Return a result, fully decoded."""
+    opened = Image.open(io.BytesIO(cloud.get(key)["Body"]))
+    opened.load()
+    return opened
+
+
+def shade(cloud: Cloud, key: str) -> int:
+    """Return by which source a result was made: the red of its middle."""
+    middle = image(cloud, key).convert("RGB").getpixel((6, 6))
+    assert isinstance(middle, tuple)
+    return int(middle[0])

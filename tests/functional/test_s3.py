@@ -30,10 +30,16 @@ from cloud import (
     Fault,
     Proxy,
     Uploaded,
+    always,
     batch,
+    failures,
     fake_remover,
+    image,
+    is_write,
     messages,
+    once,
     png,
+    shade,
     wait_until,
 )
 from PIL import Image
@@ -63,20 +69,6 @@ def target(key: str, extension: str = "png") -> str:
     return kept.decode(errors="ignore") + end
 
 
-def image(cloud: Cloud, key: str) -> Image.Image:
-    """Return a result, fully decoded."""
-    opened = Image.open(io.BytesIO(cloud.get(key)["Body"]))
-    opened.load()
-    return opened
-
-
-def shade(cloud: Cloud, key: str) -> int:
-    """Return by which source a result was made: the red of its middle."""
-    middle = image(cloud, key).convert("RGB").getpixel((6, 6))
-    assert isinstance(middle, tuple)
-    return int(middle[0])
-
-
 def error(cloud: Cloud, key: str) -> Any:
     """Return the error in an error file."""
     found = cloud.get(key)
@@ -92,25 +84,9 @@ def options(**fields: str) -> Options:
     return parse_options(fields.items())[0]
 
 
-def failures(*numbers: int) -> Event:
-    """Return the answer that names the messages with these numbers."""
-    return {"batchItemFailures": [{"itemIdentifier": f"message-{n}"} for n in numbers]}
-
-
 def writes(proxy: Proxy) -> list[tuple[str, str]]:
     """Return what was written or removed through the proxy."""
     return [(call.method, call.key) for call in proxy.calls if call.method in {"PUT", "DELETE"}]
-
-
-def once(fault: Fault, holds: Callable[[Call], bool]) -> Callable[[Call], Fault | None]:
-    """Return a judge that fails the first call of a kind."""
-    left = [fault]
-    return lambda call: left.pop() if left and holds(call) else None
-
-
-def always(fault: Fault, holds: Callable[[Call], bool]) -> Callable[[Call], Fault | None]:
-    """Return a judge that fails all calls of a kind."""
-    return lambda call: fault if holds(call) else None
 
 
 # --------------------------------------------------------------------------- events and keys
@@ -405,11 +381,6 @@ def test_another_sources_result_is_never_overwritten(cloud: Cloud) -> None:
 def is_source_read(call: Call) -> bool:
     """Tell whether a call reads the source."""
     return call.method == "GET" and call.bucket.endswith("-input")
-
-
-def is_write(call: Call) -> bool:
-    """Tell whether a call writes a result."""
-    return call.method == "PUT" and call.bucket.endswith("-result")
 
 
 def is_look(call: Call) -> bool:

@@ -21,6 +21,7 @@ from cutout.remover import Model, Remover
 from cutout.store import BRIEF, Store
 from cutout.transfer import Transfer
 from cutout.uploads import Uploads
+from cutout.worker import Worker
 
 LAYER_MODELS = Path("/opt/models")
 LOCAL_MODELS = Path(__file__).resolve().parent.parent / "models"
@@ -59,7 +60,12 @@ api = Api(
     metrics=metrics,
     transfer=Transfer(Store(BRIEF), settings) if settings.has_storage else None,
 )
-uploads = Uploads(remover=remover, store=Store(), settings=settings, logger=logger, metrics=metrics)
+uploads = Uploads(
+    worker=Worker(remover=remover, store=Store(), settings=settings),
+    settings=settings,
+    logger=logger,
+    metrics=metrics,
+)
 
 
 @logger.inject_lambda_context(clear_state=True)

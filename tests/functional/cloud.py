@@ -31,6 +31,7 @@ from cutout.decode import Limits
 from cutout.remover import Model, Remover
 from cutout.store import Store
 from cutout.uploads import Uploads
+from cutout.worker import Worker
 from make_events import Event
 
 REGION = "eu-west-1"
@@ -248,6 +249,11 @@ def always(fault: Fault, holds: Callable[[Call], bool]) -> Callable[[Call], Faul
     return lambda call: fault if holds(call) else None
 
 
+def is_source_read(call: Call) -> bool:
+    """Tell whether a call reads the source."""
+    return call.method == "GET" and call.bucket.endswith("-input")
+
+
 def is_write(call: Call) -> bool:
     """Tell whether a call writes a result."""
     return call.method == "PUT" and call.bucket.endswith("-result")
@@ -297,8 +303,7 @@ class Cloud:
         """Return a worker of the deployment; its log goes to ``log``."""
         metrics: Any = EphemeralMetrics(namespace="Test", service="test")
         return Uploads(
-            remover=self.remover,
-            store=self.store,
+            worker=Worker(remover=self.remover, store=self.store, settings=self.settings),
             settings=self.settings,
             logger=Logger(service=f"test-{id(self.log)}-{threading.get_ident()}", stream=self.log),
             metrics=metrics,

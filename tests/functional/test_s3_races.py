@@ -20,6 +20,8 @@ from cloud import (
     always,
     batch,
     failures,
+    fake_remover,
+    is_source_read,
     is_write,
     messages,
     once,
@@ -152,6 +154,53 @@ def test_a_broken_upload_is_mended_at_the_same_time(cloud: Cloud, proxy: Proxy) 
         assert b"invalid_image" in cloud.get(f"cutouts/{name}.error.json")["Body"]
 
     at_every_moment(proxy, work=work, happens=happens, check=check)
+
+
+@BOTH
+def test_the_earlier_photo_comes_back_while_its_result_is_removed(
+    cloud: Cloud, proxy: Proxy
+) -> None:
+    """A, then B in another format, then A again: the result of A has its old ETag, and stays."""
+
+    def prepare(name: str) -> None:
+        cloud.handle(cloud.put(f"uploads/{name}", png(50)).created())
+
+    def work(name: str) -> None:
+        second = cloud.put(f"uploads/{name}", png(150), format="webp")
+        assert cloud.handle(messages(second.created())) == failures()
+
+    def happens(name: str) -> None:
+        third = cloud.put(f"uploads/{name}", png(50))
+        assert peer(cloud).handle(messages(third.created())) == failures()
+
+    def check(name: str) -> None:
+        assert results(cloud, name) == ["png"]
+        assert shade(cloud, f"cutouts/{name}.png") == 50
+
+    at_every_moment(proxy, prepare=prepare, work=work, happens=happens, check=check)
+
+
+@BOTH
+def test_the_same_photo_comes_again_with_other_options_while_it_is_read(
+    cloud: Cloud, proxy: Proxy
+) -> None:
+    """The ETag is the same; the version or the metadata tells that it is another upload."""
+    runs: list[bool] = []
+    uploads = [cloud.put("uploads/cat", png(50))]
+
+    def upload_again(call: Call) -> None:
+        if is_source_read(call) and len(uploads) == 1:
+            uploads.append(cloud.put("uploads/cat", png(50), format="webp"))
+
+    proxy.judge = upload_again
+    cloud.remover = fake_remover(lambda: runs.append(True))
+    for number in (0, 1):
+        assert cloud.handle(messages(uploads[number].created())) == failures()
+    assert results(cloud, "cat") == ["webp"]
+    versioned = uploads[0].version_id is not None
+    outcomes = ["superseded", "cut_out"] if versioned else ["cut_out", "unchanged"]
+    assert cloud.outcomes() == outcomes
+    assert len(runs) == 1  # the photo is not cut out as png for nothing
 
 
 def test_the_same_photo_with_other_options_at_the_same_time(cloud: Cloud, proxy: Proxy) -> None:

@@ -43,9 +43,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api": {"errors", "options", "config", "encode", "remover", "body", "request", "reply"}
     | {"store", "transfer"},
     "trigger": {"errors", "config", "store"},
-    "target": {"options", "config"},
-    "worker": {"errors", "options", "config", "remover", "reply", "store", "target", "trigger"},
-    "uploads": {"errors", "config", "remover", "store", "trigger", "worker"},
+    "target": {"errors", "options", "config", "store"},
+    "product": {"errors", "options", "config", "remover", "store", "target", "trigger"},
+    "worker": {"errors", "options", "config", "remover", "store", "target", "trigger", "product"},
+    "telemetry": {"errors", "remover"},
+    "uploads": {"errors", "config", "store", "trigger", "product", "worker", "telemetry"},
 }
 
 # Library → its sole importers.
@@ -57,7 +59,7 @@ SOLE_IMPORTERS = {
     "multipart": {"body"},
     "boto3": {"store"},
     "botocore": {"store"},
-    "aws_lambda_powertools": {"api", "uploads", "app"},
+    "aws_lambda_powertools": {"api", "telemetry", "uploads", "app"},
     "os": {"app"},
     "socket": {"fetch"},
     "urllib.request": {"fetch"},

@@ -156,8 +156,8 @@ class Store:
     def read(self, ref: ObjectRef, found: Stored) -> bytes:
         """Return the bytes of an object, if it is still what :meth:`find` said.
 
-        An ETag alone does not tell: the same bytes can be uploaded again with other metadata. So
-        what S3 says beside the bytes is compared as well.
+        S3's own condition, If-Match, compares the ETag only, and the same bytes can be uploaded
+        again with other metadata. So all that S3 says beside the bytes is compared here.
 
         :raises ObjectGone: the object does not exist any more.
         :raises PreconditionFailed: it is another one by now.
@@ -176,7 +176,7 @@ class Store:
 
     def _open(self, ref: ObjectRef, found: Stored) -> Any:
         with _mapped("GetObject"):
-            answer = self._client.get_object(**_named(ref), IfMatch=_quoted(found.etag))
+            answer = self._client.get_object(**_named(ref))
         body = answer["Body"]
         if _stored(answer) != found:
             body.close()
@@ -186,23 +186,21 @@ class Store:
     def write(self, ref: ObjectRef, content: Content, *, replaces: str | None = None) -> None:
         """Write an object in place of the one with the ETag ``replaces``, or where there is none.
 
-        :raises PreconditionFailed: something else is there, and nothing was written.
+        :raises ObjectGone: the object that it should replace was deleted; nothing was written.
+        :raises PreconditionFailed: something else is there; nothing was written.
         :raises StorageFailed: S3 does not confirm the write, which may still have happened.
         """
         optional = {"ContentDisposition": content.disposition} if content.disposition else {}
         condition = {"IfNoneMatch": "*"} if replaces is None else {"IfMatch": _quoted(replaces)}
-        try:
-            with _mapped("PutObject"):
-                self._client.put_object(
-                    **_named(ref),
-                    **optional,
-                    **condition,
-                    Body=content.body,
-                    ContentType=content.media_type,
-                    Metadata=content.metadata,
-                )
-        except ObjectGone as error:  # the object that it should replace has been deleted
-            raise PreconditionFailed from error
+        with _mapped("PutObject"):
+            self._client.put_object(
+                **_named(ref),
+                **optional,
+                **condition,
+                Body=content.body,
+                ContentType=content.media_type,
+                Metadata=content.metadata,
+            )
 
     def remove(self, ref: ObjectRef, etag: str) -> None:
         """Remove the object that has this ETag; an object with another ETag is left alone.

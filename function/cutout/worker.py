@@ -25,11 +25,13 @@ sees both files. It begins again, finds out which is right, and removes the othe
 that of the source's current version. As long as that does not exist, nothing is removed: its event
 is still to come, and clears up.
 
-*A removal never takes the right file.* The worker looks at the source once more before it removes
-anything, and S3 removes a file only if it has the ETag that call 2 saw. One gap remains: if the
-earlier photo is uploaded again at just this moment, its new result has the ETag of the old one. So
-after a removal the worker makes the current version's result itself if it does not exist. (Only if
-the worker dies at just this moment, too, is the result missing until the photo is uploaded again.)
+*What a condition cannot tell.* S3 compares ETags, and a photo that is uploaded again has a result
+with the same ETag as before. Say A's result is there, and the worker for B is about to replace it
+or to remove it. If A is uploaded again at just this moment, the condition holds, although what the
+worker takes away is A's new result. So the worker looks at the source again before a removal, and
+begins again after it has replaced or removed anything: if the source has changed and the current
+version's result does not exist, it makes that itself. (Only if the worker dies at just this moment,
+too, the result is missing until the photo is uploaded again.)
 """
 
 from collections.abc import Callable
@@ -102,7 +104,7 @@ class _Case:
         self._left_ms = left_ms
         self._place = Place.of(job.source, worker.settings)
         self._product: Product | None = None
-        self._removed = False
+        self._took_away = False
 
     def go_through(self) -> Done | None:
         """Go through the sequence of calls once; return ``None`` to begin again.
@@ -138,9 +140,9 @@ class _Case:
         right = [key for key, stamp in self._own(there).items() if current.same_version(stamp)]
         if self._clear(source, there, right):
             return None
-        if right or not self._removed:
+        if right or not self._took_away:
             return Skip.SUPERSEDED
-        # It may have been there, with the ETag of the one that this worker has just removed.
+        # This worker may have taken it away: see "What a condition cannot tell".
         self._job = Job(source=self._job.source)
         return None
 
@@ -173,25 +175,26 @@ class _Case:
         if not right or not wrong:
             return False
         self._confirm(source)
-        self._removed = True
+        self._took_away = True
         for key in wrong:
             self._store.remove(self._at(key), there[key].etag)
         return True
 
     def _produce(self, source: Stored, order: Order, there: dict[str, Stored]) -> Product | None:
-        """Make and write the result; return ``None`` if there may be others beside it.
+        """Make and write the result; return ``None`` if another look is needed.
 
+        :raises ObjectGone: the source or the target was deleted since the look at it.
         :raises PreconditionFailed: the source or the target has changed since the look at it.
         :raises StorageFailed: another source's result is at one of the keys that it can have.
         """
         self._check_owner(order, there)
         product = self._made(source, order)
-        replaced = there.get(product.target)
-        self._store.write(
-            self._at(product.target),
-            product.content,
-            replaces=None if replaced is None else replaced.etag,
-        )
+        target = self._at(product.target)
+        if product.target in there:
+            self._took_away = True
+            self._store.write(target, product.content, replaces=there[product.target].etag)
+            return None
+        self._store.write(target, product.content)
         return product if self._listed() == [product.target] else None
 
     def _check_owner(self, order: Order, there: dict[str, Stored]) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -106,9 +107,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What happens to a call instead: an answer of S3's, silence, half a body, or another body.
+    """What happens to a call instead: an answer of S3's, a delay, half a body, or another body.
 
-    ``after`` lets the call take effect first. ``edit`` changes the body of the answer.
+    ``after`` lets the call take effect first. ``lost``: there is no answer, and the connection is
+    reset. ``edit`` changes the body of the answer.
     """
 
     status: int = 0
@@ -116,6 +118,7 @@ class Fault:
     after: bool = False
     hang_s: float = 0.0
     cut: bool = False
+    lost: bool = False
     edit: Callable[[bytes], bytes] | None = None
 
 
@@ -206,6 +209,9 @@ class _Passing(BaseHTTPRequestHandler):
             self._answer(fault.status, [], _ERROR % fault.code.encode())
             return
         time.sleep(fault.hang_s)
+        if fault.lost and not fault.after:
+            self._reset()
+            return
         onward = http.client.HTTPConnection(self.server.target, timeout=30)
         own = {"expect", "connection", "date", "server"}
         headers = {n: v for n, v in self.headers.items() if n.lower() not in own}
@@ -216,11 +222,20 @@ class _Passing(BaseHTTPRequestHandler):
             data, own = fault.edit(data), own | {"content-length"}
         kept = [header for header in answer.getheaders() if header[0].lower() not in own]
         onward.close()
-        if fault.status:
+        if fault.lost:
+            self._reset()
+        elif fault.status:
             self._answer(fault.status, [], _ERROR % fault.code.encode())
         else:
             self._answer(answer.status, kept, data[: len(data) // 2] if fault.cut else data)
             self.close_connection = fault.cut or self.close_connection
+
+    def _reset(self) -> None:
+        """Close the connection in a way that the other side takes for an error."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.rfile.close()
+        self.connection.close()
 
     def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.send_response(status)
@@ -247,6 +262,12 @@ def once(fault: Fault, holds: Callable[[Call], bool]) -> Callable[[Call], Fault 
 def always(fault: Fault, holds: Callable[[Call], bool]) -> Callable[[Call], Fault | None]:
     """Return a judge that fails all calls of a kind."""
     return lambda call: fault if holds(call) else None
+
+
+def kind_of(call: Call) -> str:
+    """Return what a call does with which bucket, such as ``HEAD source`` or ``LIST result``."""
+    method = "LIST" if "list-type" in call.query else call.method
+    return f"{method} {'source' if call.bucket.endswith('-input') else 'result'}"
 
 
 def is_source_read(call: Call) -> bool:

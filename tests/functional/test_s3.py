@@ -37,6 +37,7 @@ from cloud import (
     image,
     is_source_read,
     is_write,
+    kind_of,
     messages,
     once,
     png,
@@ -303,22 +304,12 @@ def test_the_same_event_again_is_no_work(cloud: Cloud, proxy: Proxy) -> None:
     assert cloud.get("cutouts/cat.jpg.png")["Body"] == first["Body"]
 
 
-def kinds(proxy: Proxy) -> list[str]:
-    """Return the kinds of the calls that went through the proxy, in order."""
-    names = {"HEAD": "HEAD", "PUT": "PUT", "DELETE": "DELETE"}
-    return [
-        names.get(call.method, "LIST" if "list-type" in call.query else "GET")
-        + (" source" if call.bucket.endswith("-input") else " result")
-        for call in proxy.calls
-    ]
-
-
 @BOTH
 def test_the_calls_that_an_upload_takes(cloud: Cloud, proxy: Proxy) -> None:
     """Five for a new one; what they cost and how long they take is the larger part of the work."""
     uploaded = cloud.put("uploads/cat.jpg", png())
     cloud.handle(uploaded.created())
-    assert kinds(proxy) == [
+    assert [kind_of(call) for call in proxy.calls] == [
         "HEAD source",
         "LIST result",
         "GET source",
@@ -327,10 +318,10 @@ def test_the_calls_that_an_upload_takes(cloud: Cloud, proxy: Proxy) -> None:
     ]
     proxy.calls.clear()
     cloud.handle(uploaded.created())
-    assert kinds(proxy) == ["HEAD source", "LIST result", "HEAD result"]
+    assert [kind_of(call) for call in proxy.calls] == ["HEAD source", "LIST result", "HEAD result"]
     proxy.calls.clear()
     cloud.handle(cloud.put("uploads/bad.jpg", png(), format="nonsense").created())
-    assert kinds(proxy) == [
+    assert [kind_of(call) for call in proxy.calls] == [
         "HEAD source",
         "LIST result",
         "HEAD source",
@@ -650,6 +641,79 @@ def test_a_fault_of_the_code_is_reported_and_leaks_nothing(cloud: Cloud) -> None
     assert cloud.keys() == ["cutouts/a.jpg.png"]
 
 
+def metrics(printed: str) -> list[dict[str, Any]]:
+    """Return the metrics among what was printed, in CloudWatch's embedded format."""
+    return [json.loads(line) for line in printed.splitlines() if line.startswith('{"_aws"')]
+
+
+@pytest.mark.parametrize("kind", ["StorageFailed", "UnknownEvent", "RuntimeError"])
+def test_faults_of_ours_are_told_apart(
+    cloud: Cloud, proxy: Proxy, kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The caller's word is the same for S3's failures, unreadable events and bugs; ours is not."""
+
+    def break_down() -> None:
+        message = "wires crossed"
+        raise RuntimeError(message)
+
+    body: object = cloud.put("uploads/cat.jpg", png()).created()
+    if kind == "UnknownEvent":
+        body = {"hello": "world"}
+    elif kind == "StorageFailed":
+        proxy.judge = always(DENIED, is_source_read)
+    else:
+        cloud.remover = fake_remover(break_down)
+    capfd.readouterr()
+    assert cloud.handle(messages(body)) == failures(0)
+    (line,) = cloud.lines()
+    assert (line["level"], line["code"], line["kind"]) == ("ERROR", "internal_error", kind)
+    counted = metrics(capfd.readouterr().out)
+    (errors,) = (metric for metric in counted if "Errors" in metric)
+    (faults,) = (metric for metric in counted if "Faults" in metric)
+    assert (errors["service"], errors["code"]) == ("test", "internal_error")
+    assert (faults["service"], faults["kind"]) == ("test", kind)
+    assert errors["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service", "code"]]
+    assert faults["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service", "kind"]]
+
+
+def test_a_refusal_is_no_fault_of_ours(cloud: Cloud, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is counted by its code, and its line says which kind of error it was."""
+    cloud.handle(cloud.put("uploads/cat.jpg", b"no image").created())
+    (line,) = cloud.lines()
+    assert (line["level"], line["message"]) == ("INFO", "refused")
+    assert (line["code"], line["kind"]) == ("invalid_image", "InvalidImage")
+    assert line["target"] == "cutouts/cat.jpg.error.json"
+    (counted,) = metrics(capfd.readouterr().out)
+    assert (counted["code"], counted["Errors"]) == ("invalid_image", [1])
+
+
+@pytest.mark.parametrize("cloud", [{"hash_logged_keys": True}], indirect=True)
+def test_keys_are_hashed_in_the_log_where_the_deployment_asks_for_it(
+    cloud: Cloud, proxy: Proxy
+) -> None:
+    """A key can name a person. The same key has the same hash, so its lines can still be found."""
+    bodies = [png(), b"no image", png()]
+    uploads = [cloud.put(f"uploads/jane-doe/{n}.jpg", body) for n, body in enumerate(bodies)]
+    proxy.judge = always(DENIED, lambda call: is_source_read(call) and "2.jpg" in call.key)
+    events = [uploaded.created() for uploaded in uploads]
+    removed = uploads[0].created("Object Deleted")
+    assert cloud.handle(messages(*events, removed, events[0])) == failures(2)
+    assert "jane" not in cloud.log.getvalue()
+    assert "0.jpg" not in cloud.log.getvalue()
+    lines = cloud.lines()
+    digest = hashlib.sha256(uploads[0].key.encode()).hexdigest()[:16]
+    assert [line["message"] for line in lines] == [
+        "cut_out",
+        "refused",
+        "failed",
+        "not_created",
+        "unchanged",
+    ]
+    assert [line["key"] == f"sha256:{digest}" for line in lines] == [True, False, False, True, True]
+    made = hashlib.sha256(b"cutouts/jane-doe/0.jpg.png").hexdigest()[:16]
+    assert lines[0]["target"] == lines[-1]["target"] == f"sha256:{made}"
+
+
 def test_the_log_has_one_line_for_each_object(cloud: Cloud) -> None:
     """With what became of it, and not one value of its metadata."""
     uploaded = cloud.put("uploads/a cat.jpg", png(), **{"bg-color": "tomato", "secret": "hunter2"})
@@ -730,12 +794,19 @@ def test_a_catalogue_is_worked_on_where_it_is(cloud: Cloud) -> None:
 
 
 def test_a_task_that_cannot_be_read(cloud: Cloud) -> None:
-    """Is that task's failure, which no retry mends."""
+    """Is that task's failure, which no retry mends; the others of its job go on."""
+    good = cloud.put("uploads/cat.jpg", png()).task(schema="2.0")
     event = batch(
-        {"taskId": "t1", "s3BucketArn": "arn:aws:s3:::x"}, {"taskId": "t2", "s3Key": "%FF"}
+        {"taskId": "t1", "s3BucketArn": "arn:aws:s3:::x"},
+        {"taskId": "t2", "s3Key": "%FF"},
+        {"taskId": "t3", "s3Key": "uploads/cat.jpg", "s3Bucket": 5},
+        {"taskId": "t4", "s3Key": "uploads/cat.jpg", "s3Bucket": {"name": "x"}},
+        good,
+        schema="2.0",
     )
     answer = cloud.handle(event)
-    assert [r["resultCode"] for r in answer["results"]] == ["PermanentFailure"] * 2
+    codes = [result["resultCode"] for result in answer["results"]]
+    assert codes == ["PermanentFailure"] * 4 + ["Succeeded"]
 
 
 # --------------------------------------------------------------------------- all at once

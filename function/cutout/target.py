@@ -131,6 +131,30 @@ class Stamp:
         return replace(self, options="") == replace(other, options="")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """The files at the keys that a source's result can have; somebody else's may be among them."""
+
+    place: Place
+    files: Mapping[str, Stored]
+
+    @property
+    def own(self) -> dict[str, Stamp]:
+        """The stamps of those files that are results of the source."""
+        return {key: stamp for key, stamp in self._stamps() if stamp.source == self.place.source}
+
+    def another_source_has(self, keys: Iterable[str]) -> bool:
+        """Tell whether one of these keys has the result of another source."""
+        others = {key for key, stamp in self._stamps() if stamp.source != self.place.source}
+        return not others.isdisjoint(keys)
+
+    def _stamps(self) -> Iterator[tuple[str, Stamp]]:
+        for key, stored in self.files.items():
+            stamp = Stamp.read(stored.metadata)
+            if stamp is not None:
+                yield key, stamp
+
+
 def fingerprint(fields: Iterable[tuple[str, str]]) -> str:
     """Return options as ASCII text, sorted by name; long ones as a digest."""
     return _short(urlencode(sorted(fields), errors="backslashreplace"))

@@ -44,7 +44,7 @@ from cutout.options import Options
 from cutout.product import Order, Product, cutout_file, error_file
 from cutout.remover import Remover
 from cutout.store import ObjectGone, ObjectRef, PreconditionFailed, Store, Stored
-from cutout.target import Place, Stamp
+from cutout.target import Place, Results, Stamp
 from cutout.trigger import Job, Skip
 
 _ROUNDS = 6
@@ -122,22 +122,22 @@ class _Case:
             return self._leave_to_newer_event(source, there)
         return self._settle(source, there)
 
-    def _settle(self, source: Stored, there: dict[str, Stored]) -> Done | None:
+    def _settle(self, source: Stored, there: Results) -> Done | None:
         """Bring the results in line with the source."""
         order = Order.of(self._job, source, self._place, self._settings)
-        right = [key for key, stamp in self._own(there).items() if stamp == order.stamp][:1]
+        right = [key for key, stamp in there.own.items() if stamp == order.stamp][:1]
         if self._clear(source, there, right):
             return None
         if not right:
             return self._produce(source, order, there)
         if self._product is not None and self._product.stamp == order.stamp:
             return self._product
-        return Kept(target=right[0], code=there[right[0]].metadata.get("error", ""))
+        return Kept(target=right[0], code=there.files[right[0]].metadata.get("error", ""))
 
-    def _leave_to_newer_event(self, source: Stored, there: dict[str, Stored]) -> Done | None:
+    def _leave_to_newer_event(self, source: Stored, there: Results) -> Done | None:
         """Remove older results once the current version's is there; it is made by another event."""
         current = Stamp.of(self._place, source)
-        right = [key for key, stamp in self._own(there).items() if current.same_version(stamp)]
+        right = [key for key, stamp in there.own.items() if current.same_version(stamp)]
         if self._clear(source, there, right):
             return None
         if right or not self._took_away:
@@ -146,10 +146,11 @@ class _Case:
         self._job = Job(source=self._job.source)
         return None
 
-    def _results(self) -> dict[str, Stored]:
-        """Return what is at the keys that a result of the source can have."""
+    def _results(self) -> Results:
+        """Look at all keys that a result of the source can have."""
         found = {key: self._store.find(self._at(key)) for key in self._listed()}
-        return {key: stored for key, stored in found.items() if stored is not None}
+        files = {key: stored for key, stored in found.items() if stored is not None}
+        return Results(place=self._place, files=files)
 
     def _listed(self) -> list[str]:
         """Return those of the keys that exist; all of them if the list is too long to tell."""
@@ -157,55 +158,37 @@ class _Case:
         listed = self._store.keys_under(place.bucket, place.common())
         return [key for key in place.all_keys() if listed is None or key in listed]
 
-    def _own(self, there: dict[str, Stored]) -> dict[str, Stamp]:
-        """Return the stamps of the files that are results of the source."""
-        stamps = {key: Stamp.read(stored.metadata) for key, stored in there.items()}
-        return {
-            key: stamp
-            for key, stamp in stamps.items()
-            if stamp is not None and stamp.source == self._place.source
-        }
-
-    def _clear(self, source: Stored, there: dict[str, Stored], right: list[str]) -> bool:
+    def _clear(self, source: Stored, there: Results, right: list[str]) -> bool:
         """Remove the source's other results if a right one exists; tell whether there were any.
 
         :raises PreconditionFailed: the source has changed since the look at the results.
         """
-        wrong = self._own(there).keys() - set(right)
+        wrong = there.own.keys() - set(right)
         if not right or not wrong:
             return False
         self._confirm(source)
         self._took_away = True
         for key in wrong:
-            self._store.remove(self._at(key), there[key].etag)
+            self._store.remove(self._at(key), there.files[key].etag)
         return True
 
-    def _produce(self, source: Stored, order: Order, there: dict[str, Stored]) -> Product | None:
+    def _produce(self, source: Stored, order: Order, there: Results) -> Product | None:
         """Make and write the result; return ``None`` if another look is needed.
 
         :raises ObjectGone: the source or the target was deleted since the look at it.
         :raises PreconditionFailed: the source or the target has changed since the look at it.
         :raises StorageFailed: another source's result is at one of the keys that it can have.
         """
-        self._check_owner(order, there)
+        if there.another_source_has(self._place.expected(order.options)):
+            raise StorageFailed(call="write", reason="another source has this target")
         product = self._made(source, order)
         target = self._at(product.target)
-        if product.target in there:
+        if product.target in there.files:
             self._took_away = True
-            self._store.write(target, product.content, replaces=there[product.target].etag)
+            self._store.write(target, product.content, replaces=there.files[product.target].etag)
             return None
         self._store.write(target, product.content)
         return product if self._listed() == [product.target] else None
-
-    def _check_owner(self, order: Order, there: dict[str, Stored]) -> None:
-        """Check that no other source has a result where this one's can come to be.
-
-        :raises StorageFailed: one has.
-        """
-        for key in self._place.expected(order.options):
-            stamp = Stamp.read(there[key].metadata) if key in there else None
-            if stamp is not None and stamp.source != self._place.source:
-                raise StorageFailed(call="write", reason="another source has this target")
 
     def _made(self, source: Stored, order: Order) -> Product:
         """Return the product, after another look at the source: the read, if there is one.

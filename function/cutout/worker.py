@@ -147,16 +147,25 @@ class _Case:
         return None
 
     def _results(self) -> Results:
-        """Look at all keys that a result of the source can have."""
-        found = {key: self._store.find(self._at(key)) for key in self._listed()}
-        files = {key: stored for key, stored in found.items() if stored is not None}
+        """Look at all keys that a result of the source can have.
+
+        :raises ObjectGone: a file was deleted between the list and the look at it.
+        """
+        listed = self._listed()
+        files: dict[str, Stored] = {}
+        for key in self._place.all_keys() if listed is None else listed:
+            stored = self._store.find(self._at(key))
+            if stored is not None:
+                files[key] = stored
+            elif listed is not None:
+                raise ObjectGone
         return Results(place=self._place, files=files)
 
-    def _listed(self) -> list[str]:
-        """Return those of the keys that exist; all of them if the list is too long to tell."""
+    def _listed(self) -> list[str] | None:
+        """Return those of the keys that exist, or ``None`` if the list is too long to tell."""
         place = self._place
         listed = self._store.keys_under(place.bucket, place.common())
-        return [key for key in place.all_keys() if listed is None or key in listed]
+        return None if listed is None else [key for key in place.all_keys() if key in listed]
 
     def _clear(self, source: Stored, there: Results, right: list[str]) -> bool:
         """Remove the source's other results if a right one exists; tell whether there were any.

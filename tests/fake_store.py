@@ -50,7 +50,10 @@ class FakeStore(Store):
         return stored
 
     def find(self, ref: ObjectRef) -> Stored | None:
-        self.before("find", ref.bucket)
+        try:
+            self.before("find", ref.bucket)
+        except ObjectGone:
+            return None
         kept = self.buckets[ref.bucket].objects.get(ref.key)
         self.after("find", ref.bucket)
         return None if kept is None else kept.stored

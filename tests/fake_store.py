@@ -12,7 +12,7 @@ Hook = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class Held:
     """One object."""
 
     body: bytes
@@ -24,7 +24,7 @@ class Bucket:
     """One bucket; in one with versions every upload has a name of its own."""
 
     versioned: bool = False
-    objects: dict[str, Kept] = field(default_factory=dict)
+    objects: dict[str, Held] = field(default_factory=dict)
 
 
 class FakeStore(Store):
@@ -46,7 +46,7 @@ class FakeStore(Store):
             version_id=f"v{next(self._versions)}" if bucket.versioned else None,
             metadata=metadata,
         )
-        bucket.objects[ref.key] = Kept(body=body, stored=stored)
+        bucket.objects[ref.key] = Held(body=body, stored=stored)
         return stored
 
     def find(self, ref: ObjectRef) -> Stored | None:

@@ -32,6 +32,7 @@ class World:
     """One source, its events and its results."""
 
     versioned: bool = True
+    invocations: int = 0
     store: FakeStore = field(init=False)
     worker: Worker = field(init=False)
 
@@ -49,8 +50,10 @@ class World:
         self.store.buckets["in"].objects.pop(SOURCE.key, None)
 
     def work(self, job: Job) -> Done:
-        """Work on an event; the hooks are not called again by what happens within them."""
-        return self.worker.work(job, request_id="id", left_ms=lambda: 60_000)
+        """Work on an event, in an invocation of its own, so that no two error files are alike."""
+        self.invocations += 1
+        request_id = str(self.invocations)
+        return self.worker.work(job, request_id=request_id, left_ms=lambda: 60_000)
 
     @property
     def results(self) -> list[str]:
@@ -120,25 +123,28 @@ def test_two_more_uploads_at_any_two_moments(
 
 
 @pytest.mark.parametrize("before", [False, True], ids=["first", "again"])
-def test_an_older_result_never_replaces_a_newer_one(*, before: bool) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "key"), [("png", "cutouts/cat.png"), ("nonsense", "cutouts/cat.error.json")]
+)
+def test_an_older_result_never_replaces_a_newer_one(wanted: str, key: str, *, before: bool) -> None:
     """Not even for a moment: with a batch job at one moment and a newer upload at another."""
     for first, second in itertools.combinations(range(1, 16), 2):
         world = World()
         if before:
-            world.work(world.upload(20, "png"))
-        job = world.upload(50, "png")
+            world.work(world.upload(20, wanted))
+        job = world.upload(50, wanted)
         written: list[str] = []
 
         def note(method: str, _bucket: str, world: World = world, log: list[str] = written) -> None:
             if method == "write":
-                result = world.store.buckets["out"].objects["cutouts/cat.png"]
+                result = world.store.buckets["out"].objects[key]
                 log.append(result.stored.metadata["source-version"])
 
         def work_with_options(world: World = world) -> None:
             world.work(Job(source=SOURCE, arguments=(("quality", "50"),)))
 
         def upload(world: World = world) -> None:
-            world.work(world.upload(150, "png"))
+            world.work(world.upload(150, wanted))
 
         moments = Moments({first: work_with_options, second: upload})
         world.store.before, world.store.after = moments, note

@@ -18,6 +18,7 @@ from cutout.image.decode import Limits
 from cutout.image.model import Model, read_model
 from cutout.remover import Remover
 from cutout.s3.handler import Uploads
+from cutout.s3.worker import Worker
 from cutout.settings import Settings, read_settings
 from cutout.store import BRIEF, Store
 
@@ -57,7 +58,12 @@ api = Api(
     metrics=metrics,
     transfer=Transfer(Store(BRIEF), settings) if settings.has_storage else None,
 )
-uploads = Uploads(remover=remover, store=Store(), settings=settings, logger=logger, metrics=metrics)
+uploads = Uploads(
+    worker=Worker(remover=remover, store=Store(), settings=settings),
+    settings=settings,
+    logger=logger,
+    metrics=metrics,
+)
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -66,6 +66,11 @@ class CutoutError(Exception):
         self.detail = self.accepted.format(**facts)
         super().__init__(self.text.format(**facts))
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether the fault is on our side, so that trying again may help; else the caller's."""
+        return self.status >= 500  # noqa: PLR2004 - HTTP's first status for a fault of the server
+
 
 def envelope(error: CutoutError, request_id: str) -> dict[str, dict[str, object]]:
     """Return the JSON document that both doors answer an error with: exactly four fields."""

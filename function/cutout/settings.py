@@ -62,6 +62,7 @@ class Settings:
     max_object_bytes: int = 64_000_000
     result_url_seconds: int = 3_600
     default_options: tuple[tuple[str, str], ...] = ()
+    hash_logged_keys: bool = False
     service: str = "cutout"
     metrics_namespace: str = "Cutout"
 
@@ -69,6 +70,10 @@ class Settings:
     def has_storage(self) -> bool:
         """Whether the deployment has its two buckets."""
         return bool(self.input_bucket and self.result_bucket)
+
+    def is_upload(self, bucket: str, key: str) -> bool:
+        """Whether an object is an upload, which the S3 worker cuts out."""
+        return bucket == self.input_bucket and key.startswith(self.upload_prefix)
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -118,6 +123,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         max_object_bytes=int(given.get("MAX_OBJECT_BYTES", default.max_object_bytes)),
         result_url_seconds=int(given.get("RESULT_URL_SECONDS", default.result_url_seconds)),
         default_options=tuple(parse_qsl(given.get("DEFAULT_OPTIONS", ""), keep_blank_values=True)),
+        hash_logged_keys=given.get("HASH_LOGGED_KEYS", "false").lower() == "true",
         service=given.get("POWERTOOLS_SERVICE_NAME", default.service),
         metrics_namespace=given.get("POWERTOOLS_METRICS_NAMESPACE", default.metrics_namespace),
     )

@@ -34,8 +34,9 @@ IMPORTS: dict[str, set[str]] = {
     "store": {"errors"},
     "image": {"errors", "color", "options"},
     "remover": {"errors", "options", "image"},
-    "http": {"errors", "options", "settings", "store", "remover"},
-    "s3": {"errors", "options", "settings", "store", "remover"},
+    "telemetry": {"errors", "remover"},
+    "http": {"errors", "options", "settings", "store", "remover", "telemetry"},
+    "s3": {"errors", "options", "settings", "store", "remover", "telemetry"},
 }
 
 # Library → its sole importers.
@@ -48,7 +49,7 @@ SOLE_IMPORTERS = {
     "multipart": {"http.body"},
     "boto3": {"store"},
     "botocore": {"store"},
-    "aws_lambda_powertools": {"http.api", "s3.handler", "app"},
+    "aws_lambda_powertools": {"http.api", "s3.handler", "telemetry", "app"},
     "os": {"app"},
 }
 

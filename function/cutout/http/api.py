@@ -10,15 +10,15 @@ import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics, single_metric
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cutout.errors import (
     FORMATS_IN,
-    CutoutError,
     InvalidApiKey,
     MethodNotAllowed,
     ModelUnavailable,
@@ -32,14 +32,12 @@ from cutout.http.removal import Removal
 from cutout.http.reply import EXPOSED_HEADERS, Reply, error_reply, json_reply, upload_reply
 from cutout.http.request import MAX_REQUEST_BYTES, Request
 from cutout.options import Format
-from cutout.remover import Remover, Result
+from cutout.remover import Remover
 from cutout.settings import KeyCheck, Settings
+from cutout.telemetry import record_error, record_removal
 
 VERSION = "0.1.0"
 """The version of the service, which ``GET /v2/health`` tells."""
-
-SERVER_FAULT = 500
-"""From this status on the fault is ours and a retry may help."""
 
 DEEP_HEALTH_SECONDS = 10
 """How long the outcome of a deep health check is answered from memory: the route needs no key, so
@@ -81,7 +79,10 @@ class Api:
         self._clock = clock
         self._deep_health: tuple[float, str | None] | None = None  # when, and the fault found
         removal = Removal(
-            remover=remover, settings=settings, transfer=transfer, measure=self._measure
+            remover=remover,
+            settings=settings,
+            transfer=transfer,
+            record=partial(record_removal, metrics=metrics),
         )
         self.endpoints = (
             Endpoint(method="POST", path="/v2", keyed=True, reply_to=removal.reply_to),
@@ -143,22 +144,8 @@ class Api:
 
     def _refused(self, error: Exception, request: Request) -> Reply:
         """Log and count a failure, and return the reply that tells the caller."""
-        cause = error if isinstance(error, CutoutError) else CutoutError()
-        # The caller's word for many faults is internal_error; the class tells us which one it was.
-        kind = type(error).__name__
-        if cause.status < SERVER_FAULT:
-            self._logger.info("refused", code=cause.code, kind=kind, facts=cause.facts)
-        else:
-            self._logger.error(
-                "failed", code=cause.code, kind=kind, facts=cause.facts, exc_info=error
-            )
-        with single_metric(
-            name="Errors", unit=MetricUnit.Count, value=1, namespace=self._metrics.namespace
-        ) as metric:
-            metric.add_dimension(name="service", value=str(self._metrics.service))
-            metric.add_dimension(name="code", value=cause.code)
-            metric.add_metadata(key="kind", value=kind)
-        return error_reply(cause, request.request_id)
+        told = record_error(error, self._logger, self._metrics)
+        return error_reply(told, request.request_id)
 
     def _make_upload(self, request: Request) -> Reply:
         if self._transfer is None:
@@ -215,13 +202,6 @@ class Api:
         _, fault = self._deep_health
         if fault is not None:
             raise ModelUnavailable(reason=fault)
-
-    def _measure(self, result: Result) -> None:
-        for stage, elapsed_ms in result.report.stage_ms.items():
-            self._metrics.add_metric(
-                name=f"{stage.capitalize()}Time", unit=MetricUnit.Milliseconds, value=elapsed_ms
-            )
-        self._metrics.add_metric(name="Pixels", unit=MetricUnit.Count, value=result.report.photo_px)
 
 
 def _check_key(request: Request, settings: Settings) -> None:

@@ -10,13 +10,20 @@ from datetime import UTC, datetime, timedelta
 from cutout.errors import DuplicateOption, InvalidImageKey, InvalidOption, ObjectTooLarge
 from cutout.http.body import Field
 from cutout.settings import INCOMING_PREFIX, RESULTS_PREFIX, Settings
-from cutout.store import Content, Form, ObjectGone, ObjectRef, PreconditionFailed, Store
+from cutout.store import (
+    MAX_KEY_BYTES,
+    Content,
+    Form,
+    ObjectGone,
+    ObjectRef,
+    PreconditionFailed,
+    Store,
+)
 
 _UPLOAD_SECONDS = 3_600
 _MEDIA_TYPE = re.compile(
     r"image/[A-Za-z0-9!#$&^_.+-]{1,100}|application/octet-stream", re.IGNORECASE
 )
-_MAX_KEY_BYTES = 1_024  # S3's limit, of UTF-8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +80,7 @@ class Transfer:
         # Without this the caller could read whatever the function can: a confused deputy.
         if not isinstance(key, str) or not key.startswith(INCOMING_PREFIX):
             raise unknown
-        if len(key.encode(errors="replace")) > _MAX_KEY_BYTES or not key.isprintable():
+        if len(key.encode(errors="replace")) > MAX_KEY_BYTES or not key.isprintable():
             raise unknown
         ref = ObjectRef(bucket=self._settings.input_bucket, key=key)
         found = self._store.find(ref)
@@ -82,7 +89,7 @@ class Transfer:
         if found.size > self._settings.max_object_bytes:
             raise ObjectTooLarge(max_bytes=self._settings.max_object_bytes)
         try:
-            return self._store.read(ref, found.etag)
+            return self._store.read(ref, found)
         except (ObjectGone, PreconditionFailed):
             raise unknown from None
 

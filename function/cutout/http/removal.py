@@ -22,7 +22,7 @@ from cutout.http.reply import (
 from cutout.http.request import Request
 from cutout.http.source import Source, image_bytes, only_source, split_sources
 from cutout.options import Channels, Delivery, parse_options
-from cutout.remover import Remover, Result
+from cutout.remover import Remover, Report
 from cutout.settings import Settings
 from cutout.store import Content
 
@@ -41,13 +41,13 @@ class Removal:
         remover: Remover,
         settings: Settings,
         transfer: Transfer | None,
-        measure: Callable[[Result], None],
+        record: Callable[[Report], None],
     ) -> None:
-        """Keep the parts; ``measure`` is told of every result."""
+        """Keep the parts; ``record`` is told the report of each removal."""
         self._remover = remover
         self._settings = settings
         self._transfer = transfer
-        self._measure = measure
+        self._record = record
 
     def reply_to(self, request: Request) -> Reply:
         """Return the cutout of the request's image, or the link to it.
@@ -68,7 +68,7 @@ class Removal:
         image = self._image_of(source)
         budget_ms = request.left_ms() - DEADLINE_RESERVE_MS
         result = self._remover.remove(image, options, budget_ms=budget_ms)
-        self._measure(result)
+        self._record(result.report)
         wants_json = wants_mask or request.wants_json()
         if options.response is not Delivery.URL:
             try:

@@ -267,15 +267,15 @@ class ImageTooLarge(CutoutError):
 
 
 class ResultTooLarge(CutoutError):
-    """The reply would pass the platform's limit: facts ``size``, ``max_bytes`` of the reply."""
+    """A reply cannot carry the file: facts ``size``, ``max_bytes`` of it, and ``help_with``.
+
+    ``help_with`` names what makes the file smaller, or takes it another way.
+    """
 
     status = 413
     code = "result_too_large"
-    text = (
-        "The reply would be {size} bytes and the platform carries {max_bytes}. Use format=webp or "
-        "a smaller size, or response=url where the deployment has a bucket."
-    )
-    accepted = "format=webp, a smaller size, or response=url"
+    text = "The result is {size} bytes, and a reply can carry {max_bytes}. Use {help_with} instead."
+    accepted = "{help_with}"
 
 
 class UnsupportedMediaType(CutoutError):

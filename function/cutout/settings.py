@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from cutout.errors import CutoutError, InvalidSettings
-from cutout.options import parse_options
+from cutout.options import Delivery, parse_options
 
 INCOMING_PREFIX = "incoming/"
 """Where in the input bucket ``POST /v2/uploads`` takes images; they start nothing by themselves."""
@@ -44,6 +44,8 @@ class Settings:
     model_name: str = "erase-s"
     max_pixels: int = 50_000_000
     allowed_origin: str = "*"
+    default_response: Delivery = Delivery.AUTO
+    account_label: str = ""
     keys_checked_by: KeyCheck = KeyCheck.FUNCTION
     api_key_hashes: frozenset[str] = frozenset()
     input_bucket: str = ""

@@ -252,6 +252,15 @@ def test_sources_have_other_spellings(name: str, spelling: str) -> None:
     assert split_sources(Body(), [(spelling, "v")]) == (wanted, [])
 
 
+def test_names_of_sources_are_matched_in_ascii_only() -> None:
+    """Python lower-cases U+212A, the Kelvin sign, to a plain k."""
+    assert "image_\u212aey".lower() == "image_key"
+    fields = (("image_\u212aey", "v"), ("IMAGE_KEY", "w"))
+    sources, others = split_sources(Body(fields=fields), [])
+    assert [source.value for source in sources] == ["w"]
+    assert others == [fields[0]]
+
+
 def test_the_legacy_field_image_counts_in_json_and_forms_only() -> None:
     """Elsewhere ``image`` is a field like any unknown one."""
     fields = (("image", "AA=="),)

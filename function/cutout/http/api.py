@@ -178,9 +178,17 @@ class Api:
                 "status": "ok",
                 "api_key": {
                     "valid": True,
+                    "mode": "live",
                     "fingerprint": _sha256(request.headers.get("x-api-key", ""))[:8],
                 },
-                "account": {"plan": "self-hosted"},
+                # What BackgroundErase answers, as Zapier and others show it.
+                "account": {
+                    "plan": "self-hosted",
+                    "email": self._settings.account_label,
+                    "subscription_status": "active",
+                    "billing_model": "self-hosted",
+                    "usage_unit": "image",
+                },
                 "limits": {
                     "max_pixels": self._settings.max_pixels,
                     "max_request_bytes": MAX_REQUEST_BYTES,
@@ -222,6 +230,8 @@ class Api:
                 name=f"{stage.capitalize()}Time", unit=MetricUnit.Milliseconds, value=elapsed_ms
             )
         self._metrics.add_metric(name="Pixels", unit=MetricUnit.Count, value=result.report.photo_px)
+        if result.scale < 1:
+            self._metrics.add_metric(name="ScaledToFit", unit=MetricUnit.Count, value=1)
 
 
 def _check_key(request: Request, settings: Settings) -> None:
@@ -266,6 +276,8 @@ def _proxy_reply(reply: Reply, request: Request, settings: Settings) -> dict[str
     return {
         "statusCode": reply.status,
         "headers": {
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
             **reply.headers,
             "X-Request-Id": request.request_id,
             "Access-Control-Allow-Origin": settings.allowed_origin,

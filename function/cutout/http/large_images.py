@@ -62,29 +62,23 @@ class Transfer:
         )
         return Upload(form=form, key=key, expires_at=_in(_UPLOAD_SECONDS))
 
-    def fetch(self, key: object) -> bytes:
-        """Return the bytes of an upload.
+    def fetch(self, key: str) -> bytes:
+        """Return the bytes of an upload; ``key`` is from :func:`upload_key`.
 
-        :raises InvalidImageKey: it is no upload's key, or the upload is not complete.
+        :raises InvalidImageKey: the upload is not complete.
         :raises ObjectTooLarge: the upload is larger than the deployment reads.
         :raises StorageFailed: S3 does not give it.
         """
-        unknown = InvalidImageKey(prefix=INCOMING_PREFIX)
-        # Without this the caller could read whatever the function can: a confused deputy.
-        if not isinstance(key, str) or not key.startswith(INCOMING_PREFIX):
-            raise unknown
-        if len(key.encode(errors="replace")) > _MAX_KEY_BYTES or not key.isprintable():
-            raise unknown
         ref = ObjectRef(bucket=self._settings.input_bucket, key=key)
         found = self._store.find(ref)
         if found is None:
-            raise unknown
+            raise InvalidImageKey(prefix=INCOMING_PREFIX)
         if found.size > self._settings.max_object_bytes:
             raise ObjectTooLarge(max_bytes=self._settings.max_object_bytes)
         try:
             return self._store.read(ref, found.etag)
         except (ObjectGone, PreconditionFailed):
-            raise unknown from None
+            raise InvalidImageKey(prefix=INCOMING_PREFIX) from None
 
     def keep(self, content: Content, name: str) -> Link:
         """Store a result under a key that cannot be guessed, for as long as its URL lives.
@@ -94,11 +88,24 @@ class Transfer:
         ref = ObjectRef(
             bucket=self._settings.result_bucket, key=f"{RESULTS_PREFIX}{uuid.uuid4()}/{name}"
         )
-        # There is no other object at a key like this: only an own try that S3 did not confirm.
+        # The key is new, so a conflict can only be our own write that S3 did not confirm.
         with suppress(PreconditionFailed):
             self._store.write(ref, content)
         seconds = self._settings.result_url_seconds
         return Link(url=self._store.sign_get(ref, seconds=seconds), expires_at=_in(seconds))
+
+
+def upload_key(value: object) -> str:
+    """Return the key that a field names.
+
+    :raises InvalidImageKey: it cannot be the key of an upload.
+    """
+    # Without this the caller could read whatever the function can: a confused deputy.
+    if not isinstance(value, str) or not value.startswith(INCOMING_PREFIX):
+        raise InvalidImageKey(prefix=INCOMING_PREFIX)
+    if len(value.encode(errors="replace")) > _MAX_KEY_BYTES or not value.isprintable():
+        raise InvalidImageKey(prefix=INCOMING_PREFIX)
+    return value
 
 
 def media_type_in(fields: Iterable[Field]) -> tuple[str | None, list[str]]:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cutout.compose import Box, Cutout
-from cutout.encode import encode
 from cutout.errors import InvalidOption
+from cutout.image.compose import Box, Cutout
+from cutout.image.encode import encode
 from cutout.options import Channels, Format, Options
 
 

@@ -45,6 +45,9 @@ from typing import ClassVar
 FORMATS_IN = ("jpeg", "png", "webp", "gif", "bmp", "tiff", "avif", "heic")
 """What :mod:`cutout.image.decode` reads, as the messages and ``GET /v2/account`` list it."""
 
+SERVER_FAULT = 500
+"""From this status on the fault is the service's, and trying again may help."""
+
 
 class CutoutError(Exception):
     """The base of all: ``str(error)`` is the message for the client, ``facts`` are for the log.
@@ -94,7 +97,7 @@ class InvalidOption(CutoutError):
 
 
 class DuplicateOption(CutoutError):
-    """An option stands twice, in one place or two: fact ``option``."""
+    """An option is given twice, in one place or in two: fact ``option``."""
 
     status = 400
     code = "duplicate_option"
@@ -164,7 +167,7 @@ class InvalidMultipart(CutoutError):
 
 
 class InvalidImage(CutoutError):
-    """Empty, truncated or no image at all: fact ``reason``."""
+    """The bytes are empty, truncated or not an image: fact ``reason``."""
 
     status = 400
     code = "invalid_image"
@@ -173,7 +176,7 @@ class InvalidImage(CutoutError):
 
 
 class ImageTooSmall(CutoutError):
-    """A side under the least that has an inside: facts ``width``, ``height`` in px."""
+    """A side shorter than 2 px, which has no interior: facts ``width``, ``height`` in px."""
 
     status = 400
     code = "image_too_small"
@@ -181,7 +184,7 @@ class ImageTooSmall(CutoutError):
 
 
 class InvalidImageKey(CutoutError):
-    """``image_key`` names no uploaded object: fact ``prefix``, where uploads are."""
+    """``image_key`` does not name an uploaded object: fact ``prefix``, where uploads are."""
 
     status = 400
     code = "invalid_image_key"
@@ -193,7 +196,7 @@ class InvalidImageKey(CutoutError):
 
 
 class InvalidApiKey(CutoutError):
-    """No key, or one that is not ours."""
+    """The key is missing, or it is not one of the accepted ones."""
 
     status = 401
     code = "invalid_api_key"
@@ -223,7 +226,7 @@ class StorageDisabled(CutoutError):
 
 
 class NotFound(CutoutError):
-    """No such path."""
+    """The path does not exist."""
 
     status = 404
     code = "not_found"
@@ -304,7 +307,7 @@ class UnsupportedUploadRequest(UnsupportedMediaType):
 
 
 class UnsupportedImageFormat(CutoutError):
-    """An image, of a format that is not read: fact ``found``."""
+    """The image has a format that the service does not read: fact ``found``."""
 
     status = 415
     code = "unsupported_image_format"

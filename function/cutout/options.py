@@ -362,7 +362,7 @@ def parse_options(
     repetitions. Names are matched in any case (ASCII). ``None`` and the empty string mean absent,
     but an empty ``bg_color`` is an error.
 
-    :raises DuplicateOption: an option stands twice (``bg_color`` twice is ``InvalidOption``).
+    :raises DuplicateOption: an option is given twice (``bg_color`` twice is ``InvalidOption``).
     :raises MultipleBackgrounds: more than one ``bg_*`` option.
     :raises InvalidOption: a value is not accepted.
     """

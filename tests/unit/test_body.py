@@ -134,6 +134,14 @@ def test_malformed_multipart(content_type: str, body: bytes) -> None:
     assert refusal.value.code == "invalid_multipart"
 
 
+def test_a_multipart_body_past_its_limits_is_told_which() -> None:
+    """64 parts pass, one more does not."""
+    fields = parse_body(MULTIPART, part('name="n"', b"1") * 64 + END).fields
+    assert fields == (("n", "1"),) * 64
+    with pytest.raises(InvalidMultipart, match="it has more than 64 parts, or a part has very"):
+        parse_body(MULTIPART, part('name="n"', b"1") * 65 + END)
+
+
 def test_json_keeps_types_and_repetitions() -> None:
     """Repetitions are an error of the option, and only the options know which fields are theirs."""
     body = b'{"image_base64": "AA==", "crop": true, "quality": 90, "crop": null, "x": {"a": [1]}}'

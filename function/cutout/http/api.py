@@ -18,6 +18,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cutout.errors import (
     FORMATS_IN,
+    SERVER_FAULT,
     CutoutError,
     InvalidApiKey,
     MethodNotAllowed,
@@ -37,9 +38,6 @@ from cutout.settings import KeyCheck, Settings
 
 VERSION = "0.1.0"
 """The version of the service, which ``GET /v2/health`` tells."""
-
-SERVER_FAULT = 500
-"""From this status on the fault is ours and a retry may help."""
 
 DEEP_HEALTH_SECONDS = 10
 """How long the outcome of a deep health check is answered from memory: the route needs no key, so

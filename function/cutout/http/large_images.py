@@ -111,8 +111,8 @@ def upload_key(value: object) -> str:
 def media_type_in(fields: Iterable[Field]) -> tuple[str | None, list[str]]:
     """Return the field ``content_type``, and the names of all others.
 
-    :raises DuplicateOption: it stands twice.
-    :raises InvalidOption: it is no image's media type.
+    :raises DuplicateOption: it is given twice.
+    :raises InvalidOption: it is not the media type of an image.
     """
     given: list[object] = []
     others: list[str] = []
@@ -133,6 +133,6 @@ def media_type_in(fields: Iterable[Field]) -> tuple[str | None, list[str]]:
 
 
 def _in(seconds: int) -> str:
-    """Return the time so many seconds from now, as RFC 3339 writes it."""
+    """Return the time that is ``seconds`` from now, as RFC 3339 writes it."""
     then = datetime.now(UTC) + timedelta(seconds=seconds)
     return then.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -12,7 +12,7 @@ import struct
 import uuid
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,11 +47,15 @@ _DECLARED = {"/v2", "/v2/uploads", "/v2/account", "/v2/health"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """An HTTP request as a client sends it; ``name`` makes its ids."""
+    """An HTTP request as a client sends it; ``name`` makes its ids.
+
+    ``base_path`` is what a custom domain has before the paths of the API.
+    """
 
     name: str
     method: str = "POST"
     path: str = "/v2"
+    base_path: str = ""
     headers: Mapping[str, str]
     query: Query = ()
     body: bytes = b""
@@ -103,7 +107,7 @@ def rest_event(request: Request) -> Event:
         identity |= {"apiKey": request.key, "apiKeyId": "k7w2m9x4qa"}
     return {
         "resource": resource,
-        "path": request.path,
+        "path": request.base_path + request.path,
         "httpMethod": request.method,
         "headers": headers,
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
@@ -117,7 +121,7 @@ def rest_event(request: Request) -> Event:
             "httpMethod": request.method,
             "extendedRequestId": _extended_id(request.name),
             "requestTime": _TIME_TEXT,
-            "path": f"/{_STAGE}{request.path}",
+            "path": f"{request.base_path or f'/{_STAGE}'}{request.path}",
             "accountId": _ACCOUNT,
             "protocol": "HTTP/1.1",
             "stage": _STAGE,
@@ -422,6 +426,15 @@ def _rest_requests() -> Iterator[Expected]:
         None,
     )
     yield Request(name="health", method="GET", path="/v2/health", headers=_ANY, key=None), 200, None
+    head = Request(name="health-head", method="HEAD", path="/v2/health", headers=_ANY, key=None)
+    yield head, 200, None
+    moved = replace(head, name="custom-domain", method="GET", base_path="/cutout")
+    yield moved, 200, None
+    fields = {"image_base64": base64.b64encode(photo).decode(), "size": "preview"}
+    form = {"accept": "*/*", "content-type": "application/x-www-form-urlencoded"}
+    yield Request(name="form", headers=form, body=urlencode(fields).encode()), 200, None
+    yield _json("mask", {**fields, "channels": "alpha"}), 200, None
+    yield _raw("fit", photo, [("response", "fit"), ("despill", "false")]), 200, None
     yield Request(name="account", method="GET", path="/v2/account", headers=_ANY), 200, None
     yield Request(name="options", method="OPTIONS", headers=_PREFLIGHT, key=None), 204, None
     yield from _rest_errors(photo)

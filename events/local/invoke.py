@@ -163,7 +163,7 @@ def _show(answer: Mapping[str, Any], out: Path, stem: str) -> None:
         out.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         print(f"\n{path}: {len(data):,} bytes")
-    elif message.get_content_type() == "application/json":
+    elif body and message.get_content_type() == "application/json":
         print(f"\n{json.dumps(json.loads(body), indent=2, ensure_ascii=False)}")
     elif body:
         print(f"\n{body}")

@@ -46,6 +46,9 @@ from typing import ClassVar
 FORMATS_IN = ("jpeg", "png", "webp", "gif", "bmp", "tiff", "avif", "heic")
 """What :mod:`cutout.image.decode` reads, as the messages and ``GET /v2/account`` list it."""
 
+SERVER_FAULT = 500
+"""From this status on the fault is the service's, and trying again may help."""
+
 
 class CutoutError(Exception):
     """The base of all: ``str(error)`` is the message for the client, ``facts`` are for the log.
@@ -69,7 +72,7 @@ class CutoutError(Exception):
     @property
     def is_ours(self) -> bool:
         """Whether the fault is on our side, so that trying again may help; else the caller's."""
-        return self.status >= 500  # noqa: PLR2004 - HTTP's first status for a fault of the server
+        return self.status >= SERVER_FAULT
 
 
 def envelope(error: CutoutError, request_id: str) -> dict[str, dict[str, object]]:
@@ -100,7 +103,7 @@ class InvalidOption(CutoutError):
 
 
 class DuplicateOption(CutoutError):
-    """An option stands twice, in one place or two: fact ``option``."""
+    """An option is given twice, in one place or in two: fact ``option``."""
 
     status = 400
     code = "duplicate_option"
@@ -170,7 +173,7 @@ class InvalidMultipart(CutoutError):
 
 
 class InvalidImage(CutoutError):
-    """Empty, truncated or no image at all: fact ``reason``."""
+    """The bytes are empty, truncated or not an image: fact ``reason``."""
 
     status = 400
     code = "invalid_image"
@@ -179,7 +182,7 @@ class InvalidImage(CutoutError):
 
 
 class ImageTooSmall(CutoutError):
-    """A side under the least that has an inside: facts ``width``, ``height`` in px."""
+    """A side shorter than 2 px, which has no interior: facts ``width``, ``height`` in px."""
 
     status = 400
     code = "image_too_small"
@@ -187,7 +190,7 @@ class ImageTooSmall(CutoutError):
 
 
 class InvalidImageKey(CutoutError):
-    """``image_key`` names no uploaded object: fact ``prefix``, where uploads are."""
+    """``image_key`` does not name an uploaded object: fact ``prefix``, where uploads are."""
 
     status = 400
     code = "invalid_image_key"
@@ -199,7 +202,7 @@ class InvalidImageKey(CutoutError):
 
 
 class InvalidApiKey(CutoutError):
-    """No key, or one that is not ours."""
+    """The key is missing, or it is not one of the accepted ones."""
 
     status = 401
     code = "invalid_api_key"
@@ -229,7 +232,7 @@ class StorageDisabled(CutoutError):
 
 
 class NotFound(CutoutError):
-    """No such path."""
+    """The path does not exist."""
 
     status = 404
     code = "not_found"
@@ -280,15 +283,15 @@ class SideTooLong(ImageTooLarge):
 
 
 class ResultTooLarge(CutoutError):
-    """The reply would pass the platform's limit: facts ``size``, ``max_bytes`` of the reply."""
+    """A reply cannot carry the file: facts ``size``, ``max_bytes`` of it, and ``help_with``.
+
+    ``help_with`` names what makes the file smaller, or takes it another way.
+    """
 
     status = 413
     code = "result_too_large"
-    text = (
-        "The reply would be {size} bytes and the platform carries {max_bytes}. Use format=webp or "
-        "a smaller size, or response=url where the deployment has a bucket."
-    )
-    accepted = "format=webp, a smaller size, or response=url"
+    text = "The result is {size} bytes, and a reply can carry {max_bytes}. Use {help_with} instead."
+    accepted = "{help_with}"
 
 
 class UnsupportedMediaType(CutoutError):
@@ -317,7 +320,7 @@ class UnsupportedUploadRequest(UnsupportedMediaType):
 
 
 class UnsupportedImageFormat(CutoutError):
-    """An image, of a format that is not read: fact ``found``."""
+    """The image has a format that the service does not read: fact ``found``."""
 
     status = 415
     code = "unsupported_image_format"

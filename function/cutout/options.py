@@ -1,15 +1,16 @@
 """What a caller can ask for: wire fields → :class:`Options`, by one table.
 
-A row of :data:`OPTIONS` is everything there is to say of an option: its name, what it accepts, its
-default, its error. Add or change an option here; what it *does* is in :mod:`cutout.image.compose`
-(geometry, background) or :mod:`cutout.image.encode` (formats).
+A row of :data:`OPTIONS` says what an option is called, what it accepts and what its error is; its
+default is that of the field of :class:`Options`. Add or change an option here; what it *does* is in
+:mod:`cutout.image.compose` (geometry, background) or :mod:`cutout.image.encode` (formats).
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+from types import MappingProxyType
 
 from cutout.color import Color, parse_color
 from cutout.errors import DuplicateOption, InvalidOption, MultipleBackgrounds
@@ -73,11 +74,12 @@ class InputAlpha(StrEnum):
 
 
 class Delivery(StrEnum):
-    """How the result travels: in the reply, by URL, or whichever fits."""
+    """How the result travels: in the reply, by URL, whichever fits, or made to fit the reply."""
 
     AUTO = "auto"
     INLINE = "inline"
     URL = "url"
+    FIT = "fit"
 
 
 class OnEmpty(StrEnum):
@@ -126,6 +128,8 @@ class Options:
     response: Delivery = Delivery.AUTO
     on_empty: OnEmpty = OnEmpty.IMAGE
 
+
+DEFAULTS = Options()
 
 MAX_MARGIN_PERCENT = 50
 MAX_MARGIN_PX = 500
@@ -185,7 +189,7 @@ def _margin(wire: object) -> Margin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One row of the table.
+    """One row of the table. The default is in :class:`Options`, and nowhere else.
 
     ``parse`` takes the field as it came (text, or a JSON value) and raises ``ValueError`` where it
     is not ``accepted``, the words that end "<name> must be …". ``code`` names the error
@@ -195,7 +199,6 @@ class Option:
     name: str
     parse: Callable[[object], object]
     accepted: str
-    default: str | None
     summary: str
     code: str | None = None
     built: bool = True
@@ -214,28 +217,24 @@ class Option:
 
 
 def _choice(
-    name: str, values: type[StrEnum], default: StrEnum, summary: str, **aliases: StrEnum
+    name: str,
+    values: type[StrEnum],
+    summary: str,
+    aliases: Mapping[str, StrEnum] = MappingProxyType({}),
 ) -> Option:
     """Return the row of an option that takes one of a few words, in any case."""
-    words = {value.value: value for value in values} | {
-        alias.lstrip("_"): value for alias, value in aliases.items()
-    }
+    words = {value.value: value for value in values} | dict(aliases)
     return Option(
         name=name,
         parse=partial(_one_of, words),
         accepted="one of " + ", ".join(words),
-        default=default.value,
         summary=summary,
     )
 
 
-def _switch(name: str, summary: str, *, default: bool) -> Option:
+def _switch(name: str, summary: str) -> Option:
     return Option(
-        name=name,
-        parse=partial(_one_of, _BOOLEANS),
-        accepted="true or false",
-        default=str(default).lower(),
-        summary=summary,
+        name=name, parse=partial(_one_of, _BOOLEANS), accepted="true or false", summary=summary
     )
 
 
@@ -246,7 +245,6 @@ def _unbuilt(name: str, default: str | None = None, code: str | None = None) -> 
         parse=partial(_one_of, {} if default is None else {default: None}),
         accepted=("left out" if default is None else f"{default} or left out")
         + ": this version does not offer it yet",
-        default=default,
         summary="Not offered yet.",
         code=code,
         built=False,
@@ -257,62 +255,48 @@ OPTIONS = (
     _choice(
         "format",
         Format,
-        Format.PNG,
         "The result's format. auto: png where any pixel is transparent, else jpg. "
         "zip: color.jpg (clean edge colours) and alpha.png.",
-        jpeg=Format.JPG,
-        jpe=Format.JPG,
-        jfif=Format.JPG,
-        tif=Format.TIFF,
+        {"jpeg": Format.JPG, "jpe": Format.JPG, "jfif": Format.JPG, "tif": Format.TIFF},
     ),
     Option(
         name="bg_color",
         parse=parse_color,
         accepted="a valid hex or named color",
-        default=None,
         summary="The cutout is composited on this colour and every pixel is opaque: "
         "#RRGGBB, RRGGBB, #RGB, RGB or a CSS name.",
     ),
     _choice(
         "channels",
         Channels,
-        Channels.RGBA,
         "alpha: the matte as an 8-bit grey PNG, whatever format says; backgrounds are ignored.",
     ),
     _choice(
         "size",
         Size,
-        Size.FULL,
         "Caps the result, never enlarges: preview 0.25 MP, medium 1.5, hd 4, 50MP, "
         "full the deployment's limit.",
-        auto=Size.FULL,
-        small=Size.PREVIEW,
-        regular=Size.PREVIEW,
-        _4k=Size.FULL,
+        {"auto": Size.FULL, "small": Size.PREVIEW, "regular": Size.PREVIEW, "4k": Size.FULL},
     ),
-    _switch("crop", "Crops to the subject's box.", default=False),
+    _switch("crop", "Crops to the subject's box."),
     Option(
         name="crop_margin",
         parse=_margin,
         accepted="1, 2 or 4 lengths such as 30px or 10%, each at most 50% of the subject or 500px",
-        default="0",
         summary="What crop leaves around the subject: all sides, vertical horizontal, or "
         "top right bottom left. Has no effect without crop.",
     ),
     _switch(
         "clean_edges",
         "Takes the old background's colour out of the edge; false keeps the photo's own colours.",
-        default=True,
     ),
     _switch(
         "despill",
         "Takes the green light of a screen out of the subject near its edge, beside clean_edges.",
-        default=False,
     ),
     _choice(
         "input_alpha",
         InputAlpha,
-        InputAlpha.MULTIPLY,
         "What a transparent input's own alpha does: it multiplies the matte, is the matte "
         "(no network runs), or is discarded.",
     ),
@@ -320,19 +304,17 @@ OPTIONS = (
         name="quality",
         parse=partial(_integer, 1, 100),
         accepted="an integer from 1 to 100",
-        default="90",
         summary="Of jpg, webp and avif.",
     ),
     _choice(
         "response",
         Delivery,
-        Delivery.AUTO,
-        "inline: in the reply. url: a link to the result. auto: inline where it fits.",
+        "inline: in the reply. url: a link to the result. auto: inline where it fits, else a link. "
+        "fit: in the reply, scaled down where it would not fit.",
     ),
     _choice(
         "on_empty",
         OnEmpty,
-        OnEmpty.IMAGE,
         "When no subject is found: the empty canvas, or the error unknown_foreground.",
     ),
     _unbuilt("bg_image_file", code="bg_image"),
@@ -369,14 +351,18 @@ def overlay(*layers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     return tuple(merged)
 
 
-def parse_options(fields: Iterable[tuple[str, object]]) -> tuple[Options, tuple[str, ...]]:
+def parse_options(
+    fields: Iterable[tuple[str, object]], defaults: Options = DEFAULTS
+) -> tuple[Options, tuple[str, ...]]:
     """Return the typed options of a request, and the names of the fields that no option has.
+
+    What no field says is as ``defaults`` have it.
 
     ``fields`` are names and values as they came, text or JSON values, in order and with
     repetitions. Names are matched in any case (ASCII). ``None`` and the empty string mean absent,
     but an empty ``bg_color`` is an error.
 
-    :raises DuplicateOption: an option stands twice (``bg_color`` twice is ``InvalidOption``).
+    :raises DuplicateOption: an option is given twice (``bg_color`` twice is ``InvalidOption``).
     :raises MultipleBackgrounds: more than one ``bg_*`` option.
     :raises InvalidOption: a value is not accepted.
     """
@@ -402,4 +388,4 @@ def parse_options(fields: Iterable[tuple[str, object]]) -> tuple[Options, tuple[
         raise MultipleBackgrounds(given=" and ".join(backgrounds))
     values = {name: _BY_NAME[name].value(wire) for name, wire in present.items()}
     built = {name: value for name, value in values.items() if _BY_NAME[name].built}
-    return Options(**built), tuple(unknown)  # type: ignore[arg-type] # the table types each value
+    return replace(defaults, **built), tuple(unknown)  # type: ignore[arg-type] # typed by the table

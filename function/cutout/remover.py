@@ -11,9 +11,10 @@ from cutout.errors import ModelUnavailable, OutOfTime
 from cutout.image.card import ModelCard
 from cutout.image.compose import Box, Cutout, compose
 from cutout.image.decode import Limits, decode
-from cutout.image.encode import ImageFile, check_sides, encode
+from cutout.image.encode import ImageFile, check_sides
 from cutout.image.matte import extract_matte
 from cutout.image.model import Model
+from cutout.image.shrink import encode_within
 from cutout.options import Options
 
 
@@ -46,10 +47,14 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The encoded cutout, and the report of how it was made."""
+    """The encoded cutout, and the report of how it was made.
+
+    ``scale``, 0..1, is 1 unless it was made smaller to keep to a limit of bytes.
+    """
 
     file: ImageFile
     report: Report
+    scale: float = 1.0
 
 
 class StageTimer:
@@ -66,11 +71,16 @@ class StageTimer:
 
         :raises OutOfTime: the budget is spent before it begins.
         """
-        start = time.perf_counter()
-        if self._budget_ms is not None and (start - self._start) * 1000 > self._budget_ms:
+        if not self.has_time():
             raise OutOfTime(before=stage)
+        start = time.perf_counter()
         yield
         self.stage_ms[stage] = (time.perf_counter() - start) * 1000
+
+    def has_time(self) -> bool:
+        """Tell whether anything is left of the budget."""
+        spent_ms = (time.perf_counter() - self._start) * 1000
+        return self._budget_ms is None or spent_ms <= self._budget_ms
 
 
 class Remover:
@@ -81,10 +91,18 @@ class Remover:
         self._model = model
         self._limits = limits
 
-    def remove(self, data: bytes, options: Options, *, budget_ms: float | None = None) -> Result:
+    def remove(
+        self,
+        data: bytes,
+        options: Options,
+        *,
+        budget_ms: float | None = None,
+        max_bytes: int | None = None,
+    ) -> Result:
         """Return the cutout of the photo in ``data``, encoded as ``options`` say.
 
-        ``budget_ms`` is the time that is left for all stages together.
+        ``budget_ms`` is the time that is left for all stages together. A file of more than
+        ``max_bytes`` is made of a cutout that is scaled down; ``None`` sets no limit.
 
         :raises CutoutError: any of the tree's, from the stage that found it.
         """
@@ -100,8 +118,9 @@ class Remover:
         photo_px = photo.width * photo.height
         del photo, matte  # frees 7 bytes for each pixel, which the encoder can use
         with timer("encode"):
-            file = encode(cutout, options)
-        return Result(file=file, report=Report.of(photo_px, cutout, timer, model.card))
+            encoded = encode_within(cutout, options, max_bytes=max_bytes, has_time=timer.has_time)
+        report = Report.of(photo_px, encoded.cutout, timer, model.card)
+        return Result(file=encoded.file, report=report, scale=encoded.scale)
 
     @property
     def model(self) -> str | None:

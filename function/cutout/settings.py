@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from cutout.errors import CutoutError, InvalidSettings
-from cutout.options import parse_options
+from cutout.options import Delivery, parse_options
 
 INCOMING_PREFIX = "incoming/"
 """Where in the input bucket ``POST /v2/uploads`` takes images; they start nothing by themselves."""
@@ -20,6 +20,7 @@ RESULTS_PREFIX = "results/"
 # The prefixes stand in the template's rules and policies, where these signs need no escape.
 _PREFIX = re.compile(r"([A-Za-z0-9_.-]+/)+")
 _MAX_PREFIX_BYTES = 100
+_MAX_LABEL = 100  # characters: clients show it on one line
 # Capitals are in S3's oldest names, and in what SAM puts for a bucket that is not there locally.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 
@@ -43,6 +44,8 @@ class Settings:
 
     ``max_pixels`` is the smaller of what was asked for and what fits into the function's memory.
     ``model_dir`` holds a folder per model (``None``: the places where deployments put it);
+    ``default_response`` is what a request gets that does not say how its result shall travel, and
+    ``account_label`` the name under which ``GET /v2/account`` shows the deployment.
     ``api_key_hashes`` are lower-case SHA-256 hex digests of the accepted keys. Without both buckets
     there is no storage. ``default_options`` are wire fields that every S3 object gets unless it
     says otherwise.
@@ -52,6 +55,8 @@ class Settings:
     model_name: str = "erase-s"
     max_pixels: int = 50_000_000
     allowed_origin: str = "*"
+    default_response: Delivery = Delivery.AUTO
+    account_label: str = ""
     keys_checked_by: KeyCheck = KeyCheck.FUNCTION
     api_key_hashes: frozenset[str] = frozenset()
     input_bucket: str = ""
@@ -97,6 +102,14 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if not re.fullmatch(r"\*|https?://[^\s/,]+", allowed_origin):
         problems.append("ALLOWED_ORIGIN must be * or one origin such as https://shop.example")
 
+    default_response = given.get("DEFAULT_RESPONSE", default.default_response).lower()
+    if default_response not in set(Delivery):
+        problems.append("DEFAULT_RESPONSE must be one of " + ", ".join(Delivery))
+
+    account_label = given.get("ACCOUNT_LABEL", default.account_label)
+    if len(account_label) > _MAX_LABEL or not account_label.isprintable():
+        problems.append(f"ACCOUNT_LABEL must be at most {_MAX_LABEL} printable characters")
+
     keys_checked_by = given.get("KEYS_CHECKED_BY", KeyCheck.FUNCTION).lower()
     if keys_checked_by not in set(KeyCheck):
         problems.append("KEYS_CHECKED_BY must be function or gateway")
@@ -113,6 +126,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         model_name=model_name,
         max_pixels=min(int(max_pixels), _pixels_that_fit(given)),
         allowed_origin=allowed_origin,
+        default_response=Delivery(default_response),
+        account_label=account_label,
         keys_checked_by=KeyCheck(keys_checked_by),
         api_key_hashes=hashes,
         input_bucket=given.get("INPUT_BUCKET", default.input_bucket),

@@ -315,6 +315,64 @@ def test_the_legacy_field_image_answers_the_mask(client: Client) -> None:
     assert (document["width"], document["height"]) == (64, 48)
 
 
+SMALL = encoded(ASTRONAUT.resize((64, 48)), "PNG")
+
+
+@ANY_PAYLOAD
+@pytest.mark.parametrize(
+    ("accept", "is_mask"),
+    [
+        ("", True),
+        ("*/*", True),
+        ("application/json, text/plain, */*", True),
+        ("application/json", True),
+        ("image/*", False),
+        ("image/png", False),
+        ("application/json, image/png", False),
+        ("image/png;q=0, */*", True),
+    ],
+)
+def test_a_json_request_for_a_mask_is_answered_in_json(
+    client: Client, accept: str, is_mask: bool
+) -> None:
+    """As BackgroundErase does, unless Accept names an image."""
+    request = {"image_base64": base64.b64encode(SMALL).decode(), "channels": "alpha"}
+    reply = client.json("/v2", request, headers={"Accept": accept})
+    image = reply.body
+    if is_mask:
+        document = reply.json()
+        assert list(document) == ["mask", "width", "height"]
+        assert (document["width"], document["height"]) == (64, 48)
+        image = base64.b64decode(document["mask"])
+    raw = client.post("/v2?channels=alpha", body=SMALL, content_type="image/png")
+    assert picture(raw).mode == "L"
+    assert image == raw.body
+
+
+def test_only_json_requests_are_answered_with_a_mask(client: Client) -> None:
+    """A form that asks for the matte gets the image."""
+    fields = {"image_base64": base64.b64encode(SMALL).decode(), "channels": "alpha"}
+    assert picture(client.form("/v2", fields)).mode == "L"
+    upload = multipart(image_file=("a.png", SMALL), channels="alpha")
+    assert picture(client.post("/v2", **upload)).mode == "L"
+
+
+@ANY_PAYLOAD
+def test_headers_of_every_reply(client: Client) -> None:
+    """Nothing is kept by caches, and no browser guesses at a type."""
+    for reply in (
+        client.post("/v2", body=SMALL, content_type="image/png"),
+        client.post("/v2", body=b"junk", content_type="image/png"),
+        client.send("GET", "/v2/health", key=None),
+        client.send("HEAD", "/v2/health", key=None),
+        client.send("OPTIONS", "/v2", key=None),
+        client.send("GET", "/v3", key=None),
+    ):
+        assert reply.headers["cache-control"] == "no-store"
+        assert reply.headers["x-content-type-options"] == "nosniff"
+        assert reply.headers["x-request-id"] == reply.headers["x-request-id"].strip() != ""
+
+
 # Refusals, in the order of the checks
 
 
@@ -479,8 +537,14 @@ def test_a_result_over_the_limit_says_what_helps(client: Client) -> None:
     reply = client.post("/v2?format=bmp", body=data, content_type="image/jpeg")
     assert reply.status == 413
     assert reply.error()["code"] == "result_too_large"
-    for word in ("format=webp", "size", "response=url"):
-        assert word in reply.error()["message"]
+    message = reply.error()["message"]
+    assert message.endswith(
+        " bytes, and a reply can carry 4712523. Use format=webp, a smaller size (size=hd or"
+        " size=medium) or response=fit instead."
+    )
+    fitted = client.post("/v2?format=bmp&response=fit", body=data, content_type="image/jpeg")
+    assert picture(fitted).format == "BMP"
+    assert float(fitted.headers["x-result-scale"]) < 1
     assert (
         client.post("/v2?format=jpg&quality=50", body=data, content_type="image/jpeg").status == 200
     )
@@ -630,11 +694,20 @@ def test_a_base_path_and_a_stage_are_not_part_of_the_route() -> None:
 
 @ANY_PAYLOAD
 def test_account(client: Client) -> None:
-    """Clients test their key with it."""
-    assert client.send("GET", "/v2/account").json() == {
+    """Clients test their key with it, and show whose it is."""
+    settings = replace(app.settings, account_label="photos@shop.example")
+    labelled = Client(deployment(app.remover, settings), client.payload)
+    assert client.send("GET", "/v2/account").json()["account"]["email"] == ""
+    assert labelled.send("GET", "/v2/account").json() == {
         "status": "ok",
-        "api_key": {"valid": True, "fingerprint": "25bf8e1a"},
-        "account": {"plan": "self-hosted"},
+        "api_key": {"valid": True, "mode": "live", "fingerprint": "25bf8e1a"},
+        "account": {
+            "plan": "self-hosted",
+            "email": "photos@shop.example",
+            "subscription_status": "active",
+            "billing_model": "self-hosted",
+            "usage_unit": "image",
+        },
         "limits": {
             "max_pixels": 50_000_000,
             "max_request_bytes": 4_681_728,

@@ -19,6 +19,7 @@ from PIL import Image
 
 import app
 from cutout.http.large_images import Transfer
+from cutout.options import Delivery
 from cutout.store import BRIEF, Store
 from make_events import PHOTO
 
@@ -321,8 +322,59 @@ def test_past_the_platforms_limit(client: Client, cloud: Cloud) -> None:
 
     inline = client.json("/v2", {**job, "response": "inline"})
     assert (inline.status, inline.error()["code"]) == (413, "result_too_large")
-    for help_with in ("format=webp", "size", "response=url"):
-        assert help_with in inline.error()["message"]
+    assert re.fullmatch(
+        r"The result is \d{7} bytes, and a reply can carry 4712523\. Use format=webp, a smaller size"
+        r" \(size=hd or size=medium\), response=fit or response=url instead\.",
+        inline.error()["message"],
+    )
+
+
+@ANY_PAYLOAD
+def test_a_result_that_is_made_to_fit(client: Client, cloud: Cloud) -> None:
+    """Many clients follow no redirect: they get the image itself, smaller, and are told so."""
+    job = {"image_key": uploaded(client, cloud, noise()), "input_alpha": "keep", "response": "fit"}
+    reply = client.json("/v2", job)
+    assert reply.status == 200
+    image = Image.open(io.BytesIO(reply.body))
+    scale = float(reply.headers["x-result-scale"])
+    assert 0.5 < scale < 1
+    assert image.size == (round(1500 * scale), round(1500 * scale))
+    assert image.size == (int(reply.headers["x-width"]), int(reply.headers["x-height"]))
+    assert 4_712_523 * 2 / 3 < len(reply.body) <= 4_712_523
+    assert "x-result-scale" in reply.headers["access-control-expose-headers"].lower()
+    alpha = np.asarray(image)[..., 3]
+    rows, columns = (np.nonzero((alpha >= 26).any(axis=axis))[0] for axis in (1, 0))
+    box = [rows[0], columns[0], rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1]
+    sides = ("top", "left", "height", "width")
+    assert [int(reply.headers[f"x-foreground-{side}"]) for side in sides] == box
+
+    as_json = client.json("/v2", job, headers={"Accept": "application/json"})
+    assert base64.b64decode(as_json.json()["image_base64"]) == reply.body
+    assert as_json.headers["x-result-scale"] == reply.headers["x-result-scale"]
+    assert cloud.keys() == []
+
+
+@pytest.mark.parametrize("cloud", [{"default_response": Delivery.FIT}], indirect=True)
+def test_the_deployments_default_response(client: Client, cloud: Cloud) -> None:
+    """It holds where a request says nothing; what the request says is what counts."""
+    job = {"image_key": uploaded(client, cloud, noise()), "input_alpha": "keep"}
+    assert "x-result-scale" in client.json("/v2", job).headers
+    assert "x-result-scale" in client.json("/v2", {**job, "response": ""}).headers
+    assert client.json("/v2", {**job, "response": "auto"}).status == 303
+    small = client.post("/v2", body=JPEG, content_type="image/jpeg")
+    assert small.status == 200
+    assert "x-result-scale" not in small.headers
+
+
+def test_a_mask_that_is_too_large_is_a_link_in_json(client: Client, cloud: Cloud) -> None:
+    """Who gets JSON is not redirected."""
+    job = {"image_key": uploaded(client, cloud, noise(2400)), "input_alpha": "keep"}
+    reply = client.json("/v2", {**job, "channels": "alpha"})
+    assert reply.status == 200
+    assert reply.json()["format"] == "png"
+    assert fetched(reply.json()["url"]).headers["Content-Type"] == "image/png"
+    inline = client.json("/v2", {**job, "channels": "alpha", "response": "inline"})
+    assert "format=webp" not in inline.error()["message"]
 
 
 def test_a_result_that_fits_is_not_stored(client: Client, cloud: Cloud) -> None:

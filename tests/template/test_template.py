@@ -9,6 +9,7 @@ import pytest
 
 import app
 from cloudformation import ROOT, TEMPLATE
+from cutout.errors import CutoutError
 
 RESOURCES = TEMPLATE["Resources"]
 API = RESOURCES["Api"]["Properties"]
@@ -94,11 +95,18 @@ def test_gateway_answers_have_their_headers(kind: str) -> None:
     exposed = headers["Access-Control-Expose-Headers"].strip("'").split(", ")
     assert headers["Access-Control-Allow-Origin"] == "'*'"
     assert headers["X-Request-Id"] == "context.requestId"
+    assert headers["X-Content-Type-Options"] == "'nosniff'"
     assert "X-Request-Id" in exposed
     is_429 = ANSWERS[kind][0] == 429
     assert ("Retry-After" in headers, "Retry-After" in exposed) == (is_429, is_429)
     if is_429:
         assert re.fullmatch(r"'[1-9][0-9]*'", headers["Retry-After"])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ANSWERS if ANSWERS[kind][0] in {500, 502}])
+def test_a_fault_of_ours_is_told_in_the_functions_words(kind: str) -> None:
+    """A caller need not know which part of us failed."""
+    assert answer(kind)["message"] == str(CutoutError())
 
 
 def test_a_wrong_key_has_the_contracts_message() -> None:

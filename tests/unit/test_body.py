@@ -134,6 +134,14 @@ def test_malformed_multipart(content_type: str, body: bytes) -> None:
     assert refusal.value.code == "invalid_multipart"
 
 
+def test_a_multipart_body_past_its_limits_is_told_which() -> None:
+    """64 parts pass, one more does not."""
+    fields = parse_body(MULTIPART, part('name="n"', b"1") * 64 + END).fields
+    assert fields == (("n", "1"),) * 64
+    with pytest.raises(InvalidMultipart, match="it has more than 64 parts, or a part has very"):
+        parse_body(MULTIPART, part('name="n"', b"1") * 65 + END)
+
+
 def test_json_keeps_types_and_repetitions() -> None:
     """Repetitions are an error of the option, and only the options know which fields are theirs."""
     body = b'{"image_base64": "AA==", "crop": true, "quality": 90, "crop": null, "x": {"a": [1]}}'
@@ -250,6 +258,15 @@ def test_sources_have_other_spellings(name: str, spelling: str) -> None:
     )
     wanted = [Source(name=name, value="v", is_urlencoded=True)]
     assert split_sources(Body(), [(spelling, "v")]) == (wanted, [])
+
+
+def test_names_of_sources_are_matched_in_ascii_only() -> None:
+    """Python lower-cases U+212A, the Kelvin sign, to a plain k."""
+    assert "image_\u212aey".lower() == "image_key"
+    fields = (("image_\u212aey", "v"), ("IMAGE_KEY", "w"))
+    sources, others = split_sources(Body(fields=fields), [])
+    assert [source.value for source in sources] == ["w"]
+    assert others == [fields[0]]
 
 
 def test_the_legacy_field_image_counts_in_json_and_forms_only() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cutout.errors import InvalidSettings
+from cutout.options import Delivery
 from cutout.settings import KeyCheck, Settings, read_settings
 
 DIGEST = "0123456789abcdef" * 4
@@ -28,6 +29,8 @@ def test_all_settings() -> None:
             "MODEL_NAME": "u2netp",
             "MAX_PIXELS": "12000000",
             "ALLOWED_ORIGIN": "https://shop.example:8443",
+            "DEFAULT_RESPONSE": "Fit",
+            "ACCOUNT_LABEL": " photos@shop.example ",
             "KEYS_CHECKED_BY": "Gateway",
             "API_KEY_HASHES": f"{DIGEST.upper()}, {other}",
             "INPUT_BUCKET": "shop-uploads",
@@ -47,6 +50,8 @@ def test_all_settings() -> None:
         model_name="u2netp",
         max_pixels=12_000_000,
         allowed_origin="https://shop.example:8443",
+        default_response=Delivery.FIT,
+        account_label="photos@shop.example",
         keys_checked_by=KeyCheck.GATEWAY,
         api_key_hashes=frozenset({DIGEST, other}),
         input_bucket="shop-uploads",
@@ -70,6 +75,8 @@ def test_all_faults_are_named_at_once() -> None:
                 "MODEL_NAME": "../secrets",
                 "MAX_PIXELS": "50MP",
                 "ALLOWED_ORIGIN": "shop.example",
+                "DEFAULT_RESPONSE": "redirect",
+                "ACCOUNT_LABEL": "photos\nX-Evil: 1",
                 "KEYS_CHECKED_BY": "nobody",
                 "API_KEY_HASHES": "local",
                 "INPUT_BUCKET": "s3://uploads",
@@ -86,6 +93,8 @@ def test_all_faults_are_named_at_once() -> None:
         *("MODEL_NAME", "MAX_PIXELS", "ALLOWED_ORIGIN", "KEYS_CHECKED_BY", "API_KEY_HASHES"),
         *("INPUT_BUCKET", "RESULT_BUCKET", "UPLOAD_PREFIX", "TARGET_PREFIX", "CATALOGUE_BUCKETS"),
         *("MAX_OBJECT_BYTES", "RESULT_URL_SECONDS", "DEFAULT_OPTIONS"),
+        "DEFAULT_RESPONSE must be one of auto, inline, url, fit",
+        "ACCOUNT_LABEL must be at most 100 printable characters",
     ):
         assert name in str(refusal.value)
 

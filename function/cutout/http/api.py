@@ -10,7 +10,6 @@ import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -32,7 +31,7 @@ from cutout.http.removal import Removal
 from cutout.http.reply import EXPOSED_HEADERS, Reply, error_reply, json_reply, upload_reply
 from cutout.http.request import MAX_REQUEST_BYTES, Request
 from cutout.options import Format
-from cutout.remover import Remover
+from cutout.remover import Remover, Result
 from cutout.settings import KeyCheck, Settings
 from cutout.telemetry import record_error, record_removal
 
@@ -82,7 +81,7 @@ class Api:
             remover=remover,
             settings=settings,
             transfer=transfer,
-            record=partial(record_removal, metrics=metrics),
+            record=self._record,
         )
         self.endpoints = (
             Endpoint(method="POST", path="/v2", keyed=True, reply_to=removal.reply_to),
@@ -165,9 +164,17 @@ class Api:
                 "status": "ok",
                 "api_key": {
                     "valid": True,
+                    "mode": "live",
                     "fingerprint": _sha256(request.headers.get("x-api-key", ""))[:8],
                 },
-                "account": {"plan": "self-hosted"},
+                # What BackgroundErase answers, as Zapier and others show it.
+                "account": {
+                    "plan": "self-hosted",
+                    "email": self._settings.account_label,
+                    "subscription_status": "active",
+                    "billing_model": "self-hosted",
+                    "usage_unit": "image",
+                },
                 "limits": {
                     "max_pixels": self._settings.max_pixels,
                     "max_request_bytes": MAX_REQUEST_BYTES,
@@ -202,6 +209,11 @@ class Api:
         _, fault = self._deep_health
         if fault is not None:
             raise ModelUnavailable(reason=fault)
+
+    def _record(self, result: Result) -> None:
+        record_removal(result.report, self._metrics)
+        if result.scale < 1:
+            self._metrics.add_metric(name="ScaledToFit", unit=MetricUnit.Count, value=1)
 
 
 def _check_key(request: Request, settings: Settings) -> None:
@@ -246,6 +258,8 @@ def _proxy_reply(reply: Reply, request: Request, settings: Settings) -> dict[str
     return {
         "statusCode": reply.status,
         "headers": {
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
             **reply.headers,
             "X-Request-Id": request.request_id,
             "Access-Control-Allow-Origin": settings.allowed_origin,

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from urllib.parse import parse_qsl, quote
 
-from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+from multipart import (
+    MultipartError,
+    MultipartSegment,
+    ParserLimitReached,
+    PushMultipartParser,
+    parse_options_header,
+)
 
 from cutout.errors import (
     InvalidBase64,
@@ -101,6 +107,9 @@ def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:
                     parts.append((event, []))
                 elif event is not None:
                     parts[-1][1].append(bytes(event))
+    except ParserLimitReached as error:
+        reason = f"it has more than {_MAX_PARTS} parts, or a part has very long or many headers"
+        raise InvalidMultipart(reason=reason) from error
     except (MultipartError, UnicodeError) as error:
         raise InvalidMultipart(reason="this body is not: check the boundary") from error
     fields: list[Field] = []

@@ -11,7 +11,6 @@ from cutout.errors import DuplicateOption, InvalidImageKey, InvalidOption, Objec
 from cutout.http.body import Field
 from cutout.settings import INCOMING_PREFIX, RESULTS_PREFIX, Settings
 from cutout.store import (
-    MAX_KEY_BYTES,
     Content,
     Form,
     ObjectGone,
@@ -69,29 +68,23 @@ class Transfer:
         )
         return Upload(form=form, key=key, expires_at=_in(_UPLOAD_SECONDS))
 
-    def fetch(self, key: object) -> bytes:
-        """Return the bytes of an upload.
+    def fetch(self, key: str) -> bytes:
+        """Return the bytes of an upload; ``key`` is from :func:`upload_key`.
 
-        :raises InvalidImageKey: it is no upload's key, or the upload is not complete.
+        :raises InvalidImageKey: the upload is not complete.
         :raises ObjectTooLarge: the upload is larger than the deployment reads.
         :raises StorageFailed: S3 does not give it.
         """
-        unknown = InvalidImageKey(prefix=INCOMING_PREFIX)
-        # Without this the caller could read whatever the function can: a confused deputy.
-        if not isinstance(key, str) or not key.startswith(INCOMING_PREFIX):
-            raise unknown
-        if len(key.encode(errors="replace")) > MAX_KEY_BYTES or not key.isprintable():
-            raise unknown
         ref = ObjectRef(bucket=self._settings.input_bucket, key=key)
         found = self._store.find(ref)
         if found is None:
-            raise unknown
+            raise InvalidImageKey(prefix=INCOMING_PREFIX)
         if found.size > self._settings.max_object_bytes:
             raise ObjectTooLarge(max_bytes=self._settings.max_object_bytes)
         try:
             return self._store.read(ref, found)
         except (ObjectGone, PreconditionFailed):
-            raise unknown from None
+            raise InvalidImageKey(prefix=INCOMING_PREFIX) from None
 
     def keep(self, content: Content, name: str) -> Link:
         """Store a result under a key that cannot be guessed, for as long as its URL lives.
@@ -101,18 +94,31 @@ class Transfer:
         ref = ObjectRef(
             bucket=self._settings.result_bucket, key=f"{RESULTS_PREFIX}{uuid.uuid4()}/{name}"
         )
-        # There is no other object at a key like this: only an own try that S3 did not confirm.
+        # The key is new, so a conflict can only be our own write that S3 did not confirm.
         with suppress(PreconditionFailed):
             self._store.write(ref, content)
         seconds = self._settings.result_url_seconds
         return Link(url=self._store.sign_get(ref, seconds=seconds), expires_at=_in(seconds))
 
 
+def upload_key(value: object) -> str:
+    """Return the key that a field names.
+
+    :raises InvalidImageKey: it cannot be the key of an upload.
+    """
+    # Without this the caller could read whatever the function can: a confused deputy.
+    if not isinstance(value, str) or not value.startswith(INCOMING_PREFIX):
+        raise InvalidImageKey(prefix=INCOMING_PREFIX)
+    if len(value.encode(errors="replace")) > MAX_KEY_BYTES or not value.isprintable():
+        raise InvalidImageKey(prefix=INCOMING_PREFIX)
+    return value
+
+
 def media_type_in(fields: Iterable[Field]) -> tuple[str | None, list[str]]:
     """Return the field ``content_type``, and the names of all others.
 
-    :raises DuplicateOption: it stands twice.
-    :raises InvalidOption: it is no image's media type.
+    :raises DuplicateOption: it is given twice.
+    :raises InvalidOption: it is not the media type of an image.
     """
     given: list[object] = []
     others: list[str] = []
@@ -133,6 +139,6 @@ def media_type_in(fields: Iterable[Field]) -> tuple[str | None, list[str]]:
 
 
 def _in(seconds: int) -> str:
-    """Return the time so many seconds from now, as RFC 3339 writes it."""
+    """Return the time that is ``seconds`` from now, as RFC 3339 writes it."""
     then = datetime.now(UTC) + timedelta(seconds=seconds)
     return then.isoformat(timespec="seconds").replace("+00:00", "Z")

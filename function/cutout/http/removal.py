@@ -4,13 +4,14 @@ The order of the checks is the contract's: body size, body, every option, the nu
 source itself, and only then the image.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from cutout.errors import ImageUrlDisabled, ResultTooLarge, StorageDisabled
-from cutout.http.body import parse_body
-from cutout.http.large_images import Transfer
+from cutout.http.body import BodyKind, parse_body
+from cutout.http.large_images import Transfer, upload_key
 from cutout.http.reply import (
+    MAX_RESULT_BYTES,
     Reply,
     disposition,
     document_reply,
@@ -21,8 +22,8 @@ from cutout.http.reply import (
 )
 from cutout.http.request import Request
 from cutout.http.source import Source, image_bytes, only_source, split_sources
-from cutout.options import Channels, Delivery, parse_options
-from cutout.remover import Remover, Report
+from cutout.options import Channels, Delivery, Format, Options, parse_options
+from cutout.remover import Remover, Result
 from cutout.settings import Settings
 from cutout.store import Content
 
@@ -30,6 +31,17 @@ UPLOAD_INSTEAD = "For larger images get an upload from POST /v2/uploads and send
 """What a refused body is told where the deployment has a bucket."""
 
 DEADLINE_RESERVE_MS = 1_500  # for the reply, and for a stage that takes longer than hoped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What a request asks for beside the image; ``ignored`` are the fields without a meaning."""
+
+    options: Options
+    ignored: Sequence[str]
+    request_id: str
+    wants_mask: bool
+    wants_json: bool
 
 
 class Removal:
@@ -41,11 +53,11 @@ class Removal:
         remover: Remover,
         settings: Settings,
         transfer: Transfer | None,
-        record: Callable[[Report], None],
+        record: Callable[[Result], None],
     ) -> None:
-        """Keep the parts; ``record`` is told the report of each removal."""
+        """Keep the parts; ``record`` is told of every result."""
         self._remover = remover
-        self._settings = settings
+        self._defaults = Options(response=settings.default_response)
         self._transfer = transfer
         self._record = record
 
@@ -58,36 +70,69 @@ class Removal:
         content = request.content(instead=UPLOAD_INSTEAD if has_storage else "Send a smaller one.")
         body = parse_body(request.headers.get("content-type", ""), content)
         sources, fields = split_sources(body, request.query)
-        options, ignored = parse_options(fields)
+        options, ignored = parse_options(fields, self._defaults)
         if options.response is Delivery.URL:
             self._storage()
         source = only_source(sources, fields, accepted=_accepted_sources(has_storage=has_storage))
-        wants_mask = source.name == "image"
-        if wants_mask:
+        is_legacy = source.name == "image"
+        if is_legacy:
             options = replace(options, channels=Channels.ALPHA)
+        is_json_mask = (
+            body.kind is BodyKind.JSON
+            and options.channels is Channels.ALPHA
+            and not request.names_image()
+        )
+        asked = _Asked(
+            options=options,
+            ignored=ignored,
+            request_id=request.request_id,
+            wants_mask=is_legacy or is_json_mask,
+            wants_json=request.wants_json(),
+        )
         image = self._image_of(source)
-        budget_ms = request.left_ms() - DEADLINE_RESERVE_MS
-        result = self._remover.remove(image, options, budget_ms=budget_ms)
-        self._record(result.report)
-        wants_json = wants_mask or request.wants_json()
-        if options.response is not Delivery.URL:
-            try:
-                if wants_mask:
-                    return mask_reply(result, ignored)
-                if wants_json:
-                    return document_reply(result, ignored, request.request_id)
-                return image_reply(result, options, ignored)
-            except ResultTooLarge:
-                if self._transfer is None or options.response is Delivery.INLINE:
-                    raise
-        stored = Content(
+        result = self._remover.remove(
+            image,
+            options,
+            budget_ms=request.left_ms() - DEADLINE_RESERVE_MS,
+            max_bytes=MAX_RESULT_BYTES if options.response is Delivery.FIT else None,
+        )
+        self._record(result)
+        return self._delivered(result, asked)
+
+    def _delivered(self, result: Result, asked: _Asked) -> Reply:
+        """Return the result, or the link to it, as the caller asked for it.
+
+        :raises ResultTooLarge: a reply cannot carry it, and it may not be stored.
+        :raises StorageFailed: it cannot be stored.
+        """
+        way = asked.options.response
+        size = len(result.file.body)
+        if way is Delivery.URL or (
+            way is Delivery.AUTO and size > MAX_RESULT_BYTES and self._transfer is not None
+        ):
+            return self._stored(result, asked)
+        if size > MAX_RESULT_BYTES:
+            help_with = _smaller(asked.options, has_storage=self._transfer is not None)
+            raise ResultTooLarge(size=size, max_bytes=MAX_RESULT_BYTES, help_with=help_with)
+        if asked.wants_mask:
+            return mask_reply(result, asked.ignored)
+        if asked.wants_json:
+            return document_reply(result, asked.ignored, asked.request_id)
+        return image_reply(result, asked.options, asked.ignored)
+
+    def _stored(self, result: Result, asked: _Asked) -> Reply:
+        """Store the result and return the link to it.
+
+        :raises StorageFailed: it cannot be stored.
+        """
+        content = Content(
             body=result.file.body,
             media_type=result.file.media_type,
-            disposition=disposition(result, options),
+            disposition=disposition(result, asked.options),
         )
-        link = self._storage().keep(stored, file_name(result, options))
-        redirects = options.response is Delivery.AUTO and not wants_json
-        return link_reply(result, link, ignored, request.request_id, redirects=redirects)
+        link = self._storage().keep(content, file_name(result, asked.options))
+        wants_json = asked.wants_json or asked.wants_mask or asked.options.response is Delivery.URL
+        return link_reply(result, link, asked.ignored, asked.request_id, redirects=not wants_json)
 
     def _storage(self) -> Transfer:
         """Return the way through the buckets.
@@ -112,8 +157,17 @@ class Removal:
         if source.name == "image_url":
             raise ImageUrlDisabled
         if source.name == "image_key":
-            return self._storage().fetch(source.value)
+            return self._storage().fetch(upload_key(source.value))
         return image_bytes(source)
+
+
+def _smaller(options: Options, *, has_storage: bool) -> str:
+    """Return what a caller can do about a result that is too large, for a message."""
+    is_matte = options.channels is Channels.ALPHA  # a PNG whatever the format is
+    ways = [] if is_matte or options.format is Format.WEBP else ["format=webp"]
+    ways += ["a smaller size (size=hd or size=medium)", "response=fit"]
+    ways += ["response=url"] if has_storage else []
+    return ", ".join(ways[:-1]) + " or " + ways[-1]
 
 
 def _accepted_sources(*, has_storage: bool) -> str:

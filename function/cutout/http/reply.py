@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from urllib.parse import quote
 
-from cutout.errors import CutoutError, MethodNotAllowed, ResultTooLarge, envelope
+from cutout.errors import CutoutError, MethodNotAllowed, envelope
 from cutout.http.large_images import Link, Upload
 from cutout.options import Channels, Options
 from cutout.remover import Result
@@ -14,15 +14,21 @@ from cutout.remover import Result
 MAX_REPLY_BYTES = 6_291_556
 """Lambda's limit on a reply's JSON, as its runtime enforces it: 6 MiB and 100 bytes."""
 
-# What the edge adds to a reply: its JSON's names, the CORS headers and the request's id.
-_ENVELOPE_BYTES = 1_024
-_MAX_IGNORED_NAMES, _MAX_IGNORED_BYTES = 20, 1_000
+# Beside the file a reply holds headers, of which X-Ignored-Params may have 1,000 bytes and the
+# others about 1,500, and the names of its JSON.
+_REPLY_RESERVE_BYTES = 8 * 1024
+
+MAX_RESULT_BYTES = (MAX_REPLY_BYTES - _REPLY_RESERVE_BYTES) * 3 // 4
+"""The largest file that a reply carries, by itself or in JSON: it is base64 in either."""
+
+_MAX_IGNORED_NAMES, _MAX_IGNORED_BYTES = 20, 1_000  # the contract's
 
 EXPOSED_HEADERS = (
     "Content-Disposition",
     "Location",
     "Retry-After",
     "Server-Timing",
+    "X-Content-Type-Options",
     "X-Foreground-Coverage",
     "X-Foreground-Height",
     "X-Foreground-Left",
@@ -32,6 +38,7 @@ EXPOSED_HEADERS = (
     "X-Ignored-Params",
     "X-Model",
     "X-Request-Id",
+    "X-Result-Scale",
     "X-Width",
 )
 """What a browser's script may read of a reply's headers."""
@@ -64,38 +71,27 @@ def error_reply(error: CutoutError, request_id: str) -> Reply:
 
 
 def image_reply(result: Result, options: Options, ignored: Sequence[str]) -> Reply:
-    """Return the image's bytes, with what was found in the headers.
-
-    :raises ResultTooLarge: the platform does not carry it.
-    """
+    """Return the image's bytes, with what was found in the headers."""
     headers = {
         "Content-Type": result.file.media_type,
         "Content-Disposition": disposition(result, options),
     }
-    return _carried(
-        Reply(body=result.file.body, headers=headers | _facts(result) | _ignored(ignored))
-    )
+    return Reply(body=result.file.body, headers=headers | _facts(result) | _ignored(ignored))
 
 
 def document_reply(result: Result, ignored: Sequence[str], request_id: str) -> Reply:
-    """Return the image inside JSON.
-
-    :raises ResultTooLarge: the platform does not carry it.
-    """
+    """Return the image inside JSON."""
     image = base64.b64encode(result.file.body).decode()
     document = {"image_base64": image, **_described(result), "request_id": request_id}
-    return _carried(json_reply(document, headers=_facts(result) | _ignored(ignored)))
+    return json_reply(document, headers=_facts(result) | _ignored(ignored))
 
 
 def mask_reply(result: Result, ignored: Sequence[str]) -> Reply:
-    """Return the matte as BackgroundErase's legacy JSON.
-
-    :raises ResultTooLarge: the platform does not carry it.
-    """
+    """Return the matte as BackgroundErase answers JSON requests for a mask."""
     file = result.file
     mask = base64.b64encode(file.body).decode()
     document = {"mask": mask, "width": file.width, "height": file.height}
-    return _carried(json_reply(document, headers=_facts(result) | _ignored(ignored)))
+    return json_reply(document, headers=_facts(result) | _ignored(ignored))
 
 
 def link_reply(
@@ -148,7 +144,9 @@ def _described(result: Result) -> dict[str, object]:
 
 def _facts(result: Result) -> dict[str, str]:
     report = result.report
+    scale = {"X-Result-Scale": f"{result.scale:.4f}"} if result.scale < 1 else {}
     return {
+        **scale,
         "X-Width": str(result.file.width),
         "X-Height": str(result.file.height),
         "X-Foreground-Top": str(report.subject.top),
@@ -177,15 +175,3 @@ def _ignored(names: Sequence[str]) -> dict[str, str]:
     if len(listed) < len(names):
         listed.append(f"...+{len(names) - len(listed)}")
     return {"X-Ignored-Params": ",".join(listed)}
-
-
-def _carried(reply: Reply) -> Reply:
-    """Return the reply, once its JSON on the wire is known to fit the platform's limit."""
-    if isinstance(reply.body, bytes):
-        size = (len(reply.body) + 2) // 3 * 4  # base64
-    else:
-        size = len(reply.body) + reply.body.count('"')  # each stands escaped in the outer JSON
-    size += len(json.dumps(dict(reply.headers))) + _ENVELOPE_BYTES
-    if size > MAX_REPLY_BYTES:
-        raise ResultTooLarge(size=size, max_bytes=MAX_REPLY_BYTES)
-    return reply

@@ -86,13 +86,21 @@ class Request:
 
     def wants_json(self) -> bool:
         """Tell whether ``Accept`` names application/json and takes no image."""
+        accepted = self._accepted()
+        return "application/json" in accepted and not self.names_image() and "*/*" not in accepted
+
+    def names_image(self) -> bool:
+        """Tell whether ``Accept`` names ``image/*`` or a type of image."""
+        return any(name.startswith("image/") for name in self._accepted())
+
+    def _accepted(self) -> set[str]:
+        """Return the media ranges of ``Accept``, without those of weight 0."""
         accepted = set()
         for media_range in self.headers.get("accept", "").lower().split(","):
             name, *parameters = (part.strip() for part in media_range.split(";"))
             if not any(_is_zero(parameter) for parameter in parameters):
                 accepted.add(name)
-        takes_images = any(name == "*/*" or name.startswith("image/") for name in accepted)
-        return "application/json" in accepted and not takes_images
+        return accepted
 
 
 def _path(event: Mapping[str, Any], context: Mapping[str, Any]) -> str:

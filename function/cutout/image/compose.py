@@ -54,7 +54,7 @@ def compose(photo: Photo, matte: Matte, options: Options) -> Cutout:
     :raises InvalidOption: ``invalid_crop_margin``, the canvas would be far larger than the photo.
     """
     alpha = _quantized(matte.alpha)
-    subject = _subject(alpha)
+    subject = subject_of(alpha)
     if subject.width == 0 and options.on_empty is OnEmpty.ERROR:
         raise UnknownForeground
     frame = Box(width=photo.width, height=photo.height)
@@ -70,7 +70,7 @@ def compose(photo: Photo, matte: Matte, options: Options) -> Cutout:
 
     pixels = np.zeros((frame.height, frame.width, 4), np.uint8)
     pixels[..., 3] = _window(alpha, frame)
-    coverage = float(pixels[..., 3].mean(dtype=np.float64)) / OPAQUE
+    coverage = coverage_of(pixels[..., 3])
     if options.channels is Channels.RGBA:
         color = estimate_foreground(photo, matte) if options.clean_edges else photo.pixels
         if options.despill:
@@ -116,7 +116,7 @@ def _quantized(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
     return quantized
 
 
-def _subject(alpha: NDArray[np.uint8]) -> Box:
+def subject_of(alpha: NDArray[np.uint8]) -> Box:
     """Return the box of the pixels that count as subject, of size 0 where there are none."""
     mask = alpha >= SUBJECT_ALPHA
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -128,6 +128,11 @@ def _subject(alpha: NDArray[np.uint8]) -> Box:
         width=int(columns[-1] - columns[0]) + 1,
         height=int(rows[-1] - rows[0]) + 1,
     )
+
+
+def coverage_of(alpha: NDArray[np.uint8]) -> float:
+    """Return the mean of alpha, uint8 (H, W), as 0..1."""
+    return float(alpha.mean(dtype=np.float64)) / OPAQUE
 
 
 def _with_margin(subject: Box, margin: Margin | None) -> Box:

@@ -1,0 +1,131 @@
+"""``Cutout`` → a file of at most so many bytes, scaled down just enough for that."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cutout.errors import OutOfTime, ResultTooLarge
+from cutout.image.compose import OPAQUE, Box, Cutout, coverage_of, subject_of
+from cutout.image.encode import ImageFile, encode
+from cutout.options import Format, Options
+
+_MAX_TRIES = 3
+"""How many smaller sizes are encoded at most, after the full one."""
+_GROWTH = 1.8
+"""A file's bytes grow with about this power of the side: 2 for BMP and noise; a photograph has more
+detail per pixel the smaller it gets. Only the first try depends on it."""
+_AIM, _LAST_AIM = 0.92, 0.8
+"""The share of the limit that a try aims at, since it is an estimate, and the last one aims at."""
+_ENOUGH = 0.8
+"""A file that fills this share of the limit is large enough: sides 1/10 longer would not fit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Encoded:
+    """A file and the cutout in it; ``scale``, 0..1, is of its sides against the cutout's own."""
+
+    file: ImageFile
+    cutout: Cutout
+    scale: float
+
+
+def encode_within(
+    cutout: Cutout, options: Options, *, max_bytes: int | None, has_time: Callable[[], bool]
+) -> Encoded:
+    """Return the cutout encoded as ``options`` say, smaller where it would pass ``max_bytes``.
+
+    ``None`` sets no limit. ``has_time`` is asked before each smaller size.
+
+    :raises OutOfTime: there is no time left, and nothing fits yet.
+    :raises ResultTooLarge: the last size that was tried does not fit either.
+    :raises InvalidOption: ``invalid_format``, a side is longer than the format can hold.
+    """
+    full = Encoded(file=encode(cutout, options), cutout=cutout, scale=1.0)
+    size = len(full.file.body)
+    if max_bytes is None or size <= max_bytes:
+        return full
+    best: Encoded | None = None
+    tried = [(1.0, size)]
+    for number in range(1, _MAX_TRIES + 1):
+        if not has_time():
+            break
+        aim = max_bytes * (_LAST_AIM if number == _MAX_TRIES and best is None else _AIM)
+        scale = _next_scale(tried, aim)
+        smaller = scaled(cutout, scale, options)
+        file = encode(smaller, options)
+        tried.append((scale, len(file.body)))
+        if len(file.body) <= max_bytes:
+            if best is None or scale > best.scale:
+                best = Encoded(file=file, cutout=smaller, scale=scale)
+            if len(file.body) >= _ENOUGH * max_bytes:
+                break
+    if best is not None:
+        return best
+    if len(tried) <= _MAX_TRIES:
+        raise OutOfTime(before="encode")
+    raise ResultTooLarge(size=size, max_bytes=max_bytes, help_with="a smaller size")
+
+
+def scaled(cutout: Cutout, scale: float, options: Options) -> Cutout:
+    """Return the cutout with its sides times ``scale``, 0..1, each at least 1 px.
+
+    Colours are weighted by alpha, so that nothing of a transparent pixel's shows; a zip's are not,
+    since they are extended to where alpha is 0.
+    """
+    pixels = cutout.pixels
+    height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
+    is_opaque = bool(pixels[..., 3].min() == OPAQUE)
+    is_straight = is_opaque or options.format is Format.ZIP
+    smaller = _resized(pixels, (width, height), mode="RGBX" if is_straight else "RGBA")
+    if is_opaque:  # the matte is gone under the background
+        return Cutout(
+            pixels=smaller,
+            subject=_scaled_box(cutout.subject, width / pixels.shape[1], height / pixels.shape[0]),
+            coverage=cutout.coverage,
+        )
+    if not is_straight:
+        smaller[smaller[..., 3] == 0] = 0
+    alpha = smaller[..., 3]
+    return Cutout(pixels=smaller, subject=subject_of(alpha), coverage=coverage_of(alpha))
+
+
+def _next_scale(tried: list[tuple[float, int]], aim: float) -> float:
+    """Return the scale at which the file should have ``aim`` bytes, as far as ``tried`` tells.
+
+    ``tried`` holds scales and bytes, the full size first.
+    """
+    (scale, size), (other, other_size) = tried[-1], tried[0]
+    growth = _GROWTH
+    if scale != other and size != other_size:
+        growth = math.log(other_size / size) / math.log(other / scale)
+    estimate = scale * math.exp(math.log(aim / size) / max(growth, 0.5))
+    # Four decimals, as the header tells it. A file too large is never followed by a larger one.
+    ceiling = min((s for s, n in tried if n > aim), default=1.0)
+    return max(1e-4, math.floor(min(estimate, ceiling * 0.99) * 10_000) / 10_000)
+
+
+def _resized(pixels: NDArray[np.uint8], size: tuple[int, int], *, mode: str) -> NDArray[np.uint8]:
+    """Return uint8 (H, W, 4) at another ``size``, (width, height).
+
+    Pillow weights RGBA by alpha and RGBX not. Its Hamming window is never negative, so that no
+    colour is brighter, and no alpha larger, than those it comes from.
+    """
+    image = Image.frombuffer(mode, pixels.shape[1::-1], pixels, "raw", mode, 0, 1)
+    return np.array(image.resize(size, Image.Resampling.HAMMING))
+
+
+def _scaled_box(box: Box, across: float, down: float) -> Box:
+    """Return a box that holds all of ``box`` at another size; an empty one stays empty."""
+    if not box.width:
+        return box
+    top, left = math.floor(box.top * down), math.floor(box.left * across)
+    return Box(
+        top=top,
+        left=left,
+        width=math.ceil((box.left + box.width) * across) - left,
+        height=math.ceil((box.top + box.height) * down) - top,
+    )

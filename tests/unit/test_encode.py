@@ -1,0 +1,81 @@
+"""The formats' limits, and what must not depend on the clock."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cutout.errors import InvalidOption
+from cutout.image.compose import Box, Cutout
+from cutout.image.encode import encode
+from cutout.options import Channels, Format, Options
+
+
+def ribbon(width: int, height: int = 2, alpha: int = 255) -> Cutout:
+    """Return a cutout of one colour."""
+    pixels = np.full((height, width, 4), (10, 20, 30, alpha), np.uint8)
+    return Cutout(pixels=pixels, subject=Box(width=width, height=height), coverage=alpha / 255)
+
+
+@pytest.mark.parametrize(
+    ("name", "longest"),
+    [
+        (Format.JPG, 65_500),
+        (Format.WEBP, 16_383),
+        (Format.AVIF, 32_768),
+        (Format.GIF, 65_535),
+        (Format.ZIP, 65_500),
+    ],
+)
+@pytest.mark.parametrize("is_upright", [False, True])
+def test_the_longest_side_of_a_format(name: Format, longest: int, is_upright: bool) -> None:
+    """It is written and read again; one pixel more is refused in words."""
+    size = (2, longest) if is_upright else (longest, 2)
+    file = encode(ribbon(*size), Options(format=name))
+    assert (file.width, file.height) == size
+    if name is not Format.ZIP:
+        with Image.open(io.BytesIO(file.body)) as image:
+            assert image.size == size
+    size = (2, longest + 1) if is_upright else (longest + 1, 2)
+    with pytest.raises(InvalidOption) as refusal:
+        encode(ribbon(*size), Options(format=name))
+    assert refusal.value.code == "invalid_format"
+    assert str(refusal.value) == (
+        f"format must be one that holds {size[0]}x{size[1]} px, such as png: {name} ends at "
+        f"{longest} px a side."
+    )
+
+
+@pytest.mark.parametrize("name", [Format.PNG, Format.BMP, Format.TIFF])
+def test_formats_without_a_limit_that_matters(name: Format) -> None:
+    """A ribbon of 70,000 px."""
+    file = encode(ribbon(70_000), Options(format=name))
+    with Image.open(io.BytesIO(file.body)) as image:
+        assert image.size == (70_000, 2)
+
+
+def test_the_matte_is_a_png_of_any_side() -> None:
+    """Whatever the format says."""
+    file = encode(ribbon(70_000), Options(format=Format.WEBP, channels=Channels.ALPHA))
+    assert (file.format, file.media_type, file.width) == (Format.PNG, "image/png", 70_000)
+
+
+def test_a_zip_has_the_same_bytes_at_any_time() -> None:
+    """Its files are of 1980-01-01, the first day that a zip can name, and hold what they say."""
+    file = encode(ribbon(64, 48, alpha=128), Options(format=Format.ZIP))
+    assert file.media_type == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(file.body)) as archive:
+        assert [entry.filename for entry in archive.infolist()] == ["color.jpg", "alpha.png"]
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        color = np.asarray(Image.open(io.BytesIO(archive.read("color.jpg"))))
+        alpha = np.asarray(Image.open(io.BytesIO(archive.read("alpha.png"))))
+    assert np.abs(color.astype(int) - (10, 20, 30)).max() <= 2
+    assert (alpha == 128).all()
+
+
+@pytest.mark.parametrize(("alpha", "expected"), [(255, Format.JPG), (254, Format.PNG)])
+def test_auto_is_jpg_only_where_every_pixel_is_opaque(alpha: int, expected: Format) -> None:
+    """One level less is transparent."""
+    assert encode(ribbon(8, 8, alpha), Options(format=Format.AUTO)).format is expected

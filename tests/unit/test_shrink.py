@@ -1,0 +1,175 @@
+"""A cutout made smaller until its file fits: exact pixels, bounded tries."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import skimage.data
+from numpy.typing import NDArray
+
+from cutout.errors import OutOfTime, ResultTooLarge
+from cutout.image import shrink
+from cutout.image.compose import Box, Cutout, coverage_of, subject_of
+from cutout.image.encode import ImageFile, encode
+from cutout.image.shrink import Encoded, encode_within, scaled
+from cutout.options import Channels, Format, Options
+
+
+def cutout_of(pixels: NDArray[np.uint8]) -> Cutout:
+    """Return a cutout of uint8 (H, W, 4) as compose would describe it."""
+    alpha = pixels[..., 3]
+    return Cutout(pixels=pixels, subject=subject_of(alpha), coverage=coverage_of(alpha))
+
+
+def astronaut() -> Cutout:
+    """Return a photograph with a soft round matte."""
+    rows, columns = np.mgrid[-1:1:512j, -1:1:512j]
+    alpha = np.rint(np.clip(3 - 4 * (rows**2 + columns**2), 0, 1) * 255).astype(np.uint8)
+    pixels = np.dstack([skimage.data.astronaut(), alpha])
+    pixels[alpha == 0] = 0
+    return cutout_of(pixels)
+
+
+def within(
+    cutout: Cutout, options: Options, share: float, has_time: Callable[[], bool] = lambda: True
+) -> tuple[Encoded, int]:
+    """Return what fits a share of the full file's bytes, and that limit."""
+    limit = int(len(encode(cutout, options).body) * share)
+    return encode_within(cutout, options, max_bytes=limit, has_time=has_time), limit
+
+
+FORMATS = [Format.PNG, Format.JPG, Format.WEBP, Format.AVIF, Format.BMP, Format.GIF, Format.TIFF]
+FORMATS += [Format.ZIP, Format.AUTO]
+
+
+@pytest.mark.parametrize("share", [0.95, 0.5, 0.1])
+@pytest.mark.parametrize("name", FORMATS)
+def test_it_fits_and_is_not_much_smaller_than_it_must_be(name: Format, share: float) -> None:
+    """The limit is kept, two thirds of it are used, and what is told is what is in the file."""
+    encoded, limit = within(astronaut(), Options(format=name), share)
+    assert limit * 2 / 3 <= len(encoded.file.body) <= limit
+    assert (encoded.file.width, encoded.file.height) == (round(512 * encoded.scale),) * 2
+    assert encoded.cutout.pixels.shape == (encoded.file.height, encoded.file.width, 4)
+    assert 0 < encoded.scale < 1
+    assert encoded.scale == round(encoded.scale, 4)
+
+
+def test_what_fits_is_not_touched() -> None:
+    """Nor is anything, without a limit."""
+    cutout, options = astronaut(), Options()
+    for limit in (None, len(encode(cutout, options).body)):
+        encoded = encode_within(cutout, options, max_bytes=limit, has_time=lambda: False)
+        assert encoded.cutout is cutout
+        assert encoded.scale == 1.0
+        assert encoded.file.body == encode(cutout, options).body
+
+
+def test_the_matte_alone_fits_too() -> None:
+    """A grey PNG, scaled as the cutout is."""
+    encoded, limit = within(astronaut(), Options(channels=Channels.ALPHA), 0.5)
+    assert len(encoded.file.body) <= limit
+    assert encoded.file.media_type == "image/png"
+
+
+@pytest.mark.parametrize("side", [100, 64, 50, 33, 7])
+def test_a_smaller_cutout_has_no_colour_but_its_own(side: int) -> None:
+    """Hidden colours play no part, colour is 0 at alpha 0, and the box is where the pixels are."""
+    pixels = np.zeros((100, 100, 4), np.uint8)
+    pixels[..., :3] = (0, 255, 0)
+    pixels[20:71, 30:81] = (200, 20, 20, 255)
+    smaller = scaled(cutout_of(pixels), side / 100, Options())
+    alpha = smaller.pixels[..., 3]
+    assert alpha.shape == (side, side)
+    assert not smaller.pixels[alpha == 0].any()
+    assert (np.abs(smaller.pixels[alpha > 128][:, :3].astype(int) - (200, 20, 20)) <= 1).all()
+    assert smaller.subject == subject_of(alpha)
+    assert smaller.coverage == coverage_of(alpha)
+
+
+def test_even_areas_stay_exactly_what_they_are() -> None:
+    """But for the pixels along their edges."""
+    pixels = np.zeros((40, 60, 4), np.uint8)
+    pixels[8:24, 12:36] = (10, 20, 30, 255)
+    smaller = scaled(cutout_of(pixels), 0.5, Options()).pixels
+    assert (smaller[5:11, 7:17] == (10, 20, 30, 255)).all()
+    around = np.ones((20, 30), bool)
+    around[3:13, 5:19] = False
+    assert not smaller[around].any()
+    assert not (smaller[3:13, 5:19, 3] == 0).all()
+
+
+def test_on_a_background_the_box_is_scaled_outwards() -> None:
+    """The matte is gone there; the coverage stays that of the matte."""
+    pixels = np.full((100, 100, 4), 255, np.uint8)
+    box = Box(top=11, left=21, width=33, height=45)
+    cutout = Cutout(pixels=pixels, subject=box, coverage=0.25)
+    smaller = scaled(cutout, 0.5, Options(format=Format.JPG))
+    assert smaller.subject == Box(top=5, left=10, width=17, height=23)
+    assert smaller.coverage == 0.25
+    empty = Cutout(pixels=pixels, subject=Box(), coverage=0.0)
+    assert scaled(empty, 0.5, Options()).subject == Box()
+
+
+def test_the_extended_colours_of_a_zip_stay() -> None:
+    """They are not weighted by alpha, which is 0 there."""
+    pixels = np.zeros((60, 60, 4), np.uint8)
+    pixels[..., :3] = (200, 20, 20)
+    pixels[20:40, 20:40, 3] = 255
+    smaller = scaled(cutout_of(pixels), 0.5, Options(format=Format.ZIP)).pixels
+    assert (smaller[..., :3] == (200, 20, 20)).all()
+    assert smaller[..., 3].max() == 255
+
+
+def test_a_ribbon_keeps_a_pixel_of_width() -> None:
+    """However much smaller it gets."""
+    pixels = np.full((2, 3000, 4), 255, np.uint8)
+    assert scaled(cutout_of(pixels), 0.1, Options()).pixels.shape == (1, 300, 4)
+
+
+def faked(monkeypatch: pytest.MonkeyPatch, sizes: list[int]) -> list[tuple[int, ...]]:
+    """Let the encoder make files of these sizes, one after the other; return what it was given."""
+    given: list[tuple[int, ...]] = []
+
+    def fake(cutout: Cutout, _: Options) -> ImageFile:
+        given.append(cutout.pixels.shape)
+        height, width = cutout.pixels.shape[:2]
+        return ImageFile(
+            body=bytes(sizes[len(given) - 1]),
+            format=Format.PNG,
+            media_type="image/png",
+            width=width,
+            height=height,
+        )
+
+    monkeypatch.setattr(shrink, "encode", fake)
+    return given
+
+
+def test_the_tries_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four files at most; one that never gets small enough is refused, with the full size."""
+    given = faked(monkeypatch, [1000, 900, 800, 700])
+    with pytest.raises(ResultTooLarge) as refusal:
+        encode_within(astronaut(), Options(), max_bytes=100, has_time=lambda: True)
+    assert len(given) == 4
+    assert [shape[0] for shape in given] == sorted((shape[0] for shape in given), reverse=True)
+    assert refusal.value.facts["size"] == 1000
+
+
+def test_a_file_that_became_too_small_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The larger of two that fit is taken."""
+    given = faked(monkeypatch, [1000, 40, 95])
+    encoded = encode_within(astronaut(), Options(), max_bytes=100, has_time=lambda: True)
+    assert len(encoded.file.body) == 95
+    assert given[2][0] > given[1][0]
+
+
+def test_without_time_what_fits_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And where nothing fits yet, it is a time-out, told before the platform gives up."""
+    faked(monkeypatch, [1000, 40])
+    left = iter([True, False])
+    encoded = encode_within(astronaut(), Options(), max_bytes=100, has_time=lambda: next(left))
+    assert len(encoded.file.body) == 40
+    faked(monkeypatch, [1000, 900])
+    left = iter([True, False])
+    with pytest.raises(OutOfTime):
+        encode_within(astronaut(), Options(), max_bytes=100, has_time=lambda: next(left))

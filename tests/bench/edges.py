@@ -5,6 +5,7 @@ that refinement is judged and not recognition. Errors are taken in the band wher
 is unsure, and one cell around.
 """
 
+import argparse
 import contextlib
 import os
 import statistics
@@ -68,6 +69,10 @@ class Row:
 
 def main() -> None:
     """Print the tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--size", type=int, nargs=2, default=SIZE, metavar="PX", help="of a scene")
+    parser.add_argument("--scenes", nargs="+", choices=scenes.DRAWN, default=[*scenes.DRAWN])
+    given = parser.parse_args()
     loaded = app.load_model(app.settings)
     if not isinstance(loaded, Model):
         raise loaded
@@ -75,19 +80,20 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="pymatting")  # advice on trimaps
     measured("warm-up", scenes.disc(200, 150), loaded.card)  # numba compiles
     rows, shifted = [], []
-    for name, draw in scenes.DRAWN.items():
-        scene = draw(*SIZE)
+    for name in given.scenes:
+        scene = scenes.DRAWN[name](*given.size)
         rows.append(measured(name, scene, loaded.card))
         for beside_px in (BESIDE_PX, -BESIDE_PX) if name in SOLID else ():
             title = f"{name}, {abs(beside_px)} px {'out' if beside_px > 0 else 'in'}"
             shifted.append(measured(title, scene, loaded.card, beside_px))
     print(
-        f"\nScenes of {SIZE[0]} x {SIZE[1]} px, from a coarse matte of {side} x {side}."
+        f"\nScenes of {given.size[0]} x {given.size[1]} px, from a coarse matte of {side} x {side}."
         f" In each cell: {', '.join(METHODS)}."
     )
     mattes(rows)
-    print("\nThe same where the coarse matte's edge is too far out or in.")
-    mattes(shifted)
+    if shifted:
+        print("\nThe same where the coarse matte's edge is too far out or in.")
+        mattes(shifted)
     colours(rows)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from checkout import ROOT, check_out, make
+from documents import blocks, documents, steps
 
 MODEL = "models/erase-s/model.onnx"
 
@@ -13,7 +14,6 @@ MODEL = "models/erase-s/model.onnx"
 SMALL: dict[str, tuple[list[str], str]] = {
     "help": ([], r"  make demo +Cut out real photographs"),
     "invoke": (["EVENT=events/rest-error-bad-color.json"], r"^400 in \d+ ms$"),
-    "bench": (["ARGS=--runs 1 --sizes 0.05 --formats-size 0.05 --png-size 0.05"], r"^\| 0\.05 MP \|"),
     "fleet": (["ARGS=--runs 1"], r"^Measured: 3 MP in [\d.]+ s of one core, .*1 PUT"),
     "same-model": ([], ""),
     "model": (
@@ -24,15 +24,15 @@ SMALL: dict[str, tuple[list[str], str]] = {
 
 # Target → the file that runs it, and the text there that does.
 ELSEWHERE = {
-    "demo": ("README.md", r"^make demo\b"),
-    "serve": ("README.md", r"^\$ make serve\n"),
-    "serve-s3": ("README.md", r"^(\$ )?make serve-s3\b"),
     "test": (".ci/run", r"^make test "),
     "lint": (".ci/run", r"^make lint "),
     "e2e": (".ci/run", r"^ *make e2e "),
     "bench-edges": (".ci/run", r"^make bench-edges "),
     "build": ("tests/e2e/test_runtime.py", r'\["make", "build", '),
 }
+
+BY_DOCUMENTS = {"demo", "serve", "serve-s3", "bench"}
+"""The documents' blocks have them, and test_documents runs the blocks."""
 
 FAILS = {"invoke"}  # its exit status is the answer's
 
@@ -62,7 +62,7 @@ def targets() -> set[str]:
 
 def test_every_target_is_run_somewhere() -> None:
     """A new target needs a row in one of the tables above."""
-    assert {*SMALL, *ELSEWHERE} | HERE == targets()
+    assert {*SMALL, *ELSEWHERE} | BY_DOCUMENTS | HERE == targets()
 
 
 @pytest.mark.parametrize("target", ELSEWHERE)
@@ -70,6 +70,20 @@ def test_it_is_run_where_the_table_says(target: str) -> None:
     """The text that runs it is in that file."""
     file, text = ELSEWHERE[target]
     assert re.search(text, (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("target", sorted(BY_DOCUMENTS))
+def test_a_document_runs_it(target: str) -> None:
+    """In a block that is run."""
+    lines = [
+        line
+        for path in documents(ROOT)
+        for block in blocks(path.read_text(encoding="utf-8"), path.name)
+        if not block.reason and block.language in {"sh", "console"}
+        for step in steps(block)
+        for line in step.commands.splitlines()
+    ]
+    assert [line for line in lines if re.match(rf"(\w+=\S+ +)*make {target}( |$)", line)]
 
 
 @pytest.mark.parametrize("target", SMALL)

@@ -20,7 +20,8 @@ MODULES = {
 TOP_LEVEL = {"function", "layers", "models", "tests", "events"} | {
     *("template.yaml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile", "pyproject.toml")
 }
-MADE = {"demo", "samconfig.toml"}  # ignored by git, as are folders that start with a dot
+# Ignored by git, as are folders that start with a dot; the documents' commands write cutouts.
+MADE = {"demo", "samconfig.toml", *(f"cutout.{end}" for end in ("jpg", "png", "webp", "zip"))}
 
 # Room → the rooms that it imports, exactly: a permission that nobody uses goes. A room is a wing
 # (a folder of the package) or one module beside them. A row names only rows above it, so the table

@@ -21,16 +21,16 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # one core, as 1,769 MB of Lambda have
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "function"), str(ROOT / "tests" / "unit")]
+sys.path[:0] = [str(ROOT / "function"), str(ROOT / "models")]
 
 import numpy as np  # noqa: E402 - its threads stand above
 import pymatting  # noqa: E402
-import scenes  # noqa: E402 - the same
 from numpy.typing import NDArray  # noqa: E402
 from PIL import Image, ImageFilter  # noqa: E402
 from scipy.ndimage import gaussian_filter  # noqa: E402
 
 import app  # noqa: E402 - its path stands above
+import scenes  # noqa: E402 - the same
 from cutout.image.card import ModelCard, Output  # noqa: E402
 from cutout.image.foreground import estimate_foreground  # noqa: E402
 from cutout.image.matte import Matte, extract_matte  # noqa: E402

@@ -884,7 +884,7 @@ def test_a_photograph_is_cut_out(real: Served) -> None:
         ("POST", "/v2", KEY, 400),
         ("POST", "/v2", {}, 401),
         ("POST", "/v2", {"x-api-key": "wrong"}, 401),
-        ("POST", "/v2/uploads", KEY, 403),
+        ("POST", "/v2/uploads", KEY, 400),
         ("GET", "/nothing", {}, 404),
     ],
 )

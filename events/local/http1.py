@@ -1,4 +1,9 @@
-"""HTTP/1.1 (RFC 9112) on a socket: strict in what it reads, and never in more than it may hold."""
+"""HTTP/1.1 (RFC 9112) on a socket: strict in what it reads, and never in more than it may hold.
+
+Python's ``http.server`` does not take its place: it answers requests with two Host lines, folded
+header lines, bare line feeds or control characters, which API Gateway refuses; it reads no chunked
+bodies; and a client that falls silent in the middle of a request gets no answer.
+"""
 
 import contextlib
 import re

@@ -25,6 +25,7 @@ sys.path[:0] = [str(ROOT / "function")]
 import numpy as np  # noqa: E402
 import skimage.data  # noqa: E402
 from PIL import Image  # noqa: E402
+from tables import table  # noqa: E402
 
 import app  # noqa: E402 - its path stands above
 from cutout.image.compose import compose  # noqa: E402
@@ -64,13 +65,6 @@ def medians(runs: int, *jobs: Callable[[], object]) -> list[float]:
     return [statistics.median(elapsed) for elapsed in times]
 
 
-def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table as Markdown."""
-    print(f"\n{title}\n")
-    for cells in (head, ["---"] * len(head), *rows):
-        print("| " + " | ".join(cells) + " |")
-
-
 def stages(model: Model, sizes_mp: Sequence[float], runs: int) -> None:
     """Print the time of each stage by the photo's size."""
     options = Options()
@@ -91,9 +85,9 @@ def stages(model: Model, sizes_mp: Sequence[float], runs: int) -> None:
         )
         rows.append([f"{megapixels:g} MP", *(f"{value:.0f}" for value in each), f"{sum(each):.0f}"])
     table(
-        "The stages, ms on one core, JPEG in and PNG out",
         ["photo", "decode", "matte", "compose", "encode", "all"],
         rows,
+        title="The stages, ms on one core, JPEG in and PNG out",
     )
 
 
@@ -108,7 +102,11 @@ def formats(model: Model, megapixels: float, runs: int) -> None:
         (elapsed,) = medians(runs, partial(encode, cutout, options))
         size = len(encode(cutout, options).body)
         rows.append([name, f"{elapsed:.0f}", f"{size / 1000:.0f}"])
-    table(f"The formats, encoding a cutout of {megapixels:g} MP", ["format", "ms", "kB"], rows)
+    table(
+        ["format", "ms", "kB"],
+        rows,
+        title=f"The formats, encoding a cutout of {megapixels:g} MP",
+    )
 
 
 def png(megapixels: float, runs: int) -> None:
@@ -129,13 +127,13 @@ def png(megapixels: float, runs: int) -> None:
     )
     size = len(write_png(pixels))
     table(
-        f"PNG of {megapixels:g} MP, side by side",
         ["writer", "ms", "bytes, against ours"],
         [
             ["ours", f"{ours:.0f}", "x 1.00"],
             ["Pillow, run lengths", f"{quick:.0f}", f"x {len(pillow(**fastest)) / size:.2f}"],
             ["Pillow, default", f"{default:.0f}", f"x {len(pillow()) / size:.2f}"],
         ],
+        title=f"PNG of {megapixels:g} MP, side by side",
     )
 
 

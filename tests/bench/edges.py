@@ -28,6 +28,7 @@ import pymatting  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from PIL import Image, ImageFilter  # noqa: E402
 from scipy.ndimage import gaussian_filter  # noqa: E402
+from tables import table  # noqa: E402
 
 import app  # noqa: E402 - its path stands above
 import scenes  # noqa: E402 - the same
@@ -238,13 +239,6 @@ def mean(rows: Sequence[Row]) -> Row:
 def cell(errors: Sequence[float]) -> str:
     """Return errors as one cell of a table."""
     return " · ".join(f"{error:.3g}" for error in errors)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table as Markdown."""
-    print()
-    for cells in (head, ["---"] * len(head), *rows):
-        print("| " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

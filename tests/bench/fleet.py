@@ -31,6 +31,7 @@ sys.path[:0] = [
 import skimage.data  # noqa: E402 - as the others here: its path stands above
 from cloud import REGION, Cloud, Proxy, Uploaded, messages, moto  # noqa: E402
 from PIL import Image  # noqa: E402
+from tables import table  # noqa: E402
 
 import app  # noqa: E402
 from cutout.options import Options  # noqa: E402
@@ -306,12 +307,6 @@ def _time(seconds: float) -> str:
     return f"{seconds / 86_400:.1f} days"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    print()
-    for cells in (head, ["---"] * len(head), *rows):
-        print("| " + " | ".join(cells) + " |")
-
-
 def main() -> None:
     """Measure, simulate, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -339,7 +334,7 @@ def main() -> None:
                 f"{outcome.usd:,.2f}",
             ]
         )
-    _table(
+    table(
         ["load", "images", "workers", "time", "images/s", "p95 of one", "Lambda", "others", "USD"],
         rows,
     )
@@ -349,7 +344,7 @@ def main() -> None:
         burst.append(
             [f"{requests:,}", f"{per_s}, {size}", f"{at_once}", _time(seconds), f"{refused:,}"]
         )
-    _table(["requests at once", "rate, burst", "accepted at once", "all after", "429s"], burst)
+    table(["requests at once", "rate, burst", "accepted at once", "all after", "429s"], burst)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,17 @@
-"""Every target of the Makefile is run: here, by the tests of the documents, or by ``.ci/run``."""
+"""Every target of the Makefile is run: here, by the tests of the documents, or by ``.ci/run``.
+
+So is the one program that no target runs, which draws a picture of the documents.
+"""
 
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
-from checkout import ROOT, check_out, make
+from checkout import ROOT, check_out, environment, make
 from documents import blocks, documents, steps
+from PIL import Image
 
 MODEL = "models/erase-s/model.onnx"
 
@@ -93,6 +98,19 @@ def test_it_runs_on_a_small_setting(checkout: Path, target: str) -> None:
     done = make(checkout, target, *arguments)
     assert re.search(printed, done.stdout, re.MULTILINE), done.stdout + done.stderr
     assert bool(done.returncode) is (target in FAILS), done.stderr
+
+
+def test_the_picture_of_edges_is_drawn(checkout: Path, tmp_path: Path) -> None:
+    """As its program says in its first lines; the picture has the size of the one that is shown."""
+    picture = tmp_path / "edges.jpg"
+    subprocess.run(
+        [checkout / ".venv/bin/python", "tests/bench/edge_crops.py", picture],
+        cwd=checkout,
+        env=environment(),
+        check=True,
+    )
+    with Image.open(picture) as drawn, Image.open(ROOT / "tests/pictures/edges.jpg") as shown:
+        assert drawn.size == shown.size
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """HTTP/1.1 (RFC 9112) on a socket: strict in what it reads, and never in more than it may hold.
 
-Python's ``http.server`` does not take its place: it answers requests with two Host lines, folded
-header lines, bare line feeds or control characters, which API Gateway refuses; it reads no chunked
-bodies; and a client that falls silent in the middle of a request gets no answer.
+Python's ``http.server`` does not take its place: it answers malformed requests (two Host lines, a
+space before a colon, control characters), reads no chunked bodies, and leaves a client that falls
+silent in the middle of a request without an answer.
 """
 
 import contextlib

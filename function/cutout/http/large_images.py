@@ -11,6 +11,7 @@ from cutout.errors import DuplicateOption, InvalidImageKey, InvalidOption, Objec
 from cutout.http.body import Field
 from cutout.settings import INCOMING_PREFIX, RESULTS_PREFIX, Settings
 from cutout.store import (
+    MAX_KEY_BYTES,
     Content,
     Form,
     ObjectGone,

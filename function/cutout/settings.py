@@ -40,7 +40,8 @@ class Settings:
     ``account_label`` the name under which ``GET /v2/account`` shows the deployment.
     ``api_key_hashes`` are lower-case SHA-256 hex digests of the accepted keys. Without both buckets
     there is no storage. ``default_options`` are wire fields that every S3 object gets unless it
-    says otherwise.
+    says otherwise. With ``hash_logged_keys`` the logs hold digests of S3 keys instead of the keys,
+    which can name persons.
     """
 
     model_dir: Path | None = None
@@ -59,6 +60,7 @@ class Settings:
     max_object_bytes: int = 64_000_000
     result_url_seconds: int = 3_600
     default_options: tuple[tuple[str, str], ...] = ()
+    hash_logged_keys: bool = False
     service: str = "cutout"
     metrics_namespace: str = "Cutout"
 
@@ -105,6 +107,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if not all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in hashes):
         problems.append("API_KEY_HASHES must be SHA-256 hex digests, with commas between them")
 
+    hash_logged_keys = given.get("HASH_LOGGED_KEYS", "false").lower()
+    if hash_logged_keys not in {"true", "false"}:
+        problems.append("HASH_LOGGED_KEYS must be true or false")
+
     problems += _storage_problems(given)
     if problems:
         raise InvalidSettings(problems="; ".join(problems))
@@ -125,6 +131,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         max_object_bytes=int(given.get("MAX_OBJECT_BYTES", default.max_object_bytes)),
         result_url_seconds=int(given.get("RESULT_URL_SECONDS", default.result_url_seconds)),
         default_options=tuple(parse_qsl(given.get("DEFAULT_OPTIONS", ""), keep_blank_values=True)),
+        hash_logged_keys=hash_logged_keys == "true",
         service=given.get("POWERTOOLS_SERVICE_NAME", default.service),
         metrics_namespace=given.get("POWERTOOLS_METRICS_NAMESPACE", default.metrics_namespace),
     )

@@ -32,9 +32,10 @@ IMPORTS: dict[str, set[str]] = {
     "options": {"errors", "color"},
     "settings": {"errors", "options"},
     "store": {"errors"},
+    "keys": {"errors"},
     "image": {"errors", "color", "options"},
     "remover": {"errors", "options", "image"},
-    "http": {"errors", "options", "settings", "store", "remover"},
+    "http": {"errors", "options", "settings", "store", "keys", "remover"},
     "s3": {"errors", "options", "settings", "store", "remover"},
 }
 
@@ -46,8 +47,8 @@ SOLE_IMPORTERS = {
     "onnxruntime": {"image.model"},
     "isal": {"image.png"},
     "multipart": {"http.body"},
-    "boto3": {"store"},
-    "botocore": {"store"},
+    "boto3": {"store", "keys"},
+    "botocore": {"store", "keys"},
     "aws_lambda_powertools": {"http.api", "s3.handler", "app"},
     "os": {"app"},
 }

@@ -16,6 +16,7 @@ from cutout.http.api import Api
 from cutout.http.large_images import Transfer
 from cutout.image.decode import Limits
 from cutout.image.model import Model, read_model
+from cutout.keys import KeyList, Keys
 from cutout.remover import Remover
 from cutout.s3.handler import Uploads
 from cutout.s3.worker import Worker
@@ -57,6 +58,10 @@ api = Api(
     logger=logger,
     metrics=metrics,
     transfer=Transfer(Store(BRIEF), settings) if settings.has_storage else None,
+    keys=Keys(
+        settings.api_key_hashes,
+        KeyList(settings.api_keys_parameter) if settings.api_keys_parameter else None,
+    ),
 )
 uploads = Uploads(
     worker=Worker(remover=remover, store=Store(), settings=settings),

@@ -37,6 +37,7 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
     ├── StorageFailed               500 internal_error     S3 refuses or does not answer
     ├── UnknownEvent                500 internal_error     an event of no kind that is known
     ├── UploadsFailed               500 internal_error     some of an S3 event's objects
+    ├── KeysUnavailable             503 internal_error     the list of API keys cannot be read
     ├── ModelUnavailable            503 model_unavailable
     └── OutOfTime                   504 timeout
 """
@@ -357,6 +358,12 @@ class UploadsFailed(CutoutError):
     """Some objects of an S3 event failed, and the platform must send all again: fact ``failed``."""
 
     text = "{failed} of the event's objects failed; the log says why."
+
+
+class KeysUnavailable(CutoutError):
+    """The list of API keys cannot be read; fact ``reason`` is for the log only."""
+
+    status = 503
 
 
 class ModelUnavailable(CutoutError):

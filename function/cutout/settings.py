@@ -24,6 +24,11 @@ _MAX_LABEL = 100  # characters: clients show it on one line
 # Capitals are in S3's oldest names, and in what SAM puts for a bucket that is not there locally.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 
+_FORMS = {
+    "API_KEYS_PARAMETER": (r"[A-Za-z0-9_./:-]+", "the name of an SSM parameter"),
+    "HASH_LOGGED_KEYS": (r"(?i)true|false", "true or false"),
+}
+
 
 # The memory of a process that has loaded its model, and what a pixel of a photo takes at the most:
 # 50 MP took 1.4 GB as avif, the hungriest format, and 0.9 GB as jpg.
@@ -46,9 +51,11 @@ class Settings:
     ``model_dir`` holds a folder per model (``None``: the places where deployments put it);
     ``default_response`` is what a request gets that does not say how its result shall travel, and
     ``account_label`` the name under which ``GET /v2/account`` shows the deployment.
-    ``api_key_hashes`` are lower-case SHA-256 hex digests of the accepted keys. Without both buckets
+    ``api_key_hashes`` are lower-case SHA-256 hex digests of the accepted keys, and
+    ``api_keys_parameter`` names an SSM parameter that holds more of them. Without both buckets
     there is no storage. ``default_options`` are wire fields that every S3 object gets unless it
-    says otherwise.
+    says otherwise. With ``hash_logged_keys`` the logs hold digests of S3 keys instead of the keys,
+    which can name persons.
     """
 
     model_dir: Path | None = None
@@ -59,6 +66,7 @@ class Settings:
     account_label: str = ""
     keys_checked_by: KeyCheck = KeyCheck.FUNCTION
     api_key_hashes: frozenset[str] = frozenset()
+    api_keys_parameter: str = ""
     input_bucket: str = ""
     result_bucket: str = ""
     upload_prefix: str = "uploads/"
@@ -118,6 +126,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if not all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in hashes):
         problems.append("API_KEY_HASHES must be SHA-256 hex digests, with commas between them")
 
+    problems += [
+        f"{name} must be {what}"
+        for name, (form, what) in _FORMS.items()
+        if name in given and not re.fullmatch(form, given[name])
+    ]
     problems += _storage_problems(given)
     if problems:
         raise InvalidSettings(problems="; ".join(problems))
@@ -130,6 +143,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         account_label=account_label,
         keys_checked_by=KeyCheck(keys_checked_by),
         api_key_hashes=hashes,
+        api_keys_parameter=given.get("API_KEYS_PARAMETER", default.api_keys_parameter),
         input_bucket=given.get("INPUT_BUCKET", default.input_bucket),
         result_bucket=given.get("RESULT_BUCKET", default.result_bucket),
         upload_prefix=given.get("UPLOAD_PREFIX", default.upload_prefix),

@@ -1,4 +1,4 @@
-"""S3: read, write, remove, presign. The sole importer of boto3, which it imports when first used.
+"""S3: read, write, remove, presign. It imports boto3 when it is first used.
 
 It knows about objects, not about images. Every call ends in one of four ways: an answer,
 :class:`ObjectGone`, :class:`PreconditionFailed`, or :class:`~cutout.errors.StorageFailed`, which

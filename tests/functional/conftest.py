@@ -25,6 +25,7 @@ from cutout.http.large_images import Transfer
 from cutout.image.card import read_card
 from cutout.image.decode import Limits
 from cutout.image.model import Model
+from cutout.keys import Keys
 from cutout.remover import Remover
 from cutout.settings import KeyCheck, Settings
 
@@ -37,6 +38,7 @@ def deployment(
     logger: Logger = app.logger,
     transfer: Transfer | None = None,
     clock: Callable[[], float] = time.monotonic,
+    keys: Keys | None = None,
 ) -> Handler:
     """Return the handler of a deployment with these parts."""
     api = Api(
@@ -46,6 +48,7 @@ def deployment(
         metrics=app.metrics,
         transfer=transfer,
         clock=clock,
+        keys=keys,
     )
     handler: Handler = app.metrics.log_metrics(api.handle)
     return handler

@@ -2,7 +2,8 @@
 
 In a :class:`Deployment` a reference to a resource is text: ``InputBucket`` for a ``Ref``,
 ``InputBucket.Arn`` for a ``GetAtt``, so that a policy's resource reads
-``InputBucket.Arn/incoming/*``.
+``InputBucket.Arn/incoming/*``. Only a layer is referred to by an ARN, whose version number follows
+from its contents, as that of a deployed layer does.
 """
 
 import copy
@@ -34,6 +35,7 @@ PSEUDO_PARAMETERS = {
 }
 # Values that turn on everything that a parameter can turn on.
 EVERYTHING = {
+    "SnapStart": "true",
     "ApiFlavor": "HTTP",
     "ApiKeyHashes": "0" * 64,
     "ApiReservedConcurrency": "20",
@@ -42,6 +44,7 @@ EVERYTHING = {
     "CutoutsExpireDays": "90",
     "CatalogueBuckets": "first-shop,second.shop",
     "DefaultOptions": "format=webp&bg_color=white",
+    "HashLoggedKeys": "true",
     "AccessLogs": "true",
     "CreateApiGatewayAccountRole": "true",
     "AlarmsEmail": "us@shop.example",
@@ -52,18 +55,24 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Fn::Equals": lambda first, second: str(first) == str(second),
     "Fn::Join": lambda delimiter, parts: delimiter.join(parts),
     "Fn::Not": lambda condition: not condition,
+    "Fn::Select": lambda index, parts: parts[index],
     "Fn::Split": lambda delimiter, text: text.split(delimiter),
 }
 
 
 @functools.cache
-def translated() -> dict[str, Any]:
-    """Return what SAM makes of the template, without AWS; the conditions are still in it."""
+def translated(rebuilt: str = "") -> dict[str, Any]:
+    """Return what SAM makes of the template, without AWS; the conditions are still in it.
+
+    The part called ``rebuilt`` was built anew, so that its file in S3 is another one.
+    """
     template = copy.deepcopy(TEMPLATE)
+    assert rebuilt in {"", *template["Resources"]}
     # ``sam deploy`` uploads the code and writes where it is.
-    for resource in template["Resources"].values():
+    for resource_name, resource in template["Resources"].items():
+        key = "s3://bucket/new" if resource_name == rebuilt else "s3://bucket/key"
         for name in {"CodeUri", "ContentUri"} & set(resource["Properties"]):
-            resource["Properties"][name] = "s3://bucket/key"
+            resource["Properties"][name] = key
     session = SimpleNamespace(region_name=REGION)
     result: dict[str, Any] = Translator({}, Parser(), boto_session=session).translate(template, {})
     return result
@@ -87,8 +96,8 @@ class Deployment:
     :raises LookupError: a reference is not, or a function of the template is not known here.
     """
 
-    def __init__(self, **parameters: str) -> None:
-        template = translated()
+    def __init__(self, *, rebuilt: str = "", **parameters: str) -> None:
+        template = translated(rebuilt)
         declared = template["Parameters"]
         assert set(parameters) <= set(declared)
         self._values: dict[str, Any] = dict(PSEUDO_PARAMETERS)
@@ -101,6 +110,11 @@ class Deployment:
             self._conditions[name] = self._resolve(rule)
         created = {n: r for n, r in template["Resources"].items() if self._is_on(r)}
         self._names = set(created)
+        self._values |= {
+            name: _layer_arn(name)
+            for name, resource in created.items()
+            if resource["Type"] == "AWS::Lambda::LayerVersion"
+        }
         self.resources: dict[str, dict[str, Any]] = {
             name: self._resolve(resource) for name, resource in created.items()
         }
@@ -172,6 +186,12 @@ class Deployment:
         if name.partition(".")[0] not in self._names:
             raise LookupError(name)
         return name
+
+
+def _layer_arn(name: str) -> str:
+    """Return the ARN of a layer that SAM named after its contents."""
+    number = int(name[-10:], 16) % 100_000
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:{STACK}-{name[:-10]}:{number}"
 
 
 def _policies(properties: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

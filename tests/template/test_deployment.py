@@ -14,6 +14,7 @@ from botocore.validate import ParamValidator
 import app
 from cloudformation import ACCOUNT, EVERYTHING, REGION, STACK, TEMPLATE, Deployment
 from cutout.http.removal import DEADLINE_RESERVE_MS
+from cutout.keys import Keys
 from cutout.settings import KeyCheck, Settings, read_settings
 
 API_TIMEOUT_S = 29
@@ -30,6 +31,7 @@ GRANTS = {
     ("ApiRole", "s3:ListBucket"): "InputBucket.Arn ResultBucket.Arn",
     ("ApiRole", "s3:PutObject s3:GetObject s3:GetObjectVersion"): "InputBucket.Arn/incoming/*",
     ("ApiRole", "s3:PutObject s3:GetObject"): "ResultBucket.Arn/results/*",
+    ("ApiRole", "ssm:GetParameter"): f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/ApiKeys",
     # The worker.
     ("UploadRole", "sts:AssumeRole"): "lambda.amazonaws.com",
     ("UploadRole", "logs:CreateLogStream logs:PutLogEvents"): "UploadLogGroup.Arn",
@@ -113,15 +115,16 @@ def test_every_choice_of_parameters_is_whole(parameters: dict[str, str]) -> None
         assert all(isinstance(value, str) for value in variables.values())
         settings = read_settings(variables)
         assert settings.service == STACK
-        is_http = parameters.get("ApiFlavor") == "HTTP"
-        assert settings.keys_checked_by is (KeyCheck.FUNCTION if is_http else KeyCheck.GATEWAY)
+    settings = read_settings(environments(deployment)["ApiFunction"])
+    is_http = parameters.get("ApiFlavor") == "HTTP"
+    assert settings.keys_checked_by is (KeyCheck.FUNCTION if is_http else KeyCheck.GATEWAY)
 
 
 def test_the_defaults_are_the_codes_own() -> None:
     """What is not said when deploying is what the code does without being told."""
-    given = read_settings(environments(PLAIN)["ApiFunction"])
+    given = [read_settings(variables) for variables in environments(PLAIN).values()]
     own = Settings()
-    differ = {name for name in own.__slots__ if getattr(given, name) != getattr(own, name)}
+    differ = {n for n in own.__slots__ for one in given if getattr(one, n) != getattr(own, n)}
     assert differ <= {"service", "keys_checked_by", "input_bucket", "result_bucket"}
 
 
@@ -476,11 +479,35 @@ def test_the_http_api_is_made_only_where_asked_for() -> None:
 
 
 def test_with_the_http_api_the_function_checks_every_key() -> None:
-    """Its hashes reach the function, and the REST API beside it is no way around them."""
-    variables = environments(Deployment(ApiFlavor="HTTP", ApiKeyHashes="0" * 64))["ApiFunction"]
+    """It reads their digests at run time, and the REST API beside it is no way around them."""
+    two = f"{'0' * 64},{'1' * 64}"
+    deployment = Deployment(ApiFlavor="HTTP", ApiKeyHashes=two)
+    variables = environments(deployment)["ApiFunction"]
     assert variables["KEYS_CHECKED_BY"] == "function"
-    assert variables["API_KEY_HASHES"] == "0" * 64
+    assert variables["API_KEYS_PARAMETER"] == "ApiKeys"
+    assert deployment.of_type("AWS::SSM::Parameter")["ApiKeys"]["Value"] == two
+    assert "--name ApiKeys --overwrite" in deployment.outputs["KeysCommand"]
     assert TEMPLATE["Parameters"]["ApiKeyHashes"]["NoEcho"] is True
+    # A revoked key is no new version of the function.
+    one = Deployment(ApiFlavor="HTTP", ApiKeyHashes="1" * 64)
+    assert environments(one) == environments(deployment)
+
+
+def test_without_keys_the_list_of_keys_accepts_none() -> None:
+    """SSM takes no empty value; where API Gateway checks keys there is no list."""
+    deployment = Deployment(ApiFlavor="HTTP")
+    value = deployment.of_type("AWS::SSM::Parameter")["ApiKeys"]["Value"]
+    assert not Keys(read=lambda: value).accept("none")
+    assert PLAIN.of_type("AWS::SSM::Parameter") == {}
+    assert environments(PLAIN)["ApiFunction"]["API_KEYS_PARAMETER"] == ""
+
+
+def test_the_largest_list_of_keys_fits() -> None:
+    """SSM's limit for a value that costs nothing."""
+    parameter = TEMPLATE["Parameters"]["ApiKeyHashes"]
+    most = ",".join(["0" * 64] * 63)
+    assert len(most) == parameter["MaxLength"] <= 4096
+    assert re.fullmatch(parameter["AllowedPattern"], most)
 
 
 # ---- time and work
@@ -525,18 +552,15 @@ def test_only_uploads_start_work() -> None:
     assert target["DeadLetterConfig"] == {"Arn": "UploadDeadLetters.Arn"}
 
 
-def test_the_function_is_published_with_snapstart() -> None:
-    """From a version whose model is loaded; the worker, which nobody waits for, is not."""
+def test_both_functions_are_the_same_code() -> None:
+    """They differ in their handler, and in the variables that only one of them reads."""
     functions = PLAIN.of_type("AWS::Lambda::Function")
-    assert functions["ApiFunction"]["SnapStart"] == {"ApplyOn": "PublishedVersions"}
-    assert "SnapStart" not in functions["UploadFunction"]
-    (alias,) = PLAIN.of_type("AWS::Lambda::Alias").values()
-    assert (alias["Name"], alias["FunctionName"]) == ("live", "ApiFunction")
-    shared = ["Runtime", "Architectures", "MemorySize", "Layers", "Environment", "Code"]
-    for name in shared:
+    for name in ["Runtime", "Architectures", "MemorySize", "Layers", "Code"]:
         assert functions["ApiFunction"][name] == functions["UploadFunction"][name]
     handlers = [f["Handler"] for f in functions.values()]
     assert handlers == ["app.http_handler", "app.upload_handler"]
+    api, worker = environments(PLAIN).values()
+    assert {name for name in {*api} & {*worker} if api[name] != worker[name]} == set()
 
 
 def test_heic_is_a_layer_that_can_be_left_out() -> None:
@@ -544,9 +568,11 @@ def test_heic_is_a_layer_that_can_be_left_out() -> None:
 
     def layers(deployment: Deployment) -> list[str]:
         function = deployment.of_type("AWS::Lambda::Function")["ApiFunction"]
-        names = [re.sub(r"[0-9a-f]{10}$", "", name) for name in function["Layers"]]
+        names: list[str] = [
+            arn.split(":")[6].removeprefix(f"{STACK}-") for arn in function["Layers"]
+        ]
         made = deployment.of_type("AWS::Lambda::LayerVersion")
-        assert sorted(function["Layers"]) == sorted(made)
+        assert sorted(names) == sorted(name[:-10] for name in made)
         return names
 
     assert layers(PLAIN) == ["DepsLayer", "HeifLayer", "ModelLayer"]

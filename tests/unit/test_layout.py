@@ -33,10 +33,11 @@ IMPORTS: dict[str, set[str]] = {
     "options": {"errors", "color"},
     "settings": {"errors", "options"},
     "store": {"errors"},
+    "keys": {"errors"},
     "image": {"errors", "color", "options"},
     "remover": {"errors", "options", "image"},
     "telemetry": {"errors", "remover"},
-    "http": {"errors", "options", "settings", "store", "remover", "telemetry"},
+    "http": {"errors", "options", "settings", "store", "keys", "remover", "telemetry"},
     "s3": {"errors", "options", "settings", "store", "remover", "telemetry"},
 }
 
@@ -49,8 +50,8 @@ SOLE_IMPORTERS = {
     "onnxruntime": {"image.model"},
     "isal": {"image.png"},
     "multipart": {"http.body"},
-    "boto3": {"store"},
-    "botocore": {"store"},
+    "boto3": {"store", "keys"},
+    "botocore": {"store", "keys"},
     "aws_lambda_powertools": {"http.api", "s3.handler", "telemetry", "app"},
     "os": {"app"},
 }

@@ -286,7 +286,7 @@ CODES = {
     415: {"unsupported_media_type", "unsupported_image_format"},
     422: {"unknown_foreground"},
     500: {"internal_error"},
-    503: {"model_unavailable"},
+    503: {"internal_error", "model_unavailable"},
     504: {"timeout"},
 }
 

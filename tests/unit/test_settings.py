@@ -33,6 +33,7 @@ def test_all_settings() -> None:
             "ACCOUNT_LABEL": " photos@shop.example ",
             "KEYS_CHECKED_BY": "Gateway",
             "API_KEY_HASHES": f"{DIGEST.upper()}, {other}",
+            "API_KEYS_PARAMETER": "/cutout/shop/keys",
             "INPUT_BUCKET": "shop-uploads",
             "RESULT_BUCKET": "shop.results",
             "UPLOAD_PREFIX": "photos/new/",
@@ -41,6 +42,7 @@ def test_all_settings() -> None:
             "MAX_OBJECT_BYTES": "100000000",
             "RESULT_URL_SECONDS": "900",
             "DEFAULT_OPTIONS": "format=webp&bg_color=%23FFF",
+            "HASH_LOGGED_KEYS": "True",
             "POWERTOOLS_SERVICE_NAME": "shop",
             "POWERTOOLS_METRICS_NAMESPACE": "Shop",
             "PATH": "/usr/bin",
@@ -54,6 +56,7 @@ def test_all_settings() -> None:
         account_label="photos@shop.example",
         keys_checked_by=KeyCheck.GATEWAY,
         api_key_hashes=frozenset({DIGEST, other}),
+        api_keys_parameter="/cutout/shop/keys",
         input_bucket="shop-uploads",
         result_bucket="shop.results",
         upload_prefix="photos/new/",
@@ -62,6 +65,7 @@ def test_all_settings() -> None:
         max_object_bytes=100_000_000,
         result_url_seconds=900,
         default_options=(("format", "webp"), ("bg_color", "#FFF")),
+        hash_logged_keys=True,
         service="shop",
         metrics_namespace="Shop",
     )
@@ -79,6 +83,7 @@ def test_all_faults_are_named_at_once() -> None:
                 "ACCOUNT_LABEL": "photos\nX-Evil: 1",
                 "KEYS_CHECKED_BY": "nobody",
                 "API_KEY_HASHES": "local",
+                "API_KEYS_PARAMETER": "two words",
                 "INPUT_BUCKET": "s3://uploads",
                 "RESULT_BUCKET": "results/",
                 "UPLOAD_PREFIX": "/uploads",
@@ -87,12 +92,14 @@ def test_all_faults_are_named_at_once() -> None:
                 "MAX_OBJECT_BYTES": "64 MB",
                 "RESULT_URL_SECONDS": "604801",
                 "DEFAULT_OPTIONS": "format=jpeg2000",
+                "HASH_LOGGED_KEYS": "sha256",
             }
         )
     for name in (
         *("MODEL_NAME", "MAX_PIXELS", "ALLOWED_ORIGIN", "KEYS_CHECKED_BY", "API_KEY_HASHES"),
         *("INPUT_BUCKET", "RESULT_BUCKET", "UPLOAD_PREFIX", "TARGET_PREFIX", "CATALOGUE_BUCKETS"),
         *("MAX_OBJECT_BYTES", "RESULT_URL_SECONDS", "DEFAULT_OPTIONS"),
+        *("API_KEYS_PARAMETER", "HASH_LOGGED_KEYS"),
         "DEFAULT_RESPONSE must be one of auto, inline, url, fit",
         "ACCOUNT_LABEL must be at most 100 printable characters",
     ):

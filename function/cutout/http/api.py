@@ -5,8 +5,6 @@ itself checks (see :mod:`cutout.http.removal` for ``POST /v2``).
 """
 
 import base64
-import hashlib
-import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -30,6 +28,7 @@ from cutout.http.large_images import Transfer, media_type_in
 from cutout.http.removal import Removal
 from cutout.http.reply import EXPOSED_HEADERS, Reply, error_reply, json_reply, upload_reply
 from cutout.http.request import MAX_REQUEST_BYTES, Request
+from cutout.keys import Keys, digest_of
 from cutout.options import Format
 from cutout.remover import Remover, Result
 from cutout.settings import KeyCheck, Settings
@@ -64,15 +63,19 @@ class Api:
         logger: Logger,
         metrics: Metrics,
         transfer: Transfer | None = None,
+        keys: Keys | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Answer with these parts; without ``transfer`` the deployment has no bucket.
+
+        Without ``keys`` the accepted keys are those of the settings.
 
         ``clock`` tells seconds, from any beginning.
         """
         self._remover = remover
         self._transfer = transfer
         self._settings = settings
+        self._keys = keys or Keys(settings.api_key_hashes)
         self._logger = logger
         self._metrics = metrics
         self._clock = clock
@@ -126,6 +129,7 @@ class Api:
         :raises NotFound: no route has this path.
         :raises MethodNotAllowed: the path has other methods.
         :raises InvalidApiKey: the route needs a key.
+        :raises KeysUnavailable: it does, and which keys are accepted cannot be known.
         :raises CutoutError: whatever the route refuses.
         """
         methods = self._routes.get(request.path)
@@ -138,8 +142,20 @@ class Api:
         if endpoint is None:
             raise MethodNotAllowed(allow=allow)
         if endpoint.keyed:
-            _check_key(request, self._settings)
+            self._check_key(request)
         return endpoint.reply_to(request)
+
+    def _check_key(self, request: Request) -> None:
+        """Let a request pass whose key is accepted, or was checked by the gateway.
+
+        :raises InvalidApiKey: otherwise; with no accepted keys, always.
+        :raises KeysUnavailable: which keys are accepted cannot be known at the moment.
+        """
+        # An event of an HTTP API or a load balancer can look like a REST API's, but has no key id.
+        if request.api_key_id and self._settings.keys_checked_by is KeyCheck.GATEWAY:
+            return
+        if not self._keys.accept(request.headers.get("x-api-key", "")):
+            raise InvalidApiKey
 
     def _refused(self, error: Exception, request: Request) -> Reply:
         """Log and count a failure, and return the reply that tells the caller."""
@@ -165,7 +181,7 @@ class Api:
                 "api_key": {
                     "valid": True,
                     "mode": "live",
-                    "fingerprint": _sha256(request.headers.get("x-api-key", ""))[:8],
+                    "fingerprint": digest_of(request.headers.get("x-api-key", ""))[:8],
                 },
                 # What BackgroundErase answers, as Zapier and others show it.
                 "account": {
@@ -214,25 +230,6 @@ class Api:
         record_removal(result.report, self._metrics)
         if result.scale < 1:
             self._metrics.add_metric(name="ScaledToFit", unit=MetricUnit.Count, value=1)
-
-
-def _check_key(request: Request, settings: Settings) -> None:
-    """Let a request pass whose key is accepted, or was checked by the gateway.
-
-    :raises InvalidApiKey: otherwise; with no accepted keys, always.
-    """
-    # An event of an HTTP API or a load balancer can look like a REST API's, but has no key's id.
-    if request.api_key_id and settings.keys_checked_by is KeyCheck.GATEWAY:
-        return
-    digest = _sha256(request.headers.get("x-api-key", ""))
-    # Every accepted key is compared, so that the time does not tell which one came close.
-    matches = [hmac.compare_digest(digest, accepted) for accepted in settings.api_key_hashes]
-    if not any(matches):
-        raise InvalidApiKey
-
-
-def _sha256(key: str) -> str:
-    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
 def _is_deep(name: str, value: object) -> bool:

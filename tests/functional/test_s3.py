@@ -48,7 +48,7 @@ from PIL import Image
 
 import app
 from context import LocalContext
-from cutout.errors import StorageDisabled, UnknownEvent, UploadsFailed
+from cutout.errors import OutOfTime, StorageDisabled, UnknownEvent, UploadsFailed
 from cutout.options import Options, parse_options
 from cutout.settings import Settings
 from make_events import PHOTO, Event, s3_put_event, sqs_event
@@ -510,6 +510,20 @@ def test_memory_that_runs_out_is_no_fault_of_the_image(
         patch.setattr(Image, "open", nothing_left)
         assert cloud.handle(messages(uploaded.created())) == failures(0)
     assert cloud.keys() == []
+
+
+def test_time_that_runs_out_is_no_fault_of_the_image(cloud: Cloud) -> None:
+    """It comes again, and leaves no error file: what the caller is told has status 504."""
+
+    def run_out() -> None:
+        raise OutOfTime(before="compose")
+
+    uploaded = cloud.put("uploads/cat.jpg", png())
+    cloud.remover = fake_remover(run_out)
+    assert cloud.handle(messages(uploaded.created())) == failures(0)
+    assert cloud.keys() == []
+    (line,) = cloud.lines()
+    assert (line["level"], line["code"], line["kind"]) == ("ERROR", "timeout", "OutOfTime")
 
 
 def test_a_source_deleted_between_event_and_read(cloud: Cloud, proxy: Proxy) -> None:

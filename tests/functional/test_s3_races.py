@@ -29,6 +29,8 @@ from cloud import (
     shade,
 )
 
+from cutout.store import Content, ObjectGone, ObjectRef, PreconditionFailed
+
 BOTH = pytest.mark.parametrize("cloud", [{}, {"versioned": False}], indirect=True, ids=["v", "u"])
 OWN_FILE = b"a file that somebody else put there"
 
@@ -358,6 +360,28 @@ def test_a_removal_that_meets_another_write(cloud: Cloud, proxy: Proxy) -> None:
     newer = cloud.put("uploads/cat", png(150), format="webp")
     assert cloud.handle(messages(newer.created())) == failures()
     assert results(cloud, "cat") == ["webp"]
+
+
+def test_the_store_changes_only_what_its_caller_saw(cloud: Cloud) -> None:
+    """A write or a removal has no effect on an object that has changed since."""
+    bucket = cloud.settings.result_bucket
+    seen = ObjectRef(bucket=bucket, key="seen")
+    content = Content(body=b"mine", media_type="text/plain")
+    cloud.s3.put_object(Bucket=bucket, Key="seen", Body=OWN_FILE)
+    old = "0" * 32
+    with pytest.raises(PreconditionFailed):
+        cloud.store.write(seen, content, replaces=old)
+    with pytest.raises(PreconditionFailed):
+        cloud.store.write(seen, content)
+    with pytest.raises(ObjectGone):
+        cloud.store.write(ObjectRef(bucket=bucket, key="gone"), content, replaces=old)
+    cloud.store.remove(seen, old)
+    assert cloud.get("seen")["Body"] == OWN_FILE
+    assert cloud.keys() == ["seen"]
+    found = cloud.store.find(seen)
+    assert found is not None
+    cloud.store.write(seen, content, replaces=found.etag)
+    assert cloud.get("seen")["Body"] == b"mine"
 
 
 def test_more_files_beside_a_result_than_one_list_holds(cloud: Cloud, proxy: Proxy) -> None:

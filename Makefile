@@ -79,8 +79,11 @@ model: $(STAMP) $(if $(filter-out 0,$(QUANTIZE)),$(INT8)) ## Add a public model:
 	  $(if $(filter-out 0,$(ACCEPT_LICENCE)),--accept-licence) \
 	  $(if $(filter-out 0,$(QUANTIZE)),--quantize $(VENV)/int8/bin/python) $(CARD)
 
-bench: $(STAMP) ## Measure the time of each stage on this machine
-	@exec $(RUN) tests/bench/bench.py $(ARGS)
+bench: $(STAMP) ## Measure the time of each stage on this machine; REMBG=1: beside rembg's
+	@if [ -n "$(filter-out 0,$(REMBG))" ]; then \
+	  $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r tests/bench/requirements.txt; fi
+	@exec $(RUN) tests/bench/bench.py $(if $(filter-out 0,$(REMBG)),--rembg) $(ARGS)
 
 bench-edges: $(STAMP) ## Measure the edges against true mattes and closed-form matting
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \

@@ -28,13 +28,14 @@ from PIL import Image  # noqa: E402
 from tables import table  # noqa: E402
 
 import app  # noqa: E402 - its path stands above
+from cutout.color import Color  # noqa: E402
 from cutout.image.compose import compose  # noqa: E402
 from cutout.image.decode import Limits, decode  # noqa: E402
 from cutout.image.encode import CODECS, encode  # noqa: E402
 from cutout.image.matte import extract_matte  # noqa: E402
 from cutout.image.model import Model  # noqa: E402
 from cutout.image.png import write_png  # noqa: E402
-from cutout.options import InputAlpha, Options  # noqa: E402
+from cutout.options import Format, InputAlpha, Options  # noqa: E402
 
 SIZES_MP = (0.25, 1.0, 3.0, 12.0)
 FORMATS_MP = 3.0
@@ -137,6 +138,35 @@ def png(megapixels: float, runs: int) -> None:
     )
 
 
+def beside_rembg(sizes_mp: Sequence[float], runs: int) -> None:
+    """Print our time beside that of rembg with u2netp, the network of small self-hosted services.
+
+    rembg downloads u2netp.onnx, unless it is in the folder that its variable U2NET_HOME names.
+    """
+    from rembg import new_session, remove  # noqa: PLC0415 - only where this is asked for
+
+    session = new_session("u2netp")
+    white = (255, 255, 255, 255)
+    on_white = Options(format=Format.JPG, bg_color=Color(r=255, g=255, b=255))
+    rows = []
+    for megapixels in sizes_mp:
+        data = photo(megapixels)
+        pairs = {
+            "PNG": (partial(app.remover.remove, data, Options()), partial(remove, data)),
+            "on white": (partial(app.remover.remove, data, on_white), partial(remove, data)),
+        }
+        for name, (ours, theirs) in pairs.items():
+            extra = {"bgcolor": white} if name == "on white" else {}
+            mine, other = medians(runs, ours, partial(theirs, session=session, **extra))
+            ratio = f"x {mine / other:.2f}"
+            rows.append([f"{megapixels:g} MP, {name}", f"{mine:.0f}", f"{other:.0f}", ratio])
+    table(
+        ["photo", "ours, ms", "rembg, ms", "time"],
+        rows,
+        title="A whole removal beside rembg with u2netp, JPEG in; on white, ours is JPEG again",
+    )
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -148,7 +178,11 @@ def main() -> None:
         "--formats-size", type=float, default=FORMATS_MP, metavar="MP", help="of the formats"
     )
     parser.add_argument("--png-size", type=float, default=PNG_MP, metavar="MP", help="of PNG")
+    parser.add_argument("--rembg", action="store_true", help="measure rembg too, and only it")
     given = parser.parse_args()
+    if given.rembg:
+        beside_rembg(given.sizes, given.runs)
+        return
     loaded = app.load_model(app.settings)
     if not isinstance(loaded, Model):
         raise loaded

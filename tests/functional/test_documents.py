@@ -234,7 +234,7 @@ def test_what_the_commands_write_does_no_harm(reader: Reader) -> None:
     reader.stop()
     linted = make(reader.folder, "lint")
     assert linted.returncode == 0, linted.stdout + linted.stderr
-    tested = make(reader.folder, "test", "ARGS=tests/unit/test_layout.py -q")
+    tested = make(reader.folder, "test", "ARGS=tests/unit/test_layout.py -k top_level")
     assert tested.returncode == 0, tested.stdout
 
 

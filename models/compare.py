@@ -21,9 +21,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "function"), str(ROOT / "tests" / "unit")]
-
 SCENE_PX = (800, 600)
 GROUNDS = ("brick", "grass", "gravel")
 _SUBJECT = 0.5  # of alpha, from which a pixel is the subject's
@@ -170,4 +167,5 @@ def _peak_mib() -> float:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "function"))
     _work(Path(sys.argv[1]), Path(sys.argv[2]))

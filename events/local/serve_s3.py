@@ -13,29 +13,19 @@ import json
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 import boto3
 
-from context import LocalContext, set_variables
+from context import LocalContext, prepare_import, set_variables
 from gateway import Gateway, HttpGateway, RestGateway, read_template
+from lambda_function import FunctionFailed, FunctionLate, InProcess, Invoke
 from local_aws import NAMES, REGION, Queue, leads_here, make_resources, point_at, start_local_aws
-from serve import (
-    GRACE_S,
-    HOST,
-    ROOT,
-    FunctionFailed,
-    FunctionLate,
-    InProcess,
-    Invoke,
-    Server,
-    Service,
-    log,
-    on_signals,
-)
+from server import GRACE_S, HOST, Service, listening, log, on_signals
+
+ROOT = Path(__file__).resolve().parents[2]
 
 _HTTP_WAIT_S = 29.0
 _PATIENCE_S = 60.0
@@ -106,7 +96,7 @@ class Poller(threading.Thread):
 
 def load_handlers(folder: Path, upload_timeout_s: float) -> Handler:
     """Import ``app`` from ``folder``; return both of its handlers as one."""
-    sys.path.insert(0, str(folder))
+    prepare_import(folder)
     app = importlib.import_module("app")
 
     def handler(event: Any, context: Any) -> Any:
@@ -163,18 +153,6 @@ def run(arguments: argparse.Namespace, output: TextIO) -> int:
         print(json.dumps(ready), file=output, flush=True)
         wait_for_signal()
     return 0
-
-
-@contextlib.contextmanager
-def _running(server: Server, service: Service) -> Iterator[None]:
-    """Answer requests; in the end give those that are under way some time."""
-    threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
-    yield
-    server.shutdown()
-    server.server_close()
-    end_s = time.monotonic() + GRACE_S
-    while service.busy and time.monotonic() < end_s:
-        time.sleep(0.02)
 
 
 @contextlib.contextmanager

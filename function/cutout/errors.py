@@ -27,6 +27,7 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
     ├── PayloadTooLarge             413 payload_too_large
     ├── ObjectTooLarge              413 payload_too_large
     ├── ImageTooLarge               413 image_too_large
+    │   └── ImageSideTooLong
     ├── ResultTooLarge              413 result_too_large
     ├── UnsupportedMediaType        415 unsupported_media_type
     │   └── UnsupportedUploadRequest
@@ -264,6 +265,13 @@ class ImageTooLarge(CutoutError):
     code = "image_too_large"
     text = "The image is {width}x{height} px; at most {max_pixels} pixels are accepted."
     accepted = "at most {max_pixels} pixels"
+
+
+class ImageSideTooLong(ImageTooLarge):
+    """A side that no photograph has: facts ``width``, ``height``, ``max_side`` in px."""
+
+    text = "The image is {width}x{height} px; each side must be at most {max_side} px."
+    accepted = "sides of at most {max_side} px"
 
 
 class ResultTooLarge(CutoutError):

@@ -20,7 +20,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # one core, as 1,769 MB of Lambda have
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "function"), str(ROOT / "tests" / "unit")]
+sys.path[:0] = [str(ROOT / "function"), str(ROOT / "models")]
 
 import numpy as np  # noqa: E402 - its threads stand above
 import pymatting  # noqa: E402

@@ -41,7 +41,7 @@ IMPORTS: dict[str, set[str]] = {
 # Library → its sole importers.
 SOLE_IMPORTERS = {
     "PIL.ImageColor": {"color"},
-    "PIL": {"color", "image.decode", "image.matte", "image.encode"},
+    "PIL": {"color", "image.decode", "image.truncation", "image.matte", "image.encode"},
     "pillow_heif": {"image.decode"},
     "onnxruntime": {"image.model"},
     "isal": {"image.png"},

@@ -1,12 +1,15 @@
 """Bytes → :class:`Photo`: the format told by bytes, limits before pixels, upright, sRGB.
 
-Only the parsers that :mod:`cutout.image.sniff` names ever see a caller's bytes.
+Only the parsers that :mod:`cutout.image.sniff` names ever see a caller's bytes, and of a JPEG or
+PNG they see only what the picture needs.
 """
 
 import io
 import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,27 +22,23 @@ from PIL import PngImagePlugin as _Png
 from PIL import TiffImagePlugin as _Tiff
 from PIL import WebPImagePlugin as _WebP
 
-from cutout.errors import ImageTooLarge, ImageTooSmall, InvalidImage, UnsupportedImageFormat
+from cutout.errors import CutoutError, InvalidImage, UnsupportedImageFormat
+from cutout.image.header import check_size, header_size, without_exif
+from cutout.image.jpeg import JpegImage, read_jpeg
+from cutout.image.png_chunks import read_png
 from cutout.image.sniff import pillow_format_of
+from cutout.image.tiff import orientation_of, read_directory
+from cutout.image.truncation import check_rows, ends_in_grey
 
 # Imported by name so that a cold start loads these seven plugins and not Pillow's forty.
 PLUGINS = (_Avif, _Bmp, _Gif, _Jpeg, _Png, _Tiff, _WebP)
-
-MIN_SIDE_PX = 2
 
 # Pillow's own guard would raise for what our limit, checked from the header, lets through.
 Image.MAX_IMAGE_PIXELS = None
 
 _WHITES = {"I": (255.0, 65_535.0, 2.0**31 - 1), "F": (1.0, 255.0, 65_535.0, 2.0**31 - 1)}
 _STRIP_PX = 1 << 20
-_MAX_TILE_PX = 1 << 24  # a TIFF's tile may be larger than a small image, by so much
 
-# Every scan of a progressive JPEG goes over all pixels, and 75 bytes can be a scan: 5e9 are about
-# 3 s of libjpeg-turbo on a 2.6 GHz Xeon. Encoders make 10 scans or so.
-_MAX_SCANNED_PX = 5_000_000_000
-_START_OF_SCAN = b"\xff\xda"
-
-_ORIENTATION_TAG = 0x0112  # EXIF 2.32, table 4
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -87,10 +86,15 @@ def decode(data: bytes, *, limits: Limits, cap_px: int | None = None) -> Photo:
     least of 1 (float only), 255, 65 535 and 2³¹-1 that holds every value. A colour profile that
     cannot be read is taken as sRGB, as browsers do.
 
+    Bytes after the end of the image are ignored. A JPEG whose last row of coded blocks (8 or 16 px)
+    is damaged or missing is read, with grey there, and so are a JPEG or PNG without its end mark
+    and a PNG with damaged ancillary chunks. Files that hold less of the picture are refused.
+
     :raises InvalidImage: empty, truncated, or no image.
     :raises UnsupportedImageFormat: an image of a format that is not read.
     :raises ImageTooSmall: a side under 2 px.
-    :raises ImageTooLarge: more pixels than ``limits`` allow, by the header.
+    :raises ImageTooLarge: by the header, more pixels than ``limits`` allow, a side over 65,535 px,
+        or more than the format's decoder expands in time.
     """
     pillow_format = pillow_format_of(data)
     if pillow_format == "HEIF":
@@ -98,27 +102,59 @@ def decode(data: bytes, *, limits: Limits, cap_px: int | None = None) -> Photo:
     try:
         with warnings.catch_warnings():  # Pillow warns of odd metadata, which is dropped anyway
             warnings.simplefilter("ignore")
-            return _decode(data, pillow_format, limits, cap_px)
-    except (ImageTooSmall, ImageTooLarge, InvalidImage, MemoryError):
+            return _decode(_checked(data, pillow_format, limits), limits, cap_px)
+    except (CutoutError, MemoryError):
         raise  # out of memory is no fault of the file
     except Exception as error:  # Pillow's parsers raise anything, from struct.error to TypeError
         raise InvalidImage(reason=f"it is a damaged or truncated {pillow_format} file") from error
 
 
-def _decode(data: bytes, pillow_format: str, limits: Limits, cap_px: int | None) -> Photo:
-    with Image.open(io.BytesIO(data), formats=(pillow_format,)) as image:
-        width, height = image.size
-        if min(width, height) < MIN_SIDE_PX:
-            raise ImageTooSmall(width=width, height=height)
-        if width * height > limits.max_pixels:
-            raise ImageTooLarge(width=width, height=height, max_pixels=limits.max_pixels)
-        _check_tile(image, limits)
-        if pillow_format == "JPEG":
-            _check_scans(data, width * height)
-        size = _capped(width, height, cap_px)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked:
+    """A file within the limits: what Pillow gets, and what was read without it."""
+
+    data: bytes
+    pillow_format: str
+    orientation: int | None = None  # None: Pillow's plugin finds the EXIF block
+    jpeg: JpegImage | None = None
+
+
+def _checked(data: bytes, pillow_format: str, limits: Limits) -> _Checked:
+    """Check what the file's own structure says, without a decoder.
+
+    :raises CutoutError: see :func:`decode`.
+    """
+    jpeg = orientation = None
+    size = header_size(data, pillow_format)
+    if pillow_format == "JPEG":
+        jpeg = read_jpeg(data)
+        size, orientation, data = (jpeg.width, jpeg.height), orientation_of(jpeg.exif), jpeg.data
+    elif pillow_format == "PNG":
+        png = read_png(data)
+        size, orientation, data = (png.width, png.height), orientation_of(png.exif), png.data
+    elif pillow_format == "TIFF":
+        directory = read_directory(data)
+        size, orientation = directory.size, 1  # Pillow itself turns a TIFF upright
+        check_size(*size, max_pixels=limits.max_pixels)
+        directory.check_layout(data, max_pixels=limits.max_pixels)
+    elif pillow_format == "AVIF":
+        data = without_exif(data)
+    if size is not None:
+        check_size(*size, max_pixels=limits.max_pixels)
+    return _Checked(data=data, pillow_format=pillow_format, orientation=orientation, jpeg=jpeg)
+
+
+def _decode(file: _Checked, limits: Limits, cap_px: int | None) -> Photo:
+    with Image.open(io.BytesIO(file.data), formats=(file.pillow_format,)) as image:
+        check_size(*image.size, max_pixels=limits.max_pixels)  # a GIF's frame can pass its screen
+        orientation = file.orientation
+        if orientation is None:
+            orientation = orientation_of(image.info.get("exif") or b"")
+        size = _capped(*image.size, cap_px)
         image.draft(None, size)  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough
         image.load()
-        orientation = _orientation(image)
+        if file.jpeg is not None and (not file.jpeg.is_complete or ends_in_grey(image)):
+            check_rows(file.jpeg)
         color, alpha = _to_srgb(image)
     planes = [color] if alpha is None else [color, alpha]
     for index, plane in enumerate(planes):
@@ -130,34 +166,11 @@ def _decode(data: bytes, pillow_format: str, limits: Limits, cap_px: int | None)
     return Photo(pixels=_array(planes[0]), alpha=None if alpha is None else _array(planes[1]))
 
 
-def _check_tile(image: Image.Image, limits: Limits) -> None:
-    """Hold a TIFF's tile, which is decoded whole however small the image is, to the same limit.
-
-    :raises ImageTooLarge: it has more pixels than ``limits`` allow.
-    """
-    tags = getattr(image, "tag_v2", {})
-    width, height = int(tags.get(322, 0)), int(tags.get(323, 0))  # TIFF 6.0, section 15
-    if width * height > min(limits.max_pixels, max(_MAX_TILE_PX, 4 * image.width * image.height)):
-        raise ImageTooLarge(width=width, height=height, max_pixels=limits.max_pixels)
-
-
-def _check_scans(data: bytes, pixels: int) -> None:
-    """Hold a JPEG's scans to what a photograph has; the marker cannot stand in compressed data.
-
-    :raises InvalidImage: it has more.
-    """
-    scans = data.count(_START_OF_SCAN)
-    if scans * pixels > _MAX_SCANNED_PX:
-        raise InvalidImage(reason=f"it has {scans} scans, which only a damaged file needs")
-
-
 def _array(image: Image.Image) -> NDArray[np.uint8]:
     """Return an image's pixels; Pillow's own conversion holds them three times, this one twice."""
     array = np.empty((image.height, image.width, *((3,) if image.mode == "RGB" else ())), np.uint8)
-    rows = max(1, _STRIP_PX // image.width)
-    for top in range(0, image.height, rows):
-        bottom = min(top + rows, image.height)
-        array[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    for rows, values in _strips(image):
+        array[rows] = values
     return array
 
 
@@ -167,14 +180,6 @@ def _capped(width: int, height: int, cap_px: int | None) -> tuple[int, int]:
         return width, height
     scale = math.sqrt(cap_px / (width * height))
     return max(1, math.floor(width * scale)), max(1, math.floor(height * scale))
-
-
-def _orientation(image: Image.Image) -> int:
-    """Return EXIF's orientation 1..8; a block that cannot be read counts as upright."""
-    try:
-        return int(image.getexif().get(_ORIENTATION_TAG, 1))
-    except Exception:  # noqa: BLE001 - any parser error; the picture itself is fine
-        return 1
 
 
 def _to_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
@@ -197,22 +202,30 @@ def _to_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 def _eight_bit(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Return deep grey as L, and the alpha of PNG's one transparent value where it has one."""
-    values = np.asarray(image)
-    if image.mode == "F":
-        values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     top = 65_535.0
     if image.mode in {"I", "F"}:  # no bit depth of their own: the least white that holds them
-        top = next((white for white in _WHITES[image.mode] if values.max() <= white), 2.0**31)
-    grey = np.empty(values.shape, np.uint8)
-    rows = max(1, _STRIP_PX // values.shape[1])
-    for first in range(0, len(values), rows):  # no float copy of a whole photo
-        scaled = values[first : first + rows] * np.float32(255.0 / top) + np.float32(0.5)
-        np.clip(scaled, 0, 255.5, out=grey[first : first + rows], casting="unsafe")
+        largest = max(values.max() for _, values in _strips(image))
+        top = next((white for white in _WHITES[image.mode] if largest <= white), 2.0**31)
     transparent = image.info.get("transparency")
-    if not isinstance(transparent, int):
-        return Image.fromarray(grey), None
-    opaque = np.where(values == transparent, 0, 255).astype(np.uint8)
-    return Image.fromarray(grey), Image.fromarray(opaque)
+    grey = np.empty((image.height, image.width), np.uint8)
+    opaque = np.empty_like(grey) if isinstance(transparent, int) else None
+    for rows, values in _strips(image):
+        scaled = values * np.float32(255.0 / top) + np.float32(0.5)
+        np.clip(scaled, 0, 255.5, out=grey[rows], casting="unsafe")
+        if opaque is not None:
+            opaque[rows] = np.where(values == transparent, 0, 255)
+    return Image.fromarray(grey), None if opaque is None else Image.fromarray(opaque)
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """Yield rows of the image and their values; a whole photo's copy would be 200 MB at 50 MP."""
+    rows = max(1, _STRIP_PX // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        values = np.asarray(image.crop((0, top, image.width, bottom)))
+        if image.mode == "F":
+            values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+        yield slice(top, bottom), values
 
 
 def _register_heif() -> None:

@@ -28,7 +28,7 @@ from cutout.image.jpeg import JpegImage, read_jpeg
 from cutout.image.png_chunks import read_png
 from cutout.image.sniff import pillow_format_of
 from cutout.image.tiff import orientation_of, read_directory
-from cutout.image.truncation import check_rows, ends_in_grey
+from cutout.image.truncation import check_rows, is_filler
 
 # Imported by name so that a cold start loads these seven plugins and not Pillow's forty.
 PLUGINS = (_Avif, _Bmp, _Gif, _Jpeg, _Png, _Tiff, _WebP)
@@ -153,7 +153,7 @@ def _decode(file: _Checked, limits: Limits, cap_px: int | None) -> Photo:
         size = _capped(*image.size, cap_px)
         image.draft(None, size)  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough
         image.load()
-        if file.jpeg is not None and (not file.jpeg.is_complete or ends_in_grey(image)):
+        if file.jpeg is not None and (not file.jpeg.is_complete or is_filler(_last_pixel(image))):
             check_rows(file.jpeg)
         color, alpha = _to_srgb(image)
     planes = [color] if alpha is None else [color, alpha]
@@ -166,11 +166,18 @@ def _decode(file: _Checked, limits: Limits, cap_px: int | None) -> Photo:
     return Photo(pixels=_array(planes[0]), alpha=None if alpha is None else _array(planes[1]))
 
 
+def _last_pixel(image: Image.Image) -> tuple[int, ...]:
+    last = image.crop((image.width - 1, image.height - 1, image.width, image.height))
+    return tuple(last.tobytes())
+
+
 def _array(image: Image.Image) -> NDArray[np.uint8]:
     """Return an image's pixels; Pillow's own conversion holds them three times, this one twice."""
     array = np.empty((image.height, image.width, *((3,) if image.mode == "RGB" else ())), np.uint8)
-    for rows, values in _strips(image):
-        array[rows] = values
+    rows = max(1, _STRIP_PX // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        array[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
     return array
 
 

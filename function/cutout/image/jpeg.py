@@ -12,6 +12,7 @@ from cutout.errors import InvalidImage, UnsupportedImageFormat
 # Every scan goes over all pixels of its components, and a scan can be 8 bytes long. Encoders write
 # about 10 scans with 12 components in all; 2e9 are 40 such components at 50 MP.
 _MAX_SCANNED_PX = 2_000_000_000
+_ORDINARY_SCANS = 12
 _MAX_SEGMENTS = 10_000
 
 _SOI_BYTES = 2
@@ -107,7 +108,8 @@ class _Walk:
         if self._frame is None or not self._scans:
             raise InvalidImage(reason="it is a damaged or truncated JPEG file")
         width, height = (int.from_bytes(self._frame[at : at + 2], "big") for at in (3, 1))
-        if sum(self._scans) * width * height > _MAX_SCANNED_PX:
+        components = sum(self._scans)
+        if components > _ORDINARY_SCANS and components * width * height > _MAX_SCANNED_PX:
             raise InvalidImage(
                 reason=f"it has {len(self._scans)} scans, which only a damaged file needs"
             )
@@ -118,7 +120,7 @@ class _Walk:
             width=width,
             height=height,
             mcu_height=8 * max(value & 15 for value in self._frame[7::3]),
-            data=b"".join(self._parts),
+            data=self._data if self._size == len(self._data) else b"".join(self._parts),
             scan_ends=tuple(self._scan_ends),
             exif=self._exif,
             is_complete=is_complete,

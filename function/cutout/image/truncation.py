@@ -18,10 +18,9 @@ _SCALES = (8, 4, 2, 1)
 _GREYS = range(126, 130)  # 128 is the grey of no data, 127 is its inverse in CMYK
 
 
-def ends_in_grey(image: Image.Image) -> bool:
-    """Tell whether the last pixel has the grey with which a decoder fills missing rows."""
-    value = image.getpixel((image.width - 1, image.height - 1))
-    return all(band in _GREYS for band in (value if isinstance(value, tuple) else (value,)))
+def is_filler(bands: tuple[int, ...]) -> bool:
+    """Tell whether a pixel has the grey with which a decoder fills missing rows."""
+    return all(band in _GREYS for band in bands)
 
 
 def check_rows(jpeg: JpegImage) -> None:

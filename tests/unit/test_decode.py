@@ -2,8 +2,11 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pillow_heif
@@ -12,6 +15,7 @@ import skimage.data
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from cutout.errors import (
     ImageTooLarge,
@@ -21,6 +25,7 @@ from cutout.errors import (
 )
 from cutout.image.decode import Limits, Photo, decode
 
+FUNCTION = Path(__file__).resolve().parents[2] / "function"
 LIMITS = Limits(max_pixels=50_000_000)
 ASTRONAUT = Image.fromarray(skimage.data.astronaut()).resize((96, 64))
 RGB = np.asarray(ASTRONAUT)
@@ -458,3 +463,112 @@ def test_a_jpeg_of_countless_scans() -> None:
     scan = jpeg[jpeg.rindex(b"\xff\xda") : -2]
     with pytest.raises(InvalidImage, match="it has 1006 scans, which only a damaged file needs"):
         decode(jpeg[:-2] + scan * 1000 + jpeg[-2:], limits=LIMITS)
+
+
+@pytest.mark.parametrize(
+    "pillow_format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"]
+)
+@pytest.mark.parametrize("behind", [bytes(1000), b"\xff\xda\xff\xd9" * 100, b"PK\3\4 and more"])
+def test_what_follows_the_image_does_not_matter(pillow_format: str, behind: bytes) -> None:
+    """In no format."""
+    data = encoded(ASTRONAUT, pillow_format)
+    assert np.array_equal(read(data + behind).pixels, read(data).pixels)
+
+
+def chunks(data: bytes) -> dict[bytes, int]:
+    """Return where in a PNG each kind of chunk first begins."""
+    places: dict[bytes, int] = {}
+    start = 8
+    while start < len(data):
+        places.setdefault(data[start + 4 : start + 8], start)
+        start += 12 + int.from_bytes(data[start : start + 4], "big")
+    return places
+
+
+def flipped(data: bytes, place: int) -> bytes:
+    """Return the data with one byte changed."""
+    return data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :]
+
+
+@pytest.mark.parametrize("kind", [b"tEXt", b"zTXt", b"iCCP", b"eXIf", b"pHYs"])
+@pytest.mark.parametrize("offset", [9, -1], ids=["body", "checksum"])
+def test_a_png_with_a_damaged_ancillary_chunk_is_read(kind: bytes, offset: int) -> None:
+    """Its pixels are intact."""
+    info = PngInfo()
+    info.add_text("Title", "a photo")
+    info.add_text("Comment", "a long one" * 20, zip=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(
+        ASTRONAUT, "PNG", pnginfo=info, exif=exif, dpi=(72, 72), icc_profile=rgb_profile(3.0)
+    )
+    start = chunks(data)[kind]
+    place = start + (offset if offset > 0 else 11 + int.from_bytes(data[start : start + 4], "big"))
+    photo = read(flipped(data, place))
+    if kind == b"eXIf":
+        assert photo.width == 96
+    elif kind == b"iCCP":
+        assert np.array_equal(photo.pixels, np.rot90(RGB, -1))
+    else:
+        assert np.array_equal(photo.pixels, read(data).pixels)
+
+
+@pytest.mark.parametrize("kind", [b"IHDR", b"PLTE", b"IDAT"])
+def test_a_png_with_a_damaged_critical_chunk_is_invalid(kind: bytes) -> None:
+    """Header, palette or pixels."""
+    data = encoded(ASTRONAUT.quantize(16), "PNG")
+    with pytest.raises(InvalidImage):
+        read(flipped(data, chunks(data)[kind] + 20))
+
+
+def test_a_png_without_its_end_is_read() -> None:
+    """All pixels are there."""
+    data = encoded(ASTRONAUT, "PNG")
+    for cut in (12, 8, 3):
+        assert mean_difference(read(data[:-cut]), RGB) == 0
+
+
+def test_heic_is_read_in_a_fresh_process() -> None:
+    """Its plugin is loaded at the first HEIC image, and not before."""
+    program = (
+        "import sys\n"
+        "from cutout.image.decode import Limits, decode\n"
+        "assert 'pillow_heif' not in sys.modules\n"
+        "photo = decode(sys.stdin.buffer.read(), limits=Limits(max_pixels=10_000))\n"
+        "print(photo.width, photo.height, 'pillow_heif' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        input=encoded(ASTRONAUT, "HEIF"),
+        capture_output=True,
+        check=True,
+        cwd=FUNCTION,
+    )
+    assert done.stdout.split() == [b"96", b"64", b"True"]
+
+
+def cmyk_profile() -> bytes:
+    """Return a CMYK profile (ICC.1:2001-04, lut8Type) of an ink set that is always the same red."""
+    lab = bytes([128, 200, 180])
+    identity = b"".join(struct.pack(">i", 65536 * (index % 4 == 0)) for index in range(9))
+    table = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + identity
+    table += bytes(range(256)) * 4 + lab * 16 + bytes(range(256)) * 3
+    white = b"XYZ \0\0\0\0" + struct.pack(">iii", 63190, 65536, 54061)
+    start = 128 + 4 + 2 * 12
+    tags = struct.pack(">I4sII4sII", 2, b"wtpt", start, 20, b"A2B0", start + 20, len(table))
+    body = tags + white + table
+    head = struct.pack(
+        ">I4sI4s4s4s", 128 + len(body), b"\0\0\0\0", 0x02100000, b"prtr", b"CMYK", b"Lab "
+    )
+    head += bytes(12) + b"acsp" + bytes(28) + struct.pack(">iii", 63190, 65536, 54061)
+    return head.ljust(128, b"\0") + body
+
+
+@pytest.mark.parametrize("pillow_format", ["JPEG", "TIFF"])
+def test_cmyk_is_converted_by_its_profile(pillow_format: str) -> None:
+    """From the four inks, and not from an RGB that was guessed before."""
+    cyan = Image.new("CMYK", (8, 8), (200, 20, 20, 20))
+    assert read(encoded(cyan, pillow_format)).pixels[4, 4, 1] > 150
+    photo = read(encoded(cyan, pillow_format, icc_profile=cmyk_profile()))
+    red, green, _ = photo.pixels[4, 4].tolist()
+    assert green < 10 < red

@@ -122,3 +122,19 @@ def test_storage_takes_both_buckets() -> None:
     assert read_settings(both).has_storage
     both = {"INPUT_BUCKET": "one-bucket", "RESULT_BUCKET": "other-bucket"}
     assert read_settings({**both, "TARGET_PREFIX": "uploads/"}).has_storage
+
+
+@pytest.mark.parametrize(
+    ("memory_mb", "asked", "effective"),
+    [
+        ("1769", "50000000", 50_000_000),
+        ("1024", "50000000", 30_508_956),
+        ("1024", "12000000", 12_000_000),
+        ("128", "50000000", 1_000_000),
+        ("", "50000000", 50_000_000),
+    ],
+)
+def test_the_functions_memory_bounds_the_pixels(memory_mb: str, asked: str, effective: int) -> None:
+    """A photo that the function cannot hold is refused, and does not kill the process."""
+    environment = {"MAX_PIXELS": asked, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory_mb}
+    assert read_settings(environment).max_pixels == effective

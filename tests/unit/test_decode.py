@@ -572,3 +572,9 @@ def test_cmyk_is_converted_by_its_profile(pillow_format: str) -> None:
     photo = read(encoded(cyan, pillow_format, icc_profile=cmyk_profile()))
     red, green, _ = photo.pixels[4, 4].tolist()
     assert green < 10 < red
+
+
+def test_a_cap_holds_for_a_ribbon_too() -> None:
+    """Its short side cannot be under a pixel, so that its ratio gives way."""
+    photo = read(encoded(Image.new("RGB", (2, 60_000)), "PNG"), cap_px=1_000)
+    assert (photo.width, photo.height) == (1, 1_000)

@@ -186,7 +186,8 @@ def _capped(width: int, height: int, cap_px: int | None) -> tuple[int, int]:
     if cap_px is None or width * height <= cap_px:
         return width, height
     scale = math.sqrt(cap_px / (width * height))
-    return max(1, math.floor(width * scale)), max(1, math.floor(height * scale))
+    scaled = max(1, math.floor(width * scale)), max(1, math.floor(height * scale))
+    return min(scaled[0], cap_px), min(scaled[1], cap_px)  # a ribbon's short side stays at 1 px
 
 
 def _to_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:

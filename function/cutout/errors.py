@@ -27,7 +27,7 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
     ├── PayloadTooLarge             413 payload_too_large
     ├── ObjectTooLarge              413 payload_too_large
     ├── ImageTooLarge               413 image_too_large
-    │   └── SideTooLong
+    │   └── ImageSideTooLong
     ├── ResultTooLarge              413 result_too_large
     ├── UnsupportedMediaType        415 unsupported_media_type
     │   └── UnsupportedUploadRequest
@@ -276,11 +276,11 @@ class ImageTooLarge(CutoutError):
     accepted = "at most {max_pixels} pixels"
 
 
-class SideTooLong(ImageTooLarge):
+class ImageSideTooLong(ImageTooLarge):
     """A side is longer than any photograph's: facts ``width``, ``height``, ``max_side`` in px."""
 
-    text = "The image is {width}x{height} px; a side may have at most {max_side} px."
-    accepted = "at most {max_side} px a side"
+    text = "The image is {width}x{height} px; each side must be at most {max_side} px."
+    accepted = "sides of at most {max_side} px"
 
 
 class ResultTooLarge(CutoutError):

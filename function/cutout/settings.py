@@ -1,7 +1,6 @@
 """The environment → :class:`Settings`. The only reader of the environment; each has a default."""
 
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,10 +29,12 @@ _FORMS = {
 }
 
 
-# The memory of a process that has loaded its model, and what a pixel of a photo takes at the most:
-# 50 MP took 1.4 GB as avif, the hungriest format, and 0.9 GB as jpg.
-_BASE_BYTES = 200_000_000
-_BYTES_PER_PIXEL = 28
+# From the most memory that a whole removal to avif, the hungriest format, was seen to hold: 466 MB
+# at 12 MP and 1,476 MB at 50 MP, which is 26.6 bytes a pixel over 147 MB. The other libraries of
+# the function come on top.
+_BYTES_PER_PIXEL = 27
+_BYTES_BESIDE_PIXELS = 250_000_000
+_LEAST_MAX_PIXELS = 1_000_000
 
 
 class KeyCheck(StrEnum):
@@ -137,7 +138,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return Settings(
         model_dir=Path(given["MODEL_DIR"]) if "MODEL_DIR" in given else None,
         model_name=model_name,
-        max_pixels=min(int(max_pixels), _pixels_that_fit(given)),
+        max_pixels=_memory_limit(given, int(max_pixels)),
         allowed_origin=allowed_origin,
         default_response=Delivery(default_response),
         account_label=account_label,
@@ -158,12 +159,18 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     )
 
 
-def _pixels_that_fit(given: Mapping[str, str]) -> int:
-    """Return how many pixels a photo may have in the memory that Lambda says it gives, in MB."""
+def max_pixels_within(memory_mb: int) -> int:
+    """Return the largest number of pixels whose removal fits a function's memory, in MiB."""
+    pixels = ((memory_mb << 20) - _BYTES_BESIDE_PIXELS) // _BYTES_PER_PIXEL
+    return max(_LEAST_MAX_PIXELS, pixels)
+
+
+def _memory_limit(given: Mapping[str, str], max_pixels: int) -> int:
+    """Return ``max_pixels``, or less where the platform names a memory that cannot hold them."""
     memory = given.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
-    if not re.fullmatch(r"[1-9][0-9]{0,5}", memory):  # it runs elsewhere, where no limit is known
-        return sys.maxsize
-    return max(1, (int(memory) * 1_000_000 - _BASE_BYTES) // _BYTES_PER_PIXEL)
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", memory):
+        return max_pixels
+    return min(max_pixels, max_pixels_within(int(memory)))
 
 
 def _names(text: str) -> frozenset[str]:

@@ -44,8 +44,8 @@ IMPORTS: dict[str, set[str]] = {
 # Library → its sole importers.
 SOLE_IMPORTERS = {
     "PIL.ImageColor": {"color"},
-    "PIL": {"color", "image.decode", "image.encode", "image.jpeg", "image.matte"}
-    | {"image.shrink"},
+    "PIL": {"color", "image.decode", "image.encode", "image.matte", "image.shrink"}
+    | {"image.truncation"},
     "pillow_heif": {"image.decode"},
     "onnxruntime": {"image.model"},
     "isal": {"image.png"},

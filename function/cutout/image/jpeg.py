@@ -1,137 +1,201 @@
-"""The structure of a JPEG file: where the picture ends, and what it would cost to decode.
+"""The structure of a JPEG file (ITU-T T.81, annex B): segments, scans and where the image ends.
 
-Markers are ISO/IEC 10918-1, table B.1. Phones append things to their JPEGs (a film, a depth map, a
-second picture with the gain of HDR), so whatever is counted is counted in the picture alone.
+Nothing here decompresses a pixel. Cameras and phones append whole files to a JPEG (a video, further
+JPEGs, a gain map), so nothing may be concluded from bytes outside the first image's structure.
 """
 
-import io
 import re
 from dataclasses import dataclass
 
-from PIL import ImageChops
-from PIL.JpegImagePlugin import JpegImageFile
-
 from cutout.errors import InvalidImage, UnsupportedImageFormat
 
-_START, _END, _SCAN = 0xD8, 0xD9, 0xDA
-_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15; the three are other segments
-_HUFFMAN_FRAMES = {0xC0, 0xC1, 0xC2}  # baseline, extended, progressive: what libjpeg-turbo is for
-_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
+# Every scan goes over all pixels of its components, and a scan can be 8 bytes long. Encoders write
+# about 10 scans with 12 components in all; 2e9 are 40 such components at 50 MP.
+_MAX_SCANNED_PX = 2_000_000_000
+_ORDINARY_SCANS = 12
+_MAX_SEGMENTS = 10_000
 
-# In compressed data FF is followed by 00 (a stuffed byte), D0 to D7 (a restart) or FF (padding).
-_NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_SOI_BYTES = 2
+_EOI, _SOS, _DHT, _JPG, _DAC = 0xD9, 0xDA, 0xC4, 0xC8, 0xCC
+_FRAMES = set(range(0xC0, 0xD0)) - {_DHT, _JPG, _DAC}
+_PROGRESSIVE = 0xC2
+_ARITHMETIC = set(range(0xC9, 0xD0)) - {_DAC}
+_APP0, _APP1, _APP2, _APP14, _APP15, _COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
+_NEEDED_BY_DECODER = {_APP0: b"JFIF\0", _APP2: b"ICC_PROFILE\0", _APP14: b"Adobe"}
+_EXIF = b"Exif\0\0"
+_COEFFICIENTS = 64
+
+# In compressed data FF is followed by 00 (a stuffed byte) or D0 to D7 (a restart marker).
+_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
-
-BLOCK_PX = 8
-"""Side of a block, the unit of a JPEG's compression, in px."""
-
-_SMALLEST_DRAFT = 8  # the smallest scale of libjpeg: one pixel for each block
-_FILLER_BYTES = 1 << 12  # in each of eight restart intervals: far more than a row of blocks needs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JpegStructure:
-    """What the markers say.
+class JpegImage:
+    """The first image of a JPEG file.
 
-    ``end`` is where the picture ends, ``has_end`` tells whether its end marker is there.
-    ``scan_ends`` are the ends of the compressed data of each scan. ``components`` is the sum of the
-    components of all scans, each of which costs the decoder one pass over that component's pixels.
-    ``row_px`` is the height of a row of blocks (of MCUs, minimum coded units).
+    ``width`` and ``height`` are in px, ``mcu_height`` is the height in px of one row of minimum
+    coded units. ``data`` is the file with only the segments that a decoder needs and nothing after
+    the end mark, which is added where it is missing. ``scan_ends`` are the offsets in ``data``
+    where the compressed data of each scan ends. ``exif`` is the body of the first Exif segment, or
+    empty. ``is_complete``: the file has its end mark.
     """
 
-    end: int
-    has_end: bool
+    width: int
+    height: int
+    mcu_height: int
+    data: bytes
     scan_ends: tuple[int, ...]
-    components: int
-    row_px: int
+    exif: bytes
+    is_complete: bool
 
-    @property
-    def is_progressive(self) -> bool:
-        """Whether the picture comes in several scans."""
-        return len(self.scan_ends) > 1
+    def with_tails(self) -> bytes:
+        """Return ``data`` with more compressed data, of no meaning, at the end of each scan.
+
+        A decoder does not look at it where a scan is complete, so that the picture is the same; it
+        changes the rows that the file does not hold.
+        """
+        parts = []
+        start = 0
+        for end in self.scan_ends:
+            last = None
+            for last in _RESTART.finditer(self.data, start, end):  # noqa: B007 - the last one
+                pass
+            following = 0 if last is None else (self.data[last.start() + 1] + 1) & 7
+            parts += [self.data[start:end], _tail(following)]
+            start = end
+        return b"".join([*parts, self.data[start:]])
 
 
-def read_structure(data: bytes) -> JpegStructure:
-    """Return the structure of the first picture in ``data``, a file that begins with FF D8 FF.
+def read_jpeg(data: bytes) -> JpegImage:
+    """Return the structure of the first image in a JPEG file.
 
-    :raises InvalidImage: no scan follows the header.
-    :raises UnsupportedImageFormat: it is coded in a way that browsers do not show either.
+    :raises InvalidImage: there is no image, a component without data, or more scans than an
+        encoder writes.
+    :raises UnsupportedImageFormat: it is arithmetic-coded, which no browser reads either.
     """
-    place, row_px, components = 2, BLOCK_PX, 0
-    scan_ends: list[int] = []
-    end, has_end = len(data), False
-    while marker := _NEXT_MARKER.search(data, place):
-        kind, place = data[marker.start() + 1], marker.end()
-        if kind in {_END, _START}:  # at a second start the first picture lacks its end
-            end, has_end = (place if kind == _END else marker.start()), kind == _END
-            break
-        if kind in _WITHOUT_LENGTH:
-            continue
-        segment = data[place + 2 : place + int.from_bytes(data[place : place + 2], "big")]
-        place += 2 + len(segment)
-        if kind in _FRAMES:
-            if kind not in _HUFFMAN_FRAMES:
-                raise UnsupportedImageFormat(found="a JPEG with arithmetic or lossless coding")
-            row_px = BLOCK_PX * max((byte & 15 for byte in segment[7::3]), default=1)
-        elif kind == _SCAN:
-            components += segment[0] if segment else 1
-            following = _NEXT_MARKER.search(data, place)
-            place = following.start() if following else len(data)
-            scan_ends.append(place)
-    if not scan_ends:
-        raise InvalidImage(reason="it is a damaged or truncated JPEG file")
-    return JpegStructure(
-        end=end,
-        has_end=has_end,
-        scan_ends=tuple(scan_ends),
-        components=components,
-        row_px=row_px,
-    )
+    return _Walk(data).image()
 
 
-def completed(data: bytes, structure: JpegStructure) -> bytes:
-    """Return the picture alone, with an end marker if it lacks one."""
-    picture = data[: structure.end]
-    return picture if structure.has_end else picture + bytes((0xFF, _END))
+def _tail(restart: int) -> bytes:
+    """Return bytes that a Huffman decoder reads as data, with restart markers from a number on."""
+    noise = bytes((value * 167 + 13) % 251 for value in range(1024))  # never FF
+    markers = (bytes([0xFF, 0xD0 + (restart + step) % 8]) for step in range(8))
+    return noise + b"".join(marker + noise for marker in markers)
 
 
-def lacks_rows(data: bytes, structure: JpegStructure) -> bool:
-    """Tell whether the picture holds less than its header says, but for the last row of blocks.
+class _Walk:
+    """One pass over the segments of a file."""
 
-    Decoders fill in what is missing and do not tell. So the picture is decoded twice, the second
-    time with meaningless data behind each scan. A decoder ignores that data after a complete scan;
-    otherwise it decodes it in place of what is missing, and the two results differ there.
-    """
-    with (
-        JpegImageFile(io.BytesIO(completed(data, structure))) as image,
-        JpegImageFile(io.BytesIO(_with_filler(data, structure))) as other,
-    ):
-        height = image.height
-        # One pixel for each block shows which blocks are missing. A progressive JPEG that was cut
-        # in a later scan has all blocks, without their details.
-        if structure.has_end or not structure.is_progressive:
-            for each in (image, other):
-                each.draft(None, (each.width // _SMALLEST_DRAFT, each.height // _SMALLEST_DRAFT))
-        different = ImageChops.difference(image, other).getbbox()
-        if different is None:
-            return False
-        first_row = different[1] * -(-height // image.height)
-        return first_row < (height - 1) // structure.row_px * structure.row_px
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._parts: list[bytes | memoryview] = [data[:_SOI_BYTES]]
+        self._size = _SOI_BYTES  # of all parts
+        self._frame: bytes | None = None
+        self._kind = 0
+        self._scans: list[int] = []  # the components of each
+        self._scan_ends: list[int] = []
+        self._precision: dict[int, list[int | None]] = {}  # component → bits missing by coefficient
+        self._exif = b""
 
+    def image(self) -> JpegImage:
+        """Return the image.
 
-def _with_filler(data: bytes, structure: JpegStructure) -> bytes:
-    """Return the picture with meaningless data after the compressed data of each scan."""
-    parts, done = [], 0
-    for scan_end in structure.scan_ends:
-        parts += [data[done:scan_end], _filler(data[done:scan_end])]
-        done = scan_end
-    return b"".join([*parts, completed(data, structure)[done:]])
+        :raises InvalidImage: see :func:`read_jpeg`.
+        :raises UnsupportedImageFormat: see :func:`read_jpeg`.
+        """
+        is_complete = self._walk()
+        if self._frame is None or not self._scans:
+            raise InvalidImage(reason="it is a damaged or truncated JPEG file")
+        width, height = (int.from_bytes(self._frame[at : at + 2], "big") for at in (3, 1))
+        components = sum(self._scans)
+        if components > _ORDINARY_SCANS and components * width * height > _MAX_SCANNED_PX:
+            raise InvalidImage(
+                reason=f"it has {len(self._scans)} scans, which only a damaged file needs"
+            )
+        if not self._has_every_component(whole=not is_complete):
+            raise InvalidImage(reason="it is a truncated JPEG file")
+        self._keep(b"\xff\xd9")
+        return JpegImage(
+            width=width,
+            height=height,
+            mcu_height=8 * max(value & 15 for value in self._frame[7::3]),
+            data=self._data if self._size == len(self._data) else b"".join(self._parts),
+            scan_ends=tuple(self._scan_ends),
+            exif=self._exif,
+            is_complete=is_complete,
+        )
 
+    def _keep(self, part: bytes | memoryview) -> None:
+        self._parts.append(part)
+        self._size += len(part)
 
-def _filler(before: bytes) -> bytes:
-    """Return eight restart intervals of bytes that mean nothing, to follow ``before``."""
-    restarts = _RESTART.findall(before)
-    following = (restarts[-1][1] + 1) & 7 if restarts else 0
-    # 73 and 255 have no common factor, so all values but 255 occur: the data holds no marker.
-    noise = bytes(73 * place % 255 for place in range(_FILLER_BYTES))
-    return b"".join(noise + bytes((0xFF, 0xD0 + ((following + n) & 7))) for n in range(8))
+    def _walk(self) -> bool:
+        """Go to the end of the image; return whether it has an end mark."""
+        data, view = self._data, memoryview(self._data)
+        position = _SOI_BYTES
+        for _ in range(_MAX_SEGMENTS):
+            found = _MARKER.search(data, position)
+            if found is None:
+                return False
+            start, marker = found.start(), data[found.start() + 1]
+            if marker in {_EOI, 0xD8}:
+                return marker == _EOI
+            position = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
+            if position > len(data):
+                return False
+            if self._is_needed(marker, data[start + 4 : start + 18]):
+                self._keep(view[start:position])
+            body = data[start + 4 : position]
+            if marker == _APP1 and body.startswith(_EXIF) and not self._exif:
+                self._exif = body[len(_EXIF) :]
+            elif marker in _FRAMES:
+                self._begin_frame(marker, body)
+            elif marker == _SOS:
+                self._begin_scan(body)
+                position = self._keep_scan(position)
+        raise InvalidImage(reason=f"it has over {_MAX_SEGMENTS} segments")
+
+    @staticmethod
+    def _is_needed(marker: int, beginning: bytes) -> bool:
+        """Tell whether a decoder needs the segment: EXIF, thumbnails and comments it does not."""
+        if _APP0 <= marker <= _APP15:
+            prefix = _NEEDED_BY_DECODER.get(marker)
+            return prefix is not None and beginning.startswith(prefix)
+        return marker != _COM
+
+    def _begin_frame(self, marker: int, body: bytes) -> None:
+        if marker in _ARITHMETIC:
+            raise UnsupportedImageFormat(found="a JPEG with arithmetic coding")
+        if self._frame is not None or len(body) < 9 or len(body) != 6 + 3 * body[5]:  # noqa: PLR2004
+            raise InvalidImage(reason="it is a damaged or truncated JPEG file")
+        self._frame, self._kind = body, marker
+        self._precision = {component: [None] * _COEFFICIENTS for component in body[6::3]}
+
+    def _begin_scan(self, body: bytes) -> None:
+        count = body[0] if body else 0
+        if self._frame is None or len(body) != 4 + 2 * count:
+            raise InvalidImage(reason="it is a damaged or truncated JPEG file")
+        self._scans.append(count)
+        first, last, approximation = body[-3:]
+        if self._kind != _PROGRESSIVE:
+            first, last, approximation = 0, _COEFFICIENTS - 1, 0
+        for component in body[1 : 1 + 2 * count : 2]:
+            for coefficient in range(first, min(last + 1, _COEFFICIENTS)):
+                self._precision.get(component, [None] * 64)[coefficient] = approximation & 15
+
+    def _keep_scan(self, start: int) -> int:
+        """Keep a scan's compressed data, and return the offset where it ends."""
+        found = _MARKER.search(self._data, start)
+        end = len(self._data) if found is None else found.start()
+        if found is None and self._data.endswith(b"\xff"):
+            end -= 1  # half a marker
+        self._keep(memoryview(self._data)[start:end])
+        self._scan_ends.append(self._size)
+        return end
+
+    def _has_every_component(self, *, whole: bool) -> bool:
+        """Tell whether each component has data: with ``whole`` all coefficients in full."""
+        if whole:
+            return all(set(missing) == {0} for missing in self._precision.values())
+        return all(missing[0] is not None for missing in self._precision.values())

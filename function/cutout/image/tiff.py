@@ -1,40 +1,131 @@
-"""The tags of a TIFF file, looked at before a parser builds anything of their size."""
+"""The first directory of a TIFF file or of an EXIF block (TIFF 6.0, section 2; BigTIFF).
+
+Pillow copies every tag's data before it looks at any, and 12 bytes of tag can claim the whole file:
+a block of 4 MB can ask for 260 GB. So the directory is measured here, before Pillow sees it.
+"""
 
 import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
 
-from cutout.errors import InvalidImage
+from cutout.errors import ImageTooLarge, InvalidImage
 
-MAX_PARTS = 1 << 16
-"""Strips or tiles of a picture. A strip of one row each allows 65,536 rows, the longest side."""
+_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_TYPE_BYTES |= {16: 8, 17: 8, 18: 8}  # BigTIFF
+_INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 
-_BIG = 43  # the version of BigTIFF, whose numbers have 8 bytes where TIFF's have 4 (or 2)
-_NOT_NUMBERS = {1, 2, 6, 7}  # BYTE, ASCII, SBYTE, UNDEFINED: kept as bytes, not as numbers
+_WIDTH, _HEIGHT, _COMPRESSION, _ORIENTATION = 256, 257, 259, 274
+_SAMPLES, _ROWS_PER_STRIP, _PLANAR = 277, 278, 284
+_STRIP_OFFSETS, _STRIP_BYTES = 273, 279
+_TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
+_READ = {_WIDTH, _HEIGHT, _COMPRESSION, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _PLANAR}
+_READ |= {_STRIP_OFFSETS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES}
+
+_MAX_ENTRIES = 65_535
+_SHARED_BYTES = 65_536  # what honest tags may share or repeat
+_MAX_CHUNKS: Final = 65_536
+"""Strips or tiles at most: 50 MP in tiles of 28 px squared; each costs about 20 µs."""
+_MAX_TILE_PX = 1 << 24  # a tile is decoded whole however small the image is
+_OLD_JPEG, _JPEG = 6, 7
+_START_OF_SCAN = b"\xff\xda"
+_MAX_SCANNED_PX = 700_000_000  # of all components; libtiff itself stops at 100 scans
 
 
-def check_tags(data: bytes) -> None:
-    """Refuse a first directory that lists more numbers than any photograph needs.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory:
+    """The integers of the tags that matter here: tag → values."""
 
-    Each number costs a parser some 40 bytes, and each strip or tile a call of a decoder.
+    values: Mapping[int, tuple[int, ...]]
 
-    :raises InvalidImage: more than :data:`MAX_PARTS` numbers in one tag.
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in px."""
+        return self._first(_WIDTH, 0), self._first(_HEIGHT, 0)
+
+    @property
+    def orientation(self) -> int:
+        """EXIF's orientation; 1, which is upright, where there is none."""
+        return self._first(_ORIENTATION, 1)
+
+    def _first(self, tag: int, default: int) -> int:
+        return next(iter(self.values.get(tag, ())), default)
+
+    def check_layout(self, data: bytes, *, max_pixels: int) -> None:
+        """Hold strips, tiles and the scans in them to what a picture needs.
+
+        :raises ImageTooLarge: a tile has more than ``max_pixels``.
+        :raises InvalidImage: there are too many strips, tiles or scans.
+        """
+        width, height = self.size
+        chunk_width, chunk_height = width, min(self._first(_ROWS_PER_STRIP, height), height)
+        offsets, sizes = self.values.get(_STRIP_OFFSETS, ()), self.values.get(_STRIP_BYTES, ())
+        if _TILE_WIDTH in self.values or _TILE_HEIGHT in self.values:
+            chunk_width, chunk_height = self._first(_TILE_WIDTH, 0), self._first(_TILE_HEIGHT, 0)
+            offsets, sizes = self.values.get(_TILE_OFFSETS, ()), self.values.get(_TILE_BYTES, ())
+            if chunk_width * chunk_height > min(max_pixels, max(_MAX_TILE_PX, 4 * width * height)):
+                raise ImageTooLarge(width=chunk_width, height=chunk_height, max_pixels=max_pixels)
+        if not chunk_width or not chunk_height:
+            raise InvalidImage(reason="it is a damaged or truncated TIFF file")
+        chunks = -(-width // chunk_width) * -(-height // chunk_height)
+        if self._first(_PLANAR, 1) != 1:
+            chunks *= self._first(_SAMPLES, 1)
+        if max(chunks, len(offsets)) > _MAX_CHUNKS:
+            raise InvalidImage(reason=f"it has {max(chunks, len(offsets))} strips or tiles")
+        compression = self._first(_COMPRESSION, 1)
+        if compression in {_OLD_JPEG, _JPEG}:
+            if compression == _OLD_JPEG or len(sizes) != len(offsets):
+                offsets, sizes = (0,), (len(data),)
+            scans = sum(
+                data.count(_START_OF_SCAN, offset, offset + size)
+                for offset, size in zip(offsets, sizes, strict=True)
+            )
+            if scans * chunk_width * chunk_height > _MAX_SCANNED_PX:
+                raise InvalidImage(reason=f"it has {scans} scans, which only a damaged file needs")
+
+
+def read_directory(data: bytes) -> Directory:
+    """Return the first directory.
+
+    :raises InvalidImage: it is cut off, or its tags claim more data than there is.
     """
-    order = "<" if data.startswith(b"II") else ">"
     try:
-        (version,) = struct.unpack_from(order + "H", data, 2)
-        if version == _BIG:
-            (place,) = struct.unpack_from(order + "Q", data, 8)
-            (tags,) = struct.unpack_from(order + "Q", data, place)
-            entry, size, start = struct.Struct(order + "HHQ"), 20, place + 8
-        else:
-            (place,) = struct.unpack_from(order + "I", data, 4)
-            (tags,) = struct.unpack_from(order + "H", data, place)
-            entry, size, start = struct.Struct(order + "HHI"), 12, place + 2
-        for number in range(min(tags, MAX_PARTS)):
-            _, kind, count = entry.unpack_from(data, start + number * size)
-            if count > MAX_PARTS and kind not in _NOT_NUMBERS:
-                raise InvalidImage(
-                    reason=f"it is a TIFF file of {count} strips or tiles, and at most {MAX_PARTS} "
-                    "are accepted"
-                )
-    except struct.error:
-        return  # the directory is not all there: the parser will say so
+        return _read_directory(data)
+    except (struct.error, KeyError, IndexError) as error:
+        raise InvalidImage(reason="it is a damaged or truncated TIFF file") from error
+
+
+def orientation_of(exif: bytes) -> int:
+    """Return the orientation that an EXIF block says; 1 where it cannot be read."""
+    try:
+        return read_directory(exif.removeprefix(b"Exif\0\0")).orientation
+    except InvalidImage:
+        return 1  # the picture itself is fine
+
+
+def _read_directory(data: bytes) -> Directory:
+    order = {b"II": "<", b"MM": ">"}[data[:2]]
+    if struct.unpack_from(f"{order}H", data, 2)[0] == 43:  # noqa: PLR2004 - BigTIFF's version
+        offset_format, count_format, inline, entry_bytes = "Q", "Q", 8, 20
+        (start,) = struct.unpack_from(f"{order}Q", data, 8)
+    else:
+        offset_format, count_format, inline, entry_bytes = "I", "H", 4, 12
+        (start,) = struct.unpack_from(f"{order}I", data, 4)
+    (entries,) = struct.unpack_from(order + count_format, data, start)
+    start += struct.calcsize(count_format)
+    if entries > _MAX_ENTRIES:
+        raise InvalidImage(reason="it is a damaged or truncated TIFF file")
+    values: dict[int, tuple[int, ...]] = {}
+    claimed = 0
+    for entry in range(start, start + entries * entry_bytes, entry_bytes):
+        tag, kind, count = struct.unpack_from(f"{order}HH{offset_format}", data, entry)
+        size = count * _TYPE_BYTES.get(kind, 0)
+        at = entry + entry_bytes - inline
+        if size > inline:
+            claimed += size
+            (at,) = struct.unpack_from(order + offset_format, data, at)
+        if claimed > len(data) + _SHARED_BYTES:
+            raise InvalidImage(reason="its tags claim more data than the file holds")
+        if tag in _READ and kind in _INTEGERS:
+            values[tag] = struct.unpack_from(f"{order}{count}{_INTEGERS[kind]}", data, at)
+    return Directory(values=values)

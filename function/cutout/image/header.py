@@ -1,0 +1,97 @@
+"""A picture's size and cost by its header, before a decoder opens the file."""
+
+import struct
+from collections.abc import Callable, Mapping
+
+from cutout.errors import ImageSideTooLong, ImageTooLarge, ImageTooSmall, InvalidImage
+
+MIN_SIDE_PX = 2
+MAX_SIDE_PX = 65_535
+"""JPEG's longest side, which no camera exceeds; a longer one is a ribbon, made to cost time."""
+
+_MAX_RLE_PX = 8_000_000  # Pillow's run-length decoder is Python: 140 ns a pixel at worst
+_RLE = {1, 2}  # BI_RLE8 and BI_RLE4
+_CORE_HEADER_BYTES = 12
+
+
+def check_size(width: int, height: int, *, max_pixels: int) -> None:
+    """Hold a picture's size to the limits.
+
+    :raises ImageTooSmall: a side is under 2 px.
+    :raises ImageTooLarge: there are more than ``max_pixels``, or a side is over 65,535 px.
+    """
+    if min(width, height) < MIN_SIDE_PX:
+        raise ImageTooSmall(width=width, height=height)
+    if width * height > max_pixels:
+        raise ImageTooLarge(width=width, height=height, max_pixels=max_pixels)
+    if max(width, height) > MAX_SIDE_PX:
+        raise ImageSideTooLong(width=width, height=height, max_side=MAX_SIDE_PX)
+
+
+def header_size(data: bytes, pillow_format: str) -> tuple[int, int] | None:
+    """Return width and height in px as a GIF, BMP or WebP says; ``None`` for other formats.
+
+    :raises InvalidImage: the header is cut off or of no known kind.
+    :raises ImageTooLarge: a run-length coded BMP of more pixels than can be expanded in time.
+    """
+    read = _READERS.get(pillow_format)
+    try:
+        return None if read is None else read(data)
+    except (struct.error, KeyError) as error:
+        reason = f"it is a damaged or truncated {pillow_format} file"
+        raise InvalidImage(reason=reason) from error
+
+
+def without_exif(data: bytes) -> bytes:
+    """Return an AVIF file whose EXIF item is named something else, so that nobody reads it.
+
+    AVIF is turned upright by a property of its own. Pillow would copy every tag's data of the EXIF
+    block all the same, however much they claim.
+    """
+    start = 0
+    while start + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, start)
+        end = start + size if size else len(data)
+        if kind == b"meta":
+            return data[:start] + data[start:end].replace(b"Exif", b"skip") + data[end:]
+        if size < 8:  # noqa: PLR2004 - a box of 64-bit size, which comes after what matters
+            break
+        start = end
+    return data
+
+
+def _gif(data: bytes) -> tuple[int, int]:
+    width, height = struct.unpack_from("<HH", data, 6)
+    return width, height
+
+
+def _bmp(data: bytes) -> tuple[int, int]:
+    (header_bytes,) = struct.unpack_from("<I", data, 14)
+    if header_bytes == _CORE_HEADER_BYTES:
+        width, height = struct.unpack_from("<HH", data, 18)
+        return width, height
+    width, height, _, _, compression = struct.unpack_from("<iiHHI", data, 18)
+    width, height = abs(width), abs(height)
+    if compression in _RLE and width * height > _MAX_RLE_PX:
+        raise ImageTooLarge(width=width, height=height, max_pixels=_MAX_RLE_PX)
+    return width, height
+
+
+def _webp(data: bytes) -> tuple[int, int]:
+    """Return the canvas of the first chunk: extended, lossless or lossy (RFC 9649)."""
+    kind = data[12:16]
+    if kind == b"VP8X":
+        width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
+    elif kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    else:
+        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
+    return width, height
+
+
+_READERS: Mapping[str, Callable[[bytes], tuple[int, int]]] = {
+    "GIF": _gif,
+    "BMP": _bmp,
+    "WEBP": _webp,
+}

@@ -40,6 +40,7 @@ def test_multipart_gives_files_as_bytes_and_fields_as_text() -> None:
         + part('name="bg_color"', b"#FFFFFF")
         + part('name="crop"', b"true", "Content-Type: text/plain; charset=utf-8")
         + part('name="note"', "größe".encode())
+        + part('name="latin"', "größe".encode("latin-1"))
         + END
     )
     assert parse_body(MULTIPART, body) == Body(
@@ -49,6 +50,7 @@ def test_multipart_gives_files_as_bytes_and_fields_as_text() -> None:
             ("bg_color", "#FFFFFF"),
             ("crop", "true"),
             ("note", "größe"),
+            ("latin", "gr\ufffd\ufffde"),
         ),
     )
 
@@ -104,6 +106,9 @@ def test_a_part_that_is_not_what_it_says() -> None:
     file = 'name="image_file"; filename="a.jpg"'
     with pytest.raises(InvalidBase64, match="image_file must be base64"):
         parse_body(MULTIPART, part(file, JPEG, "Content-Transfer-Encoding: base64") + END)
+    long = f'name="{"n" * 50}"'
+    with pytest.raises(InvalidBase64, match=f"^{'n' * 40} must be base64"):
+        parse_body(MULTIPART, part(long, b"=?=", "Content-Transfer-Encoding: base64") + END)
     with pytest.raises(InvalidMultipart, match="unknown Content-Transfer-Encoding"):
         parse_body(MULTIPART, part(file, JPEG, "Content-Transfer-Encoding: gzip") + END)
 
@@ -151,15 +156,15 @@ def test_json_keeps_types_and_repetitions() -> None:
     assert [value for _, value in parsed.fields[:4]] == ["AA==", True, 90, None]
 
 
+OTHER_JSON = [b"[]", b'"text"', b"null", b"1"]
+
+
 @pytest.mark.parametrize(
     "body",
     [
         b"",
         b"{",
-        b"[]",
-        b'"text"',
-        b"null",
-        b"1",
+        *OTHER_JSON,
         b"\xff\xfe{",
         b"{'a': 1}",
         b'{"a": 1} x',
@@ -173,7 +178,8 @@ def test_malformed_json(body: bytes) -> None:
     with pytest.raises(InvalidJson) as refusal:
         parse_body("application/json", body)
     assert refusal.value.code == "invalid_json"
-    assert str(refusal.value).startswith("The body must be one JSON object, and ")
+    cause = "it is another value" if body in OTHER_JSON else "it cannot be parsed"
+    assert str(refusal.value) == f"The body must be one JSON object, and {cause}."
 
 
 @pytest.mark.parametrize(
@@ -293,10 +299,21 @@ def test_exactly_one_source() -> None:
     file = Source(name="image_file", value=b"x")
     url = Source(name="image_url", value="http://example.com")
     assert only_source([file], [], accepted=ACCEPTED) is file
-    for sources in ([file, url], [file, file], [url] * 50):
+    ((raw,), _) = split_sources(Body(kind=BodyKind.IMAGE, raw=b"x"), [])
+    for sources, given in (
+        ([raw, url], "the body and image_url"),
+        ([file, file], "image_file and image_file"),
+        ([file, *[url] * 50], "image_file and image_url and image_url"),
+    ):
         with pytest.raises(MultipleSources) as refusal:
             only_source(sources, [], accepted=ACCEPTED)
-        assert len(str(refusal.value)) < 200
+        assert str(refusal.value) == f"Exactly one image source is accepted, and {given} are given."
+
+
+def test_an_image_file_that_is_text_is_not_a_source() -> None:
+    """Nor are the bytes of any other field."""
+    fields = (("image_file", "/9j/"), ("image_fil", b"x"), ("photo", b"x"))
+    assert split_sources(Body(kind=BodyKind.JSON, fields=fields), []) == ([], list(fields))
 
 
 @pytest.mark.parametrize(
@@ -306,6 +323,7 @@ def test_exactly_one_source() -> None:
         ([("crop", "1"), ("photo", "text")], ""),
         ([("crop", "1"), ("photo", b"x")], " A file was sent in the field photo: name the field image_file."),
         ([("a", b""), ("b", b"")], " A file was sent in the fields a, b: name the field image_file."),
+        ([("\ud800", b"x")], " A file was sent in the field %3F: name the field image_file."),
         ([("<ü>", b"x")], " A file was sent in the field %3C%C3%BC%3E: name the field image_file."),
         ([(letter * 99, b"") for letter in "abcd"], f" A file was sent in the fields {'a' * 40}, {'b' * 40}, {'c' * 40}: name the field image_file."),
         ([("Image_File", "/9j/")], " image_file was sent as text: send it as a file part of multipart/form-data, or its base64 as image_base64."),
@@ -364,6 +382,7 @@ def test_a_plus_that_was_not_escaped_in_a_form(prefix: str) -> None:
         "AAAAA",
         "A=A=",
         "äöü",
+        "\ud800",
         "data:image/png,AAAA",
         "data:;base64",
         "{}",

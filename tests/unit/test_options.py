@@ -1,6 +1,7 @@
 """The options table: every value, every alias, every refusal, from the wire to types."""
 
 import dataclasses
+import itertools
 
 import pytest
 
@@ -203,14 +204,16 @@ def test_an_option_to_come_is_refused_never_ignored(name: str, wire: object, cod
     with pytest.raises(InvalidOption) as refusal:
         parse_options([(name, wire)])
     assert refusal.value.code == code
-    assert "this version does not offer it yet" in str(refusal.value)
+    default = {"scale": "original", "position": "original", "shadow_type": "none"}
+    default["shadow_opacity"] = "50"
+    accepted = f"{default[name]} or left out" if name in default else "left out"
+    assert str(refusal.value) == f"{name} must be {accepted}: this version does not offer it yet."
 
 
 def test_an_option_to_come_may_be_given_its_default() -> None:
     """Clients that send every field with its default work."""
-    assert (
-        parse(("shadow_type", "none"), ("scale", "original"), ("position", "ORIGINAL")) == parse()
-    )
+    fields = [("shadow_type", "none"), ("scale", "original"), ("position", "ORIGINAL")]
+    assert parse(*fields, ("shadow_opacity", "50")) == parse()
 
 
 def test_names_are_matched_in_any_case() -> None:
@@ -248,14 +251,23 @@ def test_bg_color_twice_is_invalid_bg_color() -> None:
     assert refusal.value.code == "invalid_bg_color"
 
 
-def test_only_one_background() -> None:
+@pytest.mark.parametrize(
+    "pair",
+    [*itertools.combinations(["bg_color", "bg_image_file", "bg_image_url", "bg_blur"], 2)],
+)
+def test_only_one_background(pair: tuple[str, str]) -> None:
     """Two backgrounds are a contradiction, named before either is read."""
     with pytest.raises(MultipleBackgrounds) as refusal:
-        parse_options([("bg_color", "red"), ("bg_blur", "10")])
+        parse_options([(name, "?") for name in reversed(pair)])
     assert refusal.value.code == "multiple_bg_sources"
     assert str(refusal.value) == (
-        "Only one background is accepted: bg_color and bg_blur are given together."
+        f"Only one background is accepted: {pair[0]} and {pair[1]} are given together."
     )
+
+
+def test_formats_without_transparency() -> None:
+    """They are flattened; auto decides by the pixels."""
+    assert {name for name in Format if not name.has_alpha} == {"jpg", "bmp", "gif"}
 
 
 def test_unknown_fields_are_returned_once_each_in_order() -> None:

@@ -43,6 +43,7 @@ EVERYTHING = {
     "UploadsExpireDays": "90",
     "CutoutsExpireDays": "90",
     "CatalogueBuckets": "first-shop,second.shop",
+    "CatalogueKmsKeys": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "DefaultOptions": "format=webp&bg_color=white",
     "HashLoggedKeys": "true",
     "AccessLogs": "true",
@@ -96,15 +97,14 @@ class Deployment:
     :raises LookupError: a reference is not, or a function of the template is not known here.
     """
 
-    def __init__(self, *, rebuilt: str = "", **parameters: str) -> None:
+    def __init__(self, *, rebuilt: str = "", partition: str = "aws", **parameters: str) -> None:
         template = translated(rebuilt)
         declared = template["Parameters"]
         assert set(parameters) <= set(declared)
-        self._values: dict[str, Any] = dict(PSEUDO_PARAMETERS)
+        self._values: dict[str, Any] = PSEUDO_PARAMETERS | {"AWS::Partition": partition}
         for name, parameter in declared.items():
-            text = parameters.get(name, str(parameter["Default"]))
-            is_list = parameter["Type"] == "CommaDelimitedList"
-            self._values[name] = text.split(",") if is_list else text
+            assert parameter["Type"] in {"String", "Number"}
+            self._values[name] = parameters.get(name, str(parameter["Default"]))
         self._conditions: dict[str, bool] = {}
         for name, rule in template["Conditions"].items():
             self._conditions[name] = self._resolve(rule)

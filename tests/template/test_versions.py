@@ -23,6 +23,7 @@ OTHERS = {
     "UploadPrefix": "photos/",
     "TargetPrefix": "cut/",
     "CatalogueBuckets": "third-shop",
+    "CatalogueKmsKeys": "arn:aws:kms:eu-west-1:123456789012:key/other",
     "DefaultOptions": "format=jpg",
     "AlarmsEmail": "others@shop.example",
 }

@@ -24,7 +24,7 @@ CHECKOV := $(VENV)/checkov/.made-$(call key,tests/template/requirements.txt)
 INT8 := $(VENV)/int8/.made-$(call key,models/quantize-requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test serve serve-s3 invoke e2e build deploy same-model model bench bench-edges fleet lint clean FORCE
+.PHONY: help demo test serve serve-s3 invoke e2e build deploy smoke same-model model bench bench-edges fleet lint clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ deploy: same-model build ## Build, then `sam deploy`: guided the first time, fro
 	@SAM_CLI_TELEMETRY=0 $(or $(SAM),$(OWN_SAM)/bin/sam) deploy \
 	  $(if $(wildcard samconfig.toml),,--guided \
 	  --parameter-overrides Architecture=$(ARCHITECTURE) ModelName=$(MODEL_NAME)) $(ARGS)
+
+smoke: $(STAMP) ## Ask a deployment what only it can answer: URL=https://.../live KEY=...
+	@KEY="$(KEY)" exec $(RUN) events/local/smoke.py "$(URL)"
 
 model: $(STAMP) $(if $(filter-out 0,$(QUANTIZE)),$(INT8)) ## Add a public model: NAME=u2netp QUANTIZE=1; or NAME= LICENCE= and URL= SHA256= or FILE=
 	@exec $(RUN) models/add.py --name "$(NAME)" $(if $(URL),--url "$(URL)") \

@@ -667,12 +667,24 @@ def test_a_layer_of_another_model_is_said(shelf: Shelf, tmp_path: Path) -> None:
     assert (reply.status, reply.error()["code"]) == (503, "model_unavailable")
     model = app.load_model(Settings(model_dir=shelf.models, model_name="other"))
     assert isinstance(model, ModelUnavailable)
-    assert str(shelf.models / "other" / "card.toml") in str(model.facts["reason"])
+    assert model.facts["reason"] == (
+        f"MODEL_NAME names a model that is not there: no {shelf.models / 'other'}"
+    )
     done = layer(shelf.models / "other", tmp_path / "opt")
     assert done.returncode == 1
     assert done.stderr == (
         f"There is no model other in {shelf.models}. MODEL_NAME= must be one of mine; make model"
         " NAME=other adds a public one.\n"
+    )
+
+
+def test_every_place_of_a_missing_model_is_named() -> None:
+    """A deployment's log names the layer's folder, where it should be."""
+    model = app.load_model(Settings(model_name="nowhere"))
+    assert isinstance(model, ModelUnavailable)
+    assert model.facts["reason"] == (
+        "MODEL_NAME names a model that is not there: no /opt/models/nowhere or"
+        f" {ROOT / 'models/nowhere'}"
     )
 
 

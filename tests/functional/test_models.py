@@ -710,7 +710,7 @@ def test_a_deployment_of_another_model_is_said(
     done = subprocess.run(
         [
             *("make", "--no-print-directory", "-C", str(tmp_path), "-f", str(ROOT / "Makefile")),
-            *("same-model", "MODEL_NAME=mine"),
+            *("same-parameters", "MODEL_NAME=mine"),
         ],
         capture_output=True,
         text=True,
@@ -721,6 +721,31 @@ def test_a_deployment_of_another_model_is_said(
         " parameter_overrides, or give make the MODEL_NAME= that stands there.\n"
     )
     assert (done.returncode != 0, message in done.stderr) == (is_said, is_said)
+
+
+def test_a_deployment_of_another_architecture_is_said(tmp_path: Path) -> None:
+    """Its layers would be for processors that the functions do not run on."""
+    saved = r'parameter_overrides = "Architecture=\"arm64\" ModelName=\"erase-s\""'
+    (tmp_path / "samconfig.toml").write_text(saved + "\n", encoding="utf-8")
+
+    def status(*arguments: str) -> tuple[int, str]:
+        command = [
+            "make",
+            "--no-print-directory",
+            "-C",
+            str(tmp_path),
+            "-f",
+            str(ROOT / "Makefile"),
+        ]
+        done = subprocess.run(
+            [*command, "same-parameters", *arguments], capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stderr
+
+    assert status("ARCHITECTURE=arm64")[0] == 0
+    code, said = status()
+    assert code != 0
+    assert "names another architecture than ARCHITECTURE=x86_64: write Architecture=x86_64" in said
 
 
 def test_a_layer_is_not_made_of_a_wrong_card(shelf: Shelf, tmp_path: Path) -> None:

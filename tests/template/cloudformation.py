@@ -53,6 +53,7 @@ EVERYTHING = {
 
 _NOTHING = object()
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "Fn::Contains": lambda values, value: str(value) in map(str, values),
     "Fn::Equals": lambda first, second: str(first) == str(second),
     "Fn::Join": lambda delimiter, parts: delimiter.join(parts),
     "Fn::Not": lambda condition: not condition,
@@ -91,9 +92,14 @@ class Statement:
     condition: Any
 
 
+class Refused(Exception):  # noqa: N818 # what CloudFormation does before it begins
+    """A rule of the template does not hold for these parameters."""
+
+
 class Deployment:
     """What one choice of parameters creates; every reference is to something that is created.
 
+    :raises Refused: a rule of the template forbids the choice.
     :raises LookupError: a reference is not, or a function of the template is not known here.
     """
 
@@ -105,6 +111,11 @@ class Deployment:
         for name, parameter in declared.items():
             assert parameter["Type"] in {"String", "Number"}
             self._values[name] = parameters.get(name, str(parameter["Default"]))
+        for rule in template["Rules"].values():
+            if self._resolve(rule["RuleCondition"]):
+                for assertion in rule["Assertions"]:
+                    if not self._resolve(assertion["Assert"]):
+                        raise Refused(assertion["AssertDescription"])
         self._conditions: dict[str, bool] = {}
         for name, rule in template["Conditions"].items():
             self._conditions[name] = self._resolve(rule)

@@ -12,13 +12,16 @@ import pytest
 from botocore.validate import ParamValidator
 
 import app
-from cloudformation import ACCOUNT, EVERYTHING, REGION, STACK, TEMPLATE, Deployment
+from cloudformation import ACCOUNT, EVERYTHING, REGION, STACK, TEMPLATE, Deployment, Refused
 from cutout.http.removal import DEADLINE_RESERVE_MS
 from cutout.keys import Keys
 from cutout.settings import KeyCheck, Settings, read_settings
 
 API_TIMEOUT_S = 29
 """How long API Gateway waits for the function, where an integration does not say otherwise."""
+
+BYTES_PER_PIXEL = 1_400_000_000 / 50_000_000
+"""What the largest images were measured to take where the result is AVIF."""
 
 # Who may do what: all of it, with every parameter turned on. A grant that is not here fails.
 GRANTS = {
@@ -380,6 +383,18 @@ def test_every_arn_is_of_the_partition(partition: str) -> None:
         *(f"{prefix}first-shop", f"{prefix}second.shop"),
         *(f"{prefix}first-shop/*", f"{prefix}second.shop/*"),
     }
+
+
+@pytest.mark.parametrize("memory_mb", TEMPLATE["Parameters"]["MemoryMb"]["AllowedValues"])
+@pytest.mark.parametrize("max_pixels", TEMPLATE["Parameters"]["MaxPixels"]["AllowedValues"])
+def test_images_that_do_not_fit_the_memory_are_refused(max_pixels: int, memory_mb: int) -> None:
+    """Before anything is deployed, and those that fit are not."""
+    parameters = {"MaxPixels": str(max_pixels), "MemoryMb": str(memory_mb)}
+    if max_pixels * BYTES_PER_PIXEL <= memory_mb * 2**20:
+        assert Deployment(**parameters).resources
+    else:
+        with pytest.raises(Refused, match=f"MaxPixels={max_pixels} needs MemoryMb="):
+            Deployment(**parameters)
 
 
 @pytest.mark.parametrize("name", ["ApiFunction", "UploadFunction"])

@@ -19,6 +19,7 @@ from cutout.image.model import Model, read_model
 from cutout.keys import KeyList, Keys
 from cutout.remover import Remover
 from cutout.s3.handler import Uploads
+from cutout.s3.worker import Worker
 from cutout.settings import Settings, read_settings
 from cutout.store import BRIEF, Store
 
@@ -65,7 +66,12 @@ api = Api(
         KeyList(settings.api_keys_parameter) if settings.api_keys_parameter else None,
     ),
 )
-uploads = Uploads(remover=remover, store=Store(), settings=settings, logger=logger, metrics=metrics)
+uploads = Uploads(
+    worker=Worker(remover=remover, store=Store(), settings=settings),
+    settings=settings,
+    logger=logger,
+    metrics=metrics,
+)
 
 
 @logger.inject_lambda_context(clear_state=True)

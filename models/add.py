@@ -398,7 +398,7 @@ def report(folder: Path) -> None:
     rows = compare(folder, OURS)
     print(
         "\nMeasured in turns, as the function runs them, on one core of this machine: seven drawn"
-        "\nsubjects with known mattes over photographed grounds (tests/unit/scenes.py). They tell"
+        "\nsubjects with known mattes over photographed grounds (models/scenes.py). They tell"
         "\nif a model runs right and how fast; to choose one, look at photographs of your own.\n"
     )
     print(table(rows))

@@ -21,9 +21,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "function"), str(ROOT / "tests" / "unit")]
-
 SCENE_PX = (800, 600)
 GROUNDS = ("brick", "grass", "gravel")
 _SUBJECT = 0.5  # of alpha, from which a pixel is the subject's
@@ -71,6 +68,7 @@ def _drawn() -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """
     import skimage.data  # noqa: PLC0415 - as the next: the workers do not need them
     from PIL import Image  # noqa: PLC0415
+
     from scenes import DRAWN  # noqa: PLC0415
 
     scenes = [draw(*SCENE_PX) for draw in DRAWN.values()]
@@ -170,4 +168,5 @@ def _peak_mib() -> float:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "function"))
     _work(Path(sys.argv[1]), Path(sys.argv[2]))

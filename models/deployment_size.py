@@ -1,16 +1,17 @@
 """What a deployment takes: the bytes that Lambda unpacks, and the time that a request has."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / "events" / "local"))
+from download import Refused
 
-from download import Refused  # noqa: E402 - as the next
-from gateway import read_template  # noqa: E402 - its path stands above
+ROOT = Path(__file__).resolve().parent.parent
 
 LAMBDA_LIMIT_BYTES = 262_144_000  # function and layers, unzipped
+
+# What the template gives the API's function, unless its parameters say otherwise; a test compares.
+API_TIMEOUT_S = 28
+MEMORY_MB = 1769
 
 _BUILT = ROOT / ".aws-sam" / "build"
 _PARTS = ("ApiFunction", "DepsLayer", "HeifLayer")
@@ -81,15 +82,12 @@ def _smaller(name: str, model_bytes: int, room: int, *, is_int8: bool) -> str:
 
 def deadline(image_s: float, peak_mib: float) -> str:
     """Return what an image's time on one core and memory are against the API function's."""
-    template = read_template(ROOT / "template.yaml")
-    limit_s = template["Resources"]["ApiFunction"]["Properties"]["Timeout"]
-    memory_mb = template["Parameters"]["MemoryMb"]["Default"]
     text = (
         f"An image takes {image_s:.2f} s of one core here, and {peak_mib:.0f} MiB; the API's"
-        f" function has {limit_s} s, and at {memory_mb} MB one core."
+        f" function has {API_TIMEOUT_S} s, and at {MEMORY_MB} MB one core."
     )
-    if image_s * _MARGIN > limit_s:
+    if image_s * _MARGIN > API_TIMEOUT_S:
         text += " That is too slow, or too near to it: deploy with more MemoryMb, or another model."
-    if peak_mib > memory_mb * _MEMORY_SHARE:
-        text += f" It needs more memory: deploy with MemoryMb={2 * memory_mb} or more."
+    if peak_mib > MEMORY_MB * _MEMORY_SHARE:
+        text += f" It needs more memory: deploy with MemoryMb={2 * MEMORY_MB} or more."
     return text

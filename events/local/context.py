@@ -30,11 +30,11 @@ def set_variables(*, checked_by: str = "gateway") -> None:
     os.environ.setdefault("API_KEY_HASHES", hashlib.sha256(LOCAL_KEY.encode()).hexdigest())
 
 
-def prepare_import() -> None:
-    """Make ``import app`` work, with the settings of a local deployment."""
+def prepare_import(folder: Path = _FUNCTION) -> None:
+    """Make ``import app`` take the function in ``folder``, with a local deployment's settings."""
     set_variables()
-    if str(_FUNCTION) not in sys.path:
-        sys.path.insert(0, str(_FUNCTION))
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
 
 
 class LocalContext(LambdaContext):

@@ -24,6 +24,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Self
 
 from lambda_build import Mounts
+from lambda_function import FunctionFailed, FunctionLate
 
 HOST = "127.0.0.1"
 START_S = 10.0
@@ -33,14 +34,6 @@ STOP_S = 2.0
 
 class EmulatorError(Exception):
     """The emulator did not start, or has gone in the middle of a request."""
-
-
-class Failed(Exception):  # noqa: N818 # a fact about the function, no error here
-    """The function raised, crashed, ran out of time, or answered more than Lambda passes on."""
-
-
-class Late(Exception):  # noqa: N818 # a fact about the function, no error here
-    """No environment was free in time."""
 
 
 @dataclass(eq=False)
@@ -168,21 +161,21 @@ class Emulator:
     def __call__(self, event: bytes) -> bytes:
         """Return the JSON that the function returned.
 
-        :raises Failed: it returned nothing.
+        :raises FunctionFailed: it returned nothing.
         :raises EmulatorError: the emulator has gone.
         """
         status, body = self.request(event)
         if status != http.HTTPStatus.OK or not body.startswith((b"{", b"[", b'"', b"null")):
-            raise Failed(body[:500].decode(errors="replace"))
+            raise FunctionFailed(body[:500].decode(errors="replace"))
         # What an exception becomes; a reply of ours has no such field.
         if b'"errorType"' in body[:100_000] and b'"statusCode"' not in body:
-            raise Failed(body[:500].decode(errors="replace"))
+            raise FunctionFailed(body[:500].decode(errors="replace"))
         return body
 
     def handle(self, event: Any, context: object = None) -> Any:  # noqa: ARG002 # Lambda's own
         """Be the handler: take the event and return what the function returns.
 
-        :raises Failed: it returned nothing.
+        :raises FunctionFailed: it returned nothing.
         """
         return json.loads(self(json.dumps(event).encode()))
 
@@ -286,19 +279,19 @@ class Pool:
     def __call__(self, event: bytes) -> bytes:
         """Return the JSON that the function returned.
 
-        :raises Failed: it returned nothing.
-        :raises Late: no environment was free in time.
+        :raises FunctionFailed: it returned nothing.
+        :raises FunctionLate: no environment was free in time.
         """
         try:
             emulator = self._free.get(timeout=self._wait_s)
         except Empty:
-            raise Late from None
+            raise FunctionLate from None
         try:
             return emulator(event)
         except EmulatorError as error:
             emulator.stop()
             emulator.start()
-            raise Failed(str(error)) from error
+            raise FunctionFailed(str(error)) from error
         finally:
             self._free.put(emulator)
 

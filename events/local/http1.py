@@ -1,4 +1,9 @@
-"""HTTP/1.1 (RFC 9112) on a socket: strict in what it reads, and never in more than it may hold."""
+"""HTTP/1.1 (RFC 9112) on a socket: strict in what it reads, and never in more than it may hold.
+
+Python's ``http.server`` does not take its place: it answers malformed requests (two Host lines, a
+space before a colon, control characters), reads no chunked bodies, and leaves a client that falls
+silent in the middle of a request without an answer.
+"""
 
 import contextlib
 import re

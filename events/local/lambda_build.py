@@ -20,14 +20,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from pack import find_python, install, requirements, settle
+
 ROOT = Path(__file__).resolve().parents[2]
 KEPT_IN = ROOT / ".aws-sam/local"
 PACK = ROOT / "layers/deps/pack.py"
 TOOLS = ROOT / "tests/e2e/requirements.txt"
-
-sys.path.append(str(PACK.parent))
-
-from pack import find_python, install, requirements, settle  # noqa: E402 # found just above
 
 DEPLOYED = "3.13"
 """The Python of the template."""
@@ -201,14 +199,3 @@ def _unpack_emulator(root: Path) -> None:
         shutil.copyfileobj(source, target)
     (root / "aws-lambda-rie").chmod(0o755)
     wheel.unlink()
-
-
-def main() -> None:
-    """Build the folders and print them."""
-    mounts = build_mounts()
-    for name in ("task", "opt", "runtime", "emulator", "python"):
-        print(f"{name:9}{getattr(mounts, name)}")
-
-
-if __name__ == "__main__":
-    main()

@@ -13,33 +13,24 @@ import json
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 import boto3
 
-from context import LocalContext, set_variables
+from context import LocalContext, prepare_import, set_variables
 from gateway import Gateway, HttpGateway, RestGateway, read_template
+from lambda_function import FunctionFailed, FunctionLate, InProcess, Invoke
 from local_aws import NAMES, REGION, Queue, leads_here, make_resources, point_at, start_local_aws
-from serve import (
-    GRACE_S,
-    HOST,
-    ROOT,
-    FunctionFailed,
-    FunctionLate,
-    InProcess,
-    Invoke,
-    Server,
-    Service,
-    log,
-    on_signals,
-)
+from server import GRACE_S, HOST, Service, listening, log, on_signals
+
+ROOT = Path(__file__).resolve().parents[2]
 
 _HTTP_WAIT_S = 29.0
 _PATIENCE_S = 60.0
 _POLL_S = 1
+_PHOTO = "tests/data/photo.jpg"  # of this repository
 
 Handler = Callable[[Any, Any], Any]
 
@@ -106,7 +97,7 @@ class Poller(threading.Thread):
 
 def load_handlers(folder: Path, upload_timeout_s: float) -> Handler:
     """Import ``app`` from ``folder``; return both of its handlers as one."""
-    sys.path.insert(0, str(folder))
+    prepare_import(folder)
     app = importlib.import_module("app")
 
     def handler(event: Any, context: Any) -> Any:
@@ -128,30 +119,21 @@ def run(arguments: argparse.Namespace, output: TextIO) -> int:
     prefix = os.environ.setdefault(
         "UPLOAD_PREFIX", template["Parameters"]["UploadPrefix"]["Default"]
     )
-    try:
-        local_aws = start_local_aws(arguments.s3_port)
-        s3_url = f"http://{HOST}:{local_aws.server_port}"
-        own_way = os.environ.get("AWS_ENDPOINT_URL_S3")
-        point_at(s3_url)
-        values = {"UploadPrefix": prefix}
-        if "ALLOWED_ORIGIN" in os.environ:
-            values["AllowedOrigin"] = os.environ["ALLOWED_ORIGIN"]
-        queue = make_resources(template, values)
-        if own_way and leads_here(own_way):
-            os.environ["AWS_ENDPOINT_URL_S3"] = own_way
-            log(f"the function reaches S3 by {own_way}")
-        # Both kinds of event run in one thread, one at a time: the function keeps its log's fields
-        # and its metrics for the whole process, as in a Lambda environment.
-        invoke = InProcess(
-            load_handlers(arguments.function.resolve(), queue.timeout_s), wait_s=_HTTP_WAIT_S
-        )
-        service = Service(gateway=gateway, invoke=invoke, patience_s=_PATIENCE_S)
-        server = Server(arguments.port, service)
-    except OSError as error:
-        log(f"cannot listen: {error}")
-        return 1
-    url = f"http://{HOST}:{server.server_address[1]}"
-    with _running(server, service), _polling(queue, invoke):
+    with contextlib.ExitStack() as stack:
+        try:
+            local_aws = start_local_aws(arguments.s3_port)
+            s3_url = f"http://{HOST}:{local_aws.server_port}"
+            queue = _make_resources(template, s3_url, prefix)
+            # Both kinds of event run in one thread, one at a time: the function keeps its log's
+            # fields and its metrics for the whole process, as in a Lambda environment.
+            handler = load_handlers(arguments.function.resolve(), queue.timeout_s)
+            invoke = InProcess(handler, wait_s=_HTTP_WAIT_S)
+            service = Service(gateway=gateway, invoke=invoke, patience_s=_PATIENCE_S)
+            url = stack.enter_context(listening(arguments.port, service))
+        except OSError as error:
+            log(f"cannot listen: {error}")
+            return 1
+        stack.enter_context(_polling(queue, invoke))
         ready = {
             "url": url,
             "s3": s3_url,
@@ -165,16 +147,18 @@ def run(arguments: argparse.Namespace, output: TextIO) -> int:
     return 0
 
 
-@contextlib.contextmanager
-def _running(server: Server, service: Service) -> Iterator[None]:
-    """Answer requests; in the end give those that are under way some time."""
-    threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
-    yield
-    server.shutdown()
-    server.server_close()
-    end_s = time.monotonic() + GRACE_S
-    while service.busy and time.monotonic() < end_s:
-        time.sleep(0.02)
+def _make_resources(template: dict[str, Any], s3_url: str, prefix: str) -> Queue:
+    """Make buckets, queue and rule, and lead the function to them, by a proxy if one is named."""
+    own_way = os.environ.get("AWS_ENDPOINT_URL_S3")
+    point_at(s3_url)
+    values = {"UploadPrefix": prefix}
+    if "ALLOWED_ORIGIN" in os.environ:
+        values["AllowedOrigin"] = os.environ["ALLOWED_ORIGIN"]
+    queue = make_resources(template, values)
+    if own_way and leads_here(own_way):
+        os.environ["AWS_ENDPOINT_URL_S3"] = own_way
+        log(f"the function reaches S3 by {own_way}")
+    return queue
 
 
 @contextlib.contextmanager
@@ -191,10 +175,10 @@ def _hint(s3_url: str, prefix: str) -> str:
     return (
         f"the API key is local. Upload a photo, and its cutout comes to {NAMES['ResultBucket']}:\n"
         f"  AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION={REGION} "
-        f"aws s3 cp photo.jpg s3://{bucket}/{prefix} --endpoint-url {s3_url}\n"
+        f"aws s3 cp {_PHOTO} s3://{bucket}/{prefix} --endpoint-url {s3_url}\n"
         f"  .venv/bin/python -c \"import boto3; boto3.client('s3', endpoint_url='{s3_url}', "
         f"region_name='{REGION}', aws_access_key_id='local', aws_secret_access_key='local')"
-        f".upload_file('photo.jpg', '{bucket}', '{prefix}photo.jpg')\""
+        f".upload_file('{_PHOTO}', '{bucket}', '{prefix}photo.jpg')\""
     )
 
 

@@ -27,6 +27,7 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
     ├── PayloadTooLarge             413 payload_too_large
     ├── ObjectTooLarge              413 payload_too_large
     ├── ImageTooLarge               413 image_too_large
+    │   └── SideTooLong
     ├── ResultTooLarge              413 result_too_large
     ├── UnsupportedMediaType        415 unsupported_media_type
     │   └── UnsupportedUploadRequest
@@ -68,6 +69,11 @@ class CutoutError(Exception):
         self.facts = facts
         self.detail = self.accepted.format(**facts)
         super().__init__(self.text.format(**facts))
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the fault is on our side, so that trying again may help; else the caller's."""
+        return self.status >= SERVER_FAULT
 
 
 def envelope(error: CutoutError, request_id: str) -> dict[str, dict[str, object]]:
@@ -268,6 +274,13 @@ class ImageTooLarge(CutoutError):
     code = "image_too_large"
     text = "The image is {width}x{height} px; at most {max_pixels} pixels are accepted."
     accepted = "at most {max_pixels} pixels"
+
+
+class SideTooLong(ImageTooLarge):
+    """A side is longer than any photograph's: facts ``width``, ``height``, ``max_side`` in px."""
+
+    text = "The image is {width}x{height} px; a side may have at most {max_side} px."
+    accepted = "at most {max_side} px a side"
 
 
 class ResultTooLarge(CutoutError):

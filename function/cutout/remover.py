@@ -11,7 +11,7 @@ from cutout.errors import ModelUnavailable, OutOfTime
 from cutout.image.card import ModelCard
 from cutout.image.compose import Box, Cutout, compose
 from cutout.image.decode import Limits, decode
-from cutout.image.encode import ImageFile
+from cutout.image.encode import ImageFile, check_sides
 from cutout.image.matte import extract_matte
 from cutout.image.model import Model
 from cutout.image.shrink import encode_within
@@ -109,6 +109,7 @@ class Remover:
         timer = StageTimer(budget_ms)
         with timer("decode"):
             photo = decode(data, limits=self._limits, cap_px=options.size.max_pixels)
+            check_sides(photo.width, photo.height, options)
         with timer("matte"):
             model = self._loaded()
             matte = extract_matte(photo, model.card, model.network, input_alpha=options.input_alpha)

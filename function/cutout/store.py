@@ -1,62 +1,70 @@
 """S3: read, write, remove, presign. It imports boto3 when it is first used.
 
-It knows objects and no images. What S3 says becomes one of four things: an answer,
-:class:`ObjectGone`, :class:`PreconditionFailed`, or :class:`~cutout.errors.StorageFailed`, which is
-our fault and may pass.
+It knows about objects, not about images. Every call ends in one of four ways: an answer,
+:class:`ObjectGone`, :class:`PreconditionFailed`, or :class:`~cutout.errors.StorageFailed`, which
+counts as our fault and may pass.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from cutout.errors import StorageFailed
 
-_CONNECT_TIMEOUT_S = 2
-_PAGE_KEYS = 1_000  # the most that S3 lists at once
+MAX_KEY_BYTES = 1_024
+"""S3's limit on a key, in bytes of UTF-8."""
 
-_GONE = {"404", "NoSuchKey", "NoSuchVersion", "405", "MethodNotAllowed"}  # 405: a delete marker
-# 409: another write to the same key was under way.
+_CONNECT_TIMEOUT_S = 2  # S3 in the same region accepts a connection within a few milliseconds
+_PAGE_KEYS = 1_000  # the most keys that S3 lists at once
+
+# The answer to a HEAD request has no body, so botocore knows only its status.
+_GONE = {"404", "NoSuchKey"}
+# 409 means that another write to the same key was under way; this one had no effect.
 _FAILED_PRECONDITION = {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long S3 may be silent, and how often it is asked again.
+    """How long a call waits for S3 to send something, and how often a failed call is repeated.
 
-    ``retries`` are those of each call, after the first, and of each body that breaks off.
+    ``retries`` counts the repetitions after the first try, of a call as well as of a body that
+    breaks off.
     """
 
     silence_s: float
     retries: int
 
 
+# S3 normally begins to answer within 0.2 s. The waiting times below are chosen, not measured.
+
 LONG = Patience(silence_s=8, retries=3)
-"""A queue waits; what fails comes back with all of its work to be done again."""
+"""For work from a queue, where a failure means doing the whole image again, so it waits longer.
+
+A call that S3 never answers takes 4 × 8 s and up to 7 s of pauses; the worker has 120 s.
+"""
 
 BRIEF = Patience(silence_s=4, retries=1)
-"""An HTTP caller waits 28 s in all, and an answer that says no is better than none."""
+"""For an HTTP caller, who must be answered within 28 s.
+
+A call that S3 never answers takes 2 × 4 s and up to 1 s of pause.
+"""
 
 
-class ObjectGone(Exception):  # noqa: N818 # a fact about the bucket, which may be no error
-    """There is no such object, or not this version of it."""
+class ObjectGone(Exception):  # noqa: N818 # a fact about the bucket, not necessarily an error
+    """There is no such object."""
 
 
-class PreconditionFailed(Exception):  # noqa: N818 # the same
-    """The object is not what the caller took it for."""
-
-
-class _BrokenOff(StorageFailed):
-    """The body of an answer ended early."""
+class PreconditionFailed(Exception):  # noqa: N818 # a fact about the bucket as well
+    """The object has changed since the caller looked at it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectRef:
-    """An object; without ``version_id`` the current one."""
+    """The name of an object, whose current version is always the one that is meant."""
 
     bucket: str
     key: str
-    version_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +79,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What is written: the bytes, and what S3 answers beside them."""
+    """What is written: the bytes, and the headers with which S3 will serve them."""
 
     body: bytes
     media_type: str
@@ -81,20 +89,21 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """A presigned POST: the fields go before the file."""
+    """A presigned POST: its fields must be sent before the file."""
 
     url: str
     fields: Mapping[str, str]
 
 
 def connect(patience: Patience) -> Any:
-    """Return boto3's S3 client; where it connects to is the environment's and botocore's matter.
+    """Return boto3's S3 client, which takes region, credentials and endpoint from the environment.
 
     :raises StorageFailed: there is no region or no profile.
     """
-    import boto3  # noqa: PLC0415 - 0.3 s that a request without S3 does not spend
-    from botocore.config import Config  # noqa: PLC0415 - the same
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - the same
+    # These imports take 0.3 s, which a request that needs no S3 does not spend.
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
 
     session = boto3.session.Session()
 
@@ -112,8 +121,8 @@ def connect(patience: Patience) -> Any:
 
     try:
         chosen = client("auto")
-        # Only by explicit host names does botocore sign URLs of the bucket's region; a stand-in for
-        # S3 on this machine has no such names.
+        # botocore puts the bucket's region into a presigned URL only when the bucket is part of the
+        # host name, and a local stand-in for S3 has no such host names.
         return client("virtual") if ".amazonaws." in chosen.meta.endpoint_url else chosen
     except BotoCoreError as error:
         raise StorageFailed(call="connect", reason=str(error)) from error
@@ -134,69 +143,69 @@ class Store:
         return self._connected
 
     def find(self, ref: ObjectRef) -> Stored | None:
-        """Return what S3 says of an object, ``None`` where there is none.
+        """Return what S3 says about an object, or ``None`` where there is none.
 
-        :raises StorageFailed: S3 does not say.
+        :raises StorageFailed: S3 does not answer, or refuses to.
         """
         try:
             with _mapped("HeadObject"):
-                head = self._client.head_object(**_named(ref))
+                return _stored(self._client.head_object(**_named(ref)))
         except ObjectGone:
             return None
-        return Stored(
-            etag=_bare(head["ETag"]),
-            size=head["ContentLength"],
-            version_id=head.get("VersionId"),
-            metadata={name.lower(): value for name, value in head["Metadata"].items()},
-        )
 
-    def read(self, ref: ObjectRef, etag: str) -> bytes:
-        """Return the bytes of the object that has this ETag.
+    def read(self, ref: ObjectRef, found: Stored) -> bytes:
+        """Return the bytes of an object, if it is still what :meth:`find` said.
 
-        :raises ObjectGone: there is none any more.
-        :raises PreconditionFailed: it has another ETag now.
-        :raises StorageFailed: S3 does not give it.
+        S3's own condition, If-Match, compares the ETag only, and the same bytes can be uploaded
+        again with other metadata. So all that S3 says beside the bytes is compared here.
+
+        :raises ObjectGone: the object does not exist any more.
+        :raises PreconditionFailed: it is another one by now.
+        :raises StorageFailed: S3 does not answer, refuses to, or breaks off again and again.
         """
-        for _ in range(self._patience.retries):
-            with suppress(_BrokenOff):  # botocore repeats the call, not a body that breaks off
-                return self._read(ref, etag)
-        return self._read(ref, etag)
+        retries = self._patience.retries
+        while True:
+            body = self._open(ref, found)
+            try:
+                with _mapped("GetObject"):
+                    return bytes(body.read())
+            except StorageFailed:  # botocore repeats a call, but not a body that breaks off
+                if retries == 0:
+                    raise
+                retries -= 1
 
-    def _read(self, ref: ObjectRef, etag: str) -> bytes:
+    def _open(self, ref: ObjectRef, found: Stored) -> Any:
         with _mapped("GetObject"):
-            answer = self._client.get_object(**_named(ref), IfMatch=_quoted(etag))
-        try:
-            with _mapped("GetObject"):
-                body: bytes = answer["Body"].read()
-        except StorageFailed as error:
-            raise _BrokenOff(**error.facts) from error
+            answer = self._client.get_object(**_named(ref))
+        body = answer["Body"]
+        if _stored(answer) != found:
+            body.close()
+            raise PreconditionFailed
         return body
 
     def write(self, ref: ObjectRef, content: Content, *, replaces: str | None = None) -> None:
-        """Write an object over the one with the ETag ``replaces``, or where there is none.
+        """Write an object in place of the one with the ETag ``replaces``, or where there is none.
 
-        :raises PreconditionFailed: something else is there, and stays.
-        :raises StorageFailed: S3 does not say that it is written; it may be all the same.
+        :raises ObjectGone: the object that it should replace was deleted; nothing was written.
+        :raises PreconditionFailed: something else is there; nothing was written.
+        :raises StorageFailed: S3 does not confirm the write, which may still have happened.
         """
         optional = {"ContentDisposition": content.disposition} if content.disposition else {}
         condition = {"IfNoneMatch": "*"} if replaces is None else {"IfMatch": _quoted(replaces)}
-        try:
-            with _mapped("PutObject"):
-                self._client.put_object(
-                    **_named(ref),
-                    **optional,
-                    **condition,
-                    Body=content.body,
-                    ContentType=content.media_type,
-                    Metadata=content.metadata,
-                )
-        except ObjectGone as error:  # what it should replace is no more
-            raise PreconditionFailed from error
+        with _mapped("PutObject"):
+            self._client.put_object(
+                **_named(ref),
+                **optional,
+                **condition,
+                Body=content.body,
+                ContentType=content.media_type,
+                Metadata=content.metadata,
+            )
 
     def remove(self, ref: ObjectRef, etag: str) -> None:
-        """Remove the object that has this ETag; none, or one with another ETag, is left alone.
+        """Remove the object that has this ETag; an object with another ETag is left alone.
 
-        :raises StorageFailed: S3 does not say that it is removed; it may be all the same.
+        :raises StorageFailed: S3 does not confirm the removal, which may still have happened.
         """
         try:
             with _mapped("DeleteObject"):
@@ -205,9 +214,9 @@ class Store:
             return
 
     def keys_under(self, bucket: str, prefix: str) -> set[str] | None:
-        """Return the keys that begin with ``prefix``, ``None`` where one page does not hold them.
+        """Return the keys that begin with ``prefix``, or ``None`` if they are more than one page.
 
-        :raises StorageFailed: S3 does not say.
+        :raises StorageFailed: S3 does not answer, or refuses to.
         """
         with _mapped("ListObjectsV2", gone=False):
             page = self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=_PAGE_KEYS)
@@ -215,7 +224,7 @@ class Store:
         return None if page["IsTruncated"] else keys
 
     def sign_get(self, ref: ObjectRef, *, seconds: int) -> str:
-        """Return a URL that gives the object to whoever has it, for so many seconds.
+        """Return a URL with which anybody can fetch the object during this many ``seconds``.
 
         :raises StorageFailed: there are no credentials.
         """
@@ -228,7 +237,7 @@ class Store:
     def sign_post(
         self, ref: ObjectRef, *, seconds: int, fields: Mapping[str, str], conditions: list[Any]
     ) -> Form:
-        """Return a form that takes one object at this key, for so many seconds.
+        """Return a form with which anybody can upload to this key during this many ``seconds``.
 
         :raises StorageFailed: there are no credentials.
         """
@@ -240,13 +249,17 @@ class Store:
 
 
 def _named(ref: ObjectRef) -> dict[str, str]:
-    version = {} if ref.version_id is None else {"VersionId": ref.version_id}
-    return {"Bucket": ref.bucket, "Key": ref.key, **version}
+    return {"Bucket": ref.bucket, "Key": ref.key}
 
 
-def _bare(etag: str) -> str:
-    """Return an ETag without its quotes, as events and manifests have it."""
-    return etag.strip('"')
+def _stored(answer: Mapping[str, Any]) -> Stored:
+    """Return what the headers of S3's answer say about an object; the ETag without its quotes."""
+    return Stored(
+        etag=answer["ETag"].strip('"'),
+        size=answer["ContentLength"],
+        version_id=answer.get("VersionId"),
+        metadata={name.lower(): value for name, value in answer["Metadata"].items()},
+    )
 
 
 def _quoted(etag: str) -> str:
@@ -255,11 +268,11 @@ def _quoted(etag: str) -> str:
 
 @contextmanager
 def _mapped(call: str, *, gone: bool = True) -> Iterator[None]:
-    """Turn what botocore raises into what this module says; ``gone`` where a 404 means that.
+    """Turn botocore's exceptions into this module's; ``gone``: a 404 means that there is no object.
 
     :raises ObjectGone: S3 has no such object.
-    :raises PreconditionFailed: it is another one.
-    :raises StorageFailed: anything else.
+    :raises PreconditionFailed: a condition of the call does not hold.
+    :raises StorageFailed: S3 fails in any other way.
     """
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see connect()
 

@@ -4,6 +4,7 @@ Figures are medians of CPU time on one core, so that other work on the machine d
 what is compared runs side by side in the same run.
 """
 
+import argparse
 import gc
 import io
 import os
@@ -24,6 +25,7 @@ sys.path[:0] = [str(ROOT / "function")]
 import numpy as np  # noqa: E402
 import skimage.data  # noqa: E402
 from PIL import Image  # noqa: E402
+from tables import table  # noqa: E402
 
 import app  # noqa: E402 - its path stands above
 from cutout.image.compose import compose  # noqa: E402
@@ -35,6 +37,8 @@ from cutout.image.png import write_png  # noqa: E402
 from cutout.options import InputAlpha, Options  # noqa: E402
 
 SIZES_MP = (0.25, 1.0, 3.0, 12.0)
+FORMATS_MP = 3.0
+PNG_MP = 12.0
 RUNS = 7
 LIMITS = Limits(max_pixels=50_000_000)
 
@@ -48,10 +52,10 @@ def photo(megapixels: float) -> bytes:
         return file.getvalue()
 
 
-def medians(*jobs: Callable[[], object]) -> list[float]:
+def medians(runs: int, *jobs: Callable[[], object]) -> list[float]:
     """Return the median CPU time of each job in ms; they run in turn after one warm-up."""
     times: list[list[float]] = [[] for _ in jobs]
-    for run in range(RUNS + 1):
+    for run in range(runs + 1):
         for job, elapsed in zip(jobs, times, strict=True):
             gc.collect()
             start = time.process_time()
@@ -61,23 +65,17 @@ def medians(*jobs: Callable[[], object]) -> list[float]:
     return [statistics.median(elapsed) for elapsed in times]
 
 
-def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table as Markdown."""
-    print(f"\n{title}\n")
-    for cells in (head, ["---"] * len(head), *rows):
-        print("| " + " | ".join(cells) + " |")
-
-
-def stages(model: Model) -> None:
+def stages(model: Model, sizes_mp: Sequence[float], runs: int) -> None:
     """Print the time of each stage by the photo's size."""
     options = Options()
     rows = []
-    for megapixels in SIZES_MP:
+    for megapixels in sizes_mp:
         data = photo(megapixels)
         decoded = decode(data, limits=LIMITS)
         matte = extract_matte(decoded, model.card, model.network, input_alpha=InputAlpha.MULTIPLY)
         cutout = compose(decoded, matte, options)
         each = medians(
+            runs,
             partial(decode, data, limits=LIMITS),
             partial(
                 extract_matte, decoded, model.card, model.network, input_alpha=InputAlpha.MULTIPLY
@@ -87,29 +85,33 @@ def stages(model: Model) -> None:
         )
         rows.append([f"{megapixels:g} MP", *(f"{value:.0f}" for value in each), f"{sum(each):.0f}"])
     table(
-        "The stages, ms on one core, JPEG in and PNG out",
         ["photo", "decode", "matte", "compose", "encode", "all"],
         rows,
+        title="The stages, ms on one core, JPEG in and PNG out",
     )
 
 
-def formats(model: Model) -> None:
+def formats(model: Model, megapixels: float, runs: int) -> None:
     """Print each format's time and bytes."""
-    decoded = decode(photo(3), limits=LIMITS)
+    decoded = decode(photo(megapixels), limits=LIMITS)
     matte = extract_matte(decoded, model.card, model.network, input_alpha=InputAlpha.MULTIPLY)
     rows = []
     for name in CODECS:
         options = Options(format=name)
         cutout = compose(decoded, matte, options)
-        (elapsed,) = medians(partial(encode, cutout, options))
+        (elapsed,) = medians(runs, partial(encode, cutout, options))
         size = len(encode(cutout, options).body)
         rows.append([name, f"{elapsed:.0f}", f"{size / 1000:.0f}"])
-    table("The formats, encoding a cutout of 3 MP", ["format", "ms", "kB"], rows)
+    table(
+        ["format", "ms", "kB"],
+        rows,
+        title=f"The formats, encoding a cutout of {megapixels:g} MP",
+    )
 
 
-def png() -> None:
+def png(megapixels: float, runs: int) -> None:
     """Print our PNG writer beside Pillow's, at its default and at its fastest."""
-    file = app.remover.remove(photo(12), Options()).file
+    file = app.remover.remove(photo(megapixels), Options()).file
     image = Image.open(io.BytesIO(file.body))
     image.load()
     pixels = np.asarray(image)
@@ -120,23 +122,40 @@ def png() -> None:
             return target.getvalue()
 
     fastest = {"compress_level": 1, "compress_type": zlib.Z_RLE}
-    ours, default, quick = medians(partial(write_png, pixels), pillow, partial(pillow, **fastest))
+    ours, default, quick = medians(
+        runs, partial(write_png, pixels), pillow, partial(pillow, **fastest)
+    )
     size = len(write_png(pixels))
     table(
-        "PNG of 12 MP, side by side",
         ["writer", "ms", "bytes, against ours"],
         [
             ["ours", f"{ours:.0f}", "x 1.00"],
             ["Pillow, run lengths", f"{quick:.0f}", f"x {len(pillow(**fastest)) / size:.2f}"],
             ["Pillow, default", f"{default:.0f}", f"x {len(pillow()) / size:.2f}"],
         ],
+        title=f"PNG of {megapixels:g} MP, side by side",
     )
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--runs", type=int, default=RUNS, help="runs of which a time is the median")
+    parser.add_argument(
+        "--sizes", type=float, nargs="+", default=SIZES_MP, metavar="MP", help="of the stages"
+    )
+    parser.add_argument(
+        "--formats-size", type=float, default=FORMATS_MP, metavar="MP", help="of the formats"
+    )
+    parser.add_argument("--png-size", type=float, default=PNG_MP, metavar="MP", help="of PNG")
+    given = parser.parse_args()
     loaded = app.load_model(app.settings)
     if not isinstance(loaded, Model):
         raise loaded
-    stages(loaded)
-    formats(loaded)
-    png()
+    stages(loaded, given.sizes, given.runs)
+    formats(loaded, given.formats_size, given.runs)
+    png(given.png_size, given.runs)
+
+
+if __name__ == "__main__":
+    main()

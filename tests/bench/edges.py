@@ -5,6 +5,7 @@ that refinement is judged and not recognition. Errors are taken in the band wher
 is unsure, and one cell around.
 """
 
+import argparse
 import contextlib
 import os
 import statistics
@@ -20,16 +21,17 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # one core, as 1,769 MB of Lambda have
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "function"), str(ROOT / "tests" / "unit")]
+sys.path[:0] = [str(ROOT / "function"), str(ROOT / "models")]
 
 import numpy as np  # noqa: E402 - its threads stand above
 import pymatting  # noqa: E402
-import scenes  # noqa: E402 - the same
 from numpy.typing import NDArray  # noqa: E402
 from PIL import Image, ImageFilter  # noqa: E402
 from scipy.ndimage import gaussian_filter  # noqa: E402
+from tables import table  # noqa: E402
 
 import app  # noqa: E402 - its path stands above
+import scenes  # noqa: E402 - the same
 from cutout.image.card import ModelCard, Output  # noqa: E402
 from cutout.image.foreground import estimate_foreground  # noqa: E402
 from cutout.image.matte import Matte, extract_matte  # noqa: E402
@@ -68,6 +70,10 @@ class Row:
 
 def main() -> None:
     """Print the tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--size", type=int, nargs=2, default=SIZE, metavar="PX", help="of a scene")
+    parser.add_argument("--scenes", nargs="+", choices=scenes.DRAWN, default=[*scenes.DRAWN])
+    given = parser.parse_args()
     loaded = app.load_model(app.settings)
     if not isinstance(loaded, Model):
         raise loaded
@@ -75,19 +81,20 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="pymatting")  # advice on trimaps
     measured("warm-up", scenes.disc(200, 150), loaded.card)  # numba compiles
     rows, shifted = [], []
-    for name, draw in scenes.DRAWN.items():
-        scene = draw(*SIZE)
+    for name in given.scenes:
+        scene = scenes.DRAWN[name](*given.size)
         rows.append(measured(name, scene, loaded.card))
         for beside_px in (BESIDE_PX, -BESIDE_PX) if name in SOLID else ():
             title = f"{name}, {abs(beside_px)} px {'out' if beside_px > 0 else 'in'}"
             shifted.append(measured(title, scene, loaded.card, beside_px))
     print(
-        f"\nScenes of {SIZE[0]} x {SIZE[1]} px, from a coarse matte of {side} x {side}."
+        f"\nScenes of {given.size[0]} x {given.size[1]} px, from a coarse matte of {side} x {side}."
         f" In each cell: {', '.join(METHODS)}."
     )
     mattes(rows)
-    print("\nThe same where the coarse matte's edge is too far out or in.")
-    mattes(shifted)
+    if shifted:
+        print("\nThe same where the coarse matte's edge is too far out or in.")
+        mattes(shifted)
     colours(rows)
 
 
@@ -232,13 +239,6 @@ def mean(rows: Sequence[Row]) -> Row:
 def cell(errors: Sequence[float]) -> str:
     """Return errors as one cell of a table."""
     return " · ".join(f"{error:.3g}" for error in errors)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table as Markdown."""
-    print()
-    for cells in (head, ["---"] * len(head), *rows):
-        print("| " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

@@ -28,9 +28,10 @@ from PIL import Image
 
 from context import LocalContext
 from cutout.options import parse_options
-from emulator import Emulator, EmulatorError, Failed, Late, Pool, pinned
+from emulator import Emulator, EmulatorError, Pool, pinned
 from gateway import LOCAL_KEY, MAX_REPLY_BYTES
 from lambda_build import ROOT, Mounts, build_mounts
+from lambda_function import FunctionFailed, FunctionLate
 from make_events import Sample, samples
 
 STARTS = 7
@@ -112,7 +113,7 @@ def test_the_platform_refuses_what_is_larger(faulty: Emulator) -> None:
     """Which is why we refuse first: this limit is real, and its answer is no use to a caller."""
     fits = faulty.handle({"do": "write", "bytes": MAX_REPLY_BYTES - 2})  # its two quotes
     assert len(fits) == MAX_REPLY_BYTES - 2
-    with pytest.raises(Failed, match=r"Function\.ResponseSizeTooLarge"):
+    with pytest.raises(FunctionFailed, match=r"Function\.ResponseSizeTooLarge"):
         faulty.handle({"do": "write", "bytes": MAX_REPLY_BYTES - 1})
 
 
@@ -122,7 +123,7 @@ def test_the_platform_refuses_what_is_larger(faulty: Emulator) -> None:
 def test_a_crash_is_a_failure_and_the_next_event_is_served(faulty: Emulator) -> None:
     """The function starts anew by itself."""
     before = faulty.handle({"do": "nothing"})
-    with pytest.raises(Failed, match=r"Runtime\.ExitError"):
+    with pytest.raises(FunctionFailed, match=r"Runtime\.ExitError"):
         faulty.handle({"do": "crash"})
     assert faulty.handle({"do": "nothing"})["pid"] != before["pid"]
 
@@ -130,7 +131,7 @@ def test_a_crash_is_a_failure_and_the_next_event_is_served(faulty: Emulator) -> 
 def test_a_timeout_is_a_failure_and_the_next_event_is_served(faulty: Emulator) -> None:
     """The function is killed at its time limit."""
     began_s = time.monotonic()
-    with pytest.raises(Failed, match=r"Task timed out after 2\.00 seconds"):
+    with pytest.raises(FunctionFailed, match=r"Task timed out after 2\.00 seconds"):
         faulty.handle({"do": "hang"})
     assert time.monotonic() - began_s < 10
     assert faulty.handle({"do": "nothing"})
@@ -139,7 +140,7 @@ def test_a_timeout_is_a_failure_and_the_next_event_is_served(faulty: Emulator) -
 def test_an_exception_is_a_failure_with_its_name(faulty: Emulator) -> None:
     """The platform sees it, so that it tries again or keeps the event."""
     with pytest.raises(
-        Failed, match=r'"errorMessage": "it went wrong", "errorType": "LookupError"'
+        FunctionFailed, match=r'"errorMessage": "it went wrong", "errorType": "LookupError"'
     ):
         faulty.handle({"do": "raise"})
 
@@ -167,7 +168,7 @@ def test_s3_events_without_a_bucket_are_failures(mounts: Mounts, handler: str) -
     """Nothing is swallowed: the platform keeps the event, direct or in a queue's message."""
     with Emulator(mounts, handler) as emulator:
         for event in (_s3_event(), _sqs_event()):
-            with pytest.raises(Failed, match='"errorType": "StorageDisabled"'):
+            with pytest.raises(FunctionFailed, match='"errorType": "StorageDisabled"'):
                 emulator.handle(event)
 
 
@@ -311,9 +312,9 @@ def test_a_pool_refuses_who_waits_too_long(mounts: Mounts) -> None:
         with ThreadPoolExecutor(1) as clients:
             busy = clients.submit(pool, b'{"do": "hang"}')
             time.sleep(0.2)
-            with pytest.raises(Late):
+            with pytest.raises(FunctionLate):
                 pool(b'{"do": "nothing"}')
-            with pytest.raises(Failed, match="timed out"):
+            with pytest.raises(FunctionFailed, match="timed out"):
                 busy.result()
     finally:
         pool.stop()
@@ -351,7 +352,7 @@ def test_a_dead_emulator_is_replaced_and_leaves_nothing(mounts: Mounts) -> None:
     try:
         orphan = json.loads(pool(b'{"do": "nothing"}'))["pid"]
         os.kill(os.getsid(orphan), signal.SIGKILL)
-        with pytest.raises(Failed, match="the emulator has gone"):
+        with pytest.raises(FunctionFailed, match="the emulator has gone"):
             pool(b'{"do": "nothing"}')
         assert not is_running(orphan)
         assert json.loads(pool(b'{"do": "nothing"}'))["pid"] == made[0].function_pid()

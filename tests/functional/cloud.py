@@ -4,7 +4,9 @@ import contextlib
 import http.client
 import io
 import json
+import re
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -29,6 +31,7 @@ from cutout.image.decode import Limits
 from cutout.image.model import Model
 from cutout.remover import Remover
 from cutout.s3.handler import Uploads
+from cutout.s3.worker import Worker
 from cutout.settings import Settings
 from cutout.store import Store
 from make_events import Event
@@ -105,9 +108,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What happens to a call instead: an answer of S3's, silence, or half a body.
+    """What happens to a call instead: an answer of S3's, a delay, half a body, or another body.
 
-    ``after`` lets it take effect first.
+    ``after`` lets the call take effect first. ``lost``: there is no answer, and the connection is
+    reset. ``edit`` changes the body of the answer.
     """
 
     status: int = 0
@@ -115,6 +119,8 @@ class Fault:
     after: bool = False
     hang_s: float = 0.0
     cut: bool = False
+    lost: bool = False
+    edit: Callable[[bytes], bytes] | None = None
 
 
 SLOW_DOWN = Fault(status=503, code="SlowDown")
@@ -123,7 +129,41 @@ DENIED = Fault(status=403, code="AccessDenied")
 HANG = Fault(hang_s=2.0)
 CUT = Fault(cut=True)
 
+TRUNCATED = Fault(
+    edit=lambda body: re.sub(rb"<Contents>.*</Contents>", b"", body, flags=re.DOTALL).replace(
+        b"<IsTruncated>false", b"<IsTruncated>true"
+    )
+)
+"""A list whose first page is full of other keys."""
+
 Judge = Callable[[Call], Fault | None]
+
+
+class Moment:
+    """A judge that lets something happen once, just before the call with this number (from 1).
+
+    What happens may call S3 through the same proxy; those calls are not counted.
+    """
+
+    def __init__(self, number: int, happens: Callable[[], object]) -> None:
+        self._left = number
+        self._happens = happens
+        self._happening = False
+
+    @property
+    def reached(self) -> bool:
+        """Whether it has happened."""
+        return self._left <= 0
+
+    def __call__(self, _: Call) -> None:
+        """Count a call."""
+        if self._happening:
+            return
+        self._left -= 1
+        if self._left == 0:
+            self._happening = True
+            self._happens()
+            self._happening = False
 
 
 class Proxy(ThreadingHTTPServer):
@@ -170,19 +210,33 @@ class _Passing(BaseHTTPRequestHandler):
             self._answer(fault.status, [], _ERROR % fault.code.encode())
             return
         time.sleep(fault.hang_s)
+        if fault.lost and not fault.after:
+            self._reset()
+            return
         onward = http.client.HTTPConnection(self.server.target, timeout=30)
         own = {"expect", "connection", "date", "server"}
         headers = {n: v for n, v in self.headers.items() if n.lower() not in own}
         onward.request(self.command, self.path, body, headers)
         answer = onward.getresponse()
         data = answer.read()
+        if fault.edit:
+            data, own = fault.edit(data), own | {"content-length"}
         kept = [header for header in answer.getheaders() if header[0].lower() not in own]
         onward.close()
-        if fault.status:
+        if fault.lost:
+            self._reset()
+        elif fault.status:
             self._answer(fault.status, [], _ERROR % fault.code.encode())
         else:
             self._answer(answer.status, kept, data[: len(data) // 2] if fault.cut else data)
             self.close_connection = fault.cut or self.close_connection
+
+    def _reset(self) -> None:
+        """Close the connection in a way that the other side takes for an error."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.rfile.close()
+        self.connection.close()
 
     def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.send_response(status)
@@ -198,6 +252,33 @@ class _Passing(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 # its name
         """Say nothing."""
+
+
+def once(fault: Fault, holds: Callable[[Call], bool]) -> Callable[[Call], Fault | None]:
+    """Return a judge that fails the first call of a kind."""
+    left = [fault]
+    return lambda call: left.pop() if left and holds(call) else None
+
+
+def always(fault: Fault, holds: Callable[[Call], bool]) -> Callable[[Call], Fault | None]:
+    """Return a judge that fails all calls of a kind."""
+    return lambda call: fault if holds(call) else None
+
+
+def kind_of(call: Call) -> str:
+    """Return what a call does with which bucket, such as ``HEAD source`` or ``LIST result``."""
+    method = "LIST" if "list-type" in call.query else call.method
+    return f"{method} {'source' if call.bucket.endswith('-input') else 'result'}"
+
+
+def is_source_read(call: Call) -> bool:
+    """Tell whether a call reads the source."""
+    return call.method == "GET" and call.bucket.endswith("-input")
+
+
+def is_write(call: Call) -> bool:
+    """Tell whether a call writes a result."""
+    return call.method == "PUT" and call.bucket.endswith("-result")
 
 
 # --------------------------------------------------------------------------- the deployment
@@ -244,8 +325,7 @@ class Cloud:
         """Return a worker of the deployment; its log goes to ``log``."""
         metrics: Any = EphemeralMetrics(namespace="Test", service="test")
         return Uploads(
-            remover=self.remover,
-            store=self.store,
+            worker=Worker(remover=self.remover, store=self.store, settings=self.settings),
             settings=self.settings,
             logger=Logger(service=f"test-{id(self.log)}-{threading.get_ident()}", stream=self.log),
             metrics=metrics,
@@ -400,3 +480,22 @@ def png(shade: int = 200, side: int = 12) -> bytes:
     with io.BytesIO() as file:
         Image.new("RGB", (side, side), (shade, 90, 40)).save(file, "PNG")
         return file.getvalue()
+
+
+def failures(*numbers: int) -> Event:
+    """Return the answer that names the messages with these numbers."""
+    return {"batchItemFailures": [{"itemIdentifier": f"message-{n}"} for n in numbers]}
+
+
+def image(cloud: Cloud, key: str) -> Image.Image:
+    """Return a result, fully decoded."""
+    opened = Image.open(io.BytesIO(cloud.get(key)["Body"]))
+    opened.load()
+    return opened
+
+
+def shade(cloud: Cloud, key: str) -> int:
+    """Return by which source a result was made: the red of its middle."""
+    middle = image(cloud, key).convert("RGB").getpixel((6, 6))
+    assert isinstance(middle, tuple)
+    return int(middle[0])

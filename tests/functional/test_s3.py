@@ -30,17 +30,25 @@ from cloud import (
     Fault,
     Proxy,
     Uploaded,
+    always,
     batch,
+    failures,
     fake_remover,
+    image,
+    is_source_read,
+    is_write,
+    kind_of,
     messages,
+    once,
     png,
+    shade,
     wait_until,
 )
 from PIL import Image
 
 import app
 from context import LocalContext
-from cutout.errors import StorageDisabled, UnknownEvent, UploadsFailed
+from cutout.errors import OutOfTime, StorageDisabled, UnknownEvent, UploadsFailed
 from cutout.options import Options, parse_options
 from cutout.settings import Settings
 from make_events import PHOTO, Event, s3_put_event, sqs_event
@@ -63,20 +71,6 @@ def target(key: str, extension: str = "png") -> str:
     return kept.decode(errors="ignore") + end
 
 
-def image(cloud: Cloud, key: str) -> Image.Image:
-    """Return a result, fully decoded."""
-    opened = Image.open(io.BytesIO(cloud.get(key)["Body"]))
-    opened.load()
-    return opened
-
-
-def shade(cloud: Cloud, key: str) -> int:
-    """Return by which source a result was made: the red of its middle."""
-    middle = image(cloud, key).convert("RGB").getpixel((6, 6))
-    assert isinstance(middle, tuple)
-    return int(middle[0])
-
-
 def error(cloud: Cloud, key: str) -> Any:
     """Return the error in an error file."""
     found = cloud.get(key)
@@ -92,25 +86,9 @@ def options(**fields: str) -> Options:
     return parse_options(fields.items())[0]
 
 
-def failures(*numbers: int) -> Event:
-    """Return the answer that names the messages with these numbers."""
-    return {"batchItemFailures": [{"itemIdentifier": f"message-{n}"} for n in numbers]}
-
-
 def writes(proxy: Proxy) -> list[tuple[str, str]]:
     """Return what was written or removed through the proxy."""
     return [(call.method, call.key) for call in proxy.calls if call.method in {"PUT", "DELETE"}]
-
-
-def once(fault: Fault, holds: Callable[[Call], bool]) -> Callable[[Call], Fault | None]:
-    """Return a judge that fails the first call of a kind."""
-    left = [fault]
-    return lambda call: left.pop() if left and holds(call) else None
-
-
-def always(fault: Fault, holds: Callable[[Call], bool]) -> Callable[[Call], Fault | None]:
-    """Return a judge that fails all calls of a kind."""
-    return lambda call: fault if holds(call) else None
 
 
 # --------------------------------------------------------------------------- events and keys
@@ -327,6 +305,32 @@ def test_the_same_event_again_is_no_work(cloud: Cloud, proxy: Proxy) -> None:
 
 
 @BOTH
+def test_the_calls_that_an_upload_takes(cloud: Cloud, proxy: Proxy) -> None:
+    """Five for a new one; what they cost and how long they take is the larger part of the work."""
+    uploaded = cloud.put("uploads/cat.jpg", png())
+    cloud.handle(uploaded.created())
+    assert [kind_of(call) for call in proxy.calls] == [
+        "HEAD source",
+        "LIST result",
+        "GET source",
+        "PUT result",
+        "LIST result",
+    ]
+    proxy.calls.clear()
+    cloud.handle(uploaded.created())
+    assert [kind_of(call) for call in proxy.calls] == ["HEAD source", "LIST result", "HEAD result"]
+    proxy.calls.clear()
+    cloud.handle(cloud.put("uploads/bad.jpg", png(), format="nonsense").created())
+    assert [kind_of(call) for call in proxy.calls] == [
+        "HEAD source",
+        "LIST result",
+        "HEAD source",
+        "PUT result",
+        "LIST result",
+    ]
+
+
+@BOTH
 def test_an_older_event_after_a_newer_upload(cloud: Cloud) -> None:
     """It changes nothing, whether the newer one's own event was already worked on or not."""
     old, new = cloud.put("uploads/cat.jpg", png(50)), cloud.put("uploads/cat.jpg", png(150))
@@ -400,16 +404,6 @@ def test_another_sources_result_is_never_overwritten(cloud: Cloud) -> None:
 
 
 # --------------------------------------------------------------------------- faults
-
-
-def is_source_read(call: Call) -> bool:
-    """Tell whether a call reads the source."""
-    return call.method == "GET" and call.bucket.endswith("-input")
-
-
-def is_write(call: Call) -> bool:
-    """Tell whether a call writes a result."""
-    return call.method == "PUT" and call.bucket.endswith("-result")
 
 
 def is_look(call: Call) -> bool:
@@ -518,6 +512,20 @@ def test_memory_that_runs_out_is_no_fault_of_the_image(
     assert cloud.keys() == []
 
 
+def test_time_that_runs_out_is_no_fault_of_the_image(cloud: Cloud) -> None:
+    """It comes again, and leaves no error file: what the caller is told has status 504."""
+
+    def run_out() -> None:
+        raise OutOfTime(before="compose")
+
+    uploaded = cloud.put("uploads/cat.jpg", png())
+    cloud.remover = fake_remover(run_out)
+    assert cloud.handle(messages(uploaded.created())) == failures(0)
+    assert cloud.keys() == []
+    (line,) = cloud.lines()
+    assert (line["level"], line["code"], line["kind"]) == ("ERROR", "timeout", "OutOfTime")
+
+
 def test_a_source_deleted_between_event_and_read(cloud: Cloud, proxy: Proxy) -> None:
     """Before the first look or after it: nothing to do, and nothing left."""
     bucket = cloud.settings.input_bucket
@@ -536,20 +544,21 @@ def test_a_source_deleted_between_event_and_read(cloud: Cloud, proxy: Proxy) -> 
 
 @BOTH
 def test_a_source_replaced_between_read_and_write(cloud: Cloud) -> None:
-    """The older one's cutout is not written; the newer one's event makes its own."""
+    """The older one's cutout is there until the newer one's event, which is on its way."""
     newer: list[Uploaded] = []
 
     def replace() -> None:
         if not newer:
-            newer.append(cloud.put("uploads/cat.jpg", png(150)))
+            newer.append(cloud.put("uploads/cat.jpg", png(150), format="webp"))
 
     cloud.remover = fake_remover(replace)
     older = cloud.put("uploads/cat.jpg", png(50))
     assert cloud.handle(messages(older.created())) == failures()
-    assert cloud.outcomes() == ["superseded"]
-    assert cloud.keys() == []
+    assert cloud.keys() == ["cutouts/cat.jpg.png"]
     cloud.handle(messages(newer[0].created()))
-    assert shade(cloud, "cutouts/cat.jpg.png") == 150
+    assert cloud.keys() == ["cutouts/cat.jpg.webp"]
+    assert abs(shade(cloud, "cutouts/cat.jpg.webp") - 150) <= 3
+    assert cloud.outcomes() == ["cut_out", "cut_out"]
 
 
 @BOTH
@@ -646,6 +655,79 @@ def test_a_fault_of_the_code_is_reported_and_leaks_nothing(cloud: Cloud) -> None
     assert cloud.keys() == ["cutouts/a.jpg.png"]
 
 
+def metrics(printed: str) -> list[dict[str, Any]]:
+    """Return the metrics among what was printed, in CloudWatch's embedded format."""
+    return [json.loads(line) for line in printed.splitlines() if line.startswith('{"_aws"')]
+
+
+@pytest.mark.parametrize("kind", ["StorageFailed", "UnknownEvent", "RuntimeError"])
+def test_faults_of_ours_are_told_apart(
+    cloud: Cloud, proxy: Proxy, kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The caller's word is the same for S3's failures, unreadable events and bugs; ours is not."""
+
+    def break_down() -> None:
+        message = "wires crossed"
+        raise RuntimeError(message)
+
+    body: object = cloud.put("uploads/cat.jpg", png()).created()
+    if kind == "UnknownEvent":
+        body = {"hello": "world"}
+    elif kind == "StorageFailed":
+        proxy.judge = always(DENIED, is_source_read)
+    else:
+        cloud.remover = fake_remover(break_down)
+    capfd.readouterr()
+    assert cloud.handle(messages(body)) == failures(0)
+    (line,) = cloud.lines()
+    assert (line["level"], line["code"], line["kind"]) == ("ERROR", "internal_error", kind)
+    counted = metrics(capfd.readouterr().out)
+    (errors,) = (metric for metric in counted if "Errors" in metric)
+    (faults,) = (metric for metric in counted if "Faults" in metric)
+    assert (errors["service"], errors["code"]) == ("test", "internal_error")
+    assert (faults["service"], faults["kind"]) == ("test", kind)
+    assert errors["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service", "code"]]
+    assert faults["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service", "kind"]]
+
+
+def test_a_refusal_is_no_fault_of_ours(cloud: Cloud, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is counted by its code, and its line says which kind of error it was."""
+    cloud.handle(cloud.put("uploads/cat.jpg", b"no image").created())
+    (line,) = cloud.lines()
+    assert (line["level"], line["message"]) == ("INFO", "refused")
+    assert (line["code"], line["kind"]) == ("invalid_image", "InvalidImage")
+    assert line["target"] == "cutouts/cat.jpg.error.json"
+    (counted,) = metrics(capfd.readouterr().out)
+    assert (counted["code"], counted["Errors"]) == ("invalid_image", [1])
+
+
+@pytest.mark.parametrize("cloud", [{"hash_logged_keys": True}], indirect=True)
+def test_keys_are_hashed_in_the_log_where_the_deployment_asks_for_it(
+    cloud: Cloud, proxy: Proxy
+) -> None:
+    """A key can name a person. The same key has the same hash, so its lines can still be found."""
+    bodies = [png(), b"no image", png()]
+    uploads = [cloud.put(f"uploads/jane-doe/{n}.jpg", body) for n, body in enumerate(bodies)]
+    proxy.judge = always(DENIED, lambda call: is_source_read(call) and "2.jpg" in call.key)
+    events = [uploaded.created() for uploaded in uploads]
+    removed = uploads[0].created("Object Deleted")
+    assert cloud.handle(messages(*events, removed, events[0])) == failures(2)
+    assert "jane" not in cloud.log.getvalue()
+    assert "0.jpg" not in cloud.log.getvalue()
+    lines = cloud.lines()
+    digest = hashlib.sha256(uploads[0].key.encode()).hexdigest()[:16]
+    assert [line["message"] for line in lines] == [
+        "cut_out",
+        "refused",
+        "failed",
+        "not_created",
+        "unchanged",
+    ]
+    assert [line["key"] == f"sha256:{digest}" for line in lines] == [True, False, False, True, True]
+    made = hashlib.sha256(b"cutouts/jane-doe/0.jpg.png").hexdigest()[:16]
+    assert lines[0]["target"] == lines[-1]["target"] == f"sha256:{made}"
+
+
 def test_the_log_has_one_line_for_each_object(cloud: Cloud) -> None:
     """With what became of it, and not one value of its metadata."""
     uploaded = cloud.put("uploads/a cat.jpg", png(), **{"bg-color": "tomato", "secret": "hunter2"})
@@ -726,12 +808,19 @@ def test_a_catalogue_is_worked_on_where_it_is(cloud: Cloud) -> None:
 
 
 def test_a_task_that_cannot_be_read(cloud: Cloud) -> None:
-    """Is that task's failure, which no retry mends."""
+    """Is that task's failure, which no retry mends; the others of its job go on."""
+    good = cloud.put("uploads/cat.jpg", png()).task(schema="2.0")
     event = batch(
-        {"taskId": "t1", "s3BucketArn": "arn:aws:s3:::x"}, {"taskId": "t2", "s3Key": "%FF"}
+        {"taskId": "t1", "s3BucketArn": "arn:aws:s3:::x"},
+        {"taskId": "t2", "s3Key": "%FF"},
+        {"taskId": "t3", "s3Key": "uploads/cat.jpg", "s3Bucket": 5},
+        {"taskId": "t4", "s3Key": "uploads/cat.jpg", "s3Bucket": {"name": "x"}},
+        good,
+        schema="2.0",
     )
     answer = cloud.handle(event)
-    assert [r["resultCode"] for r in answer["results"]] == ["PermanentFailure"] * 2
+    codes = [result["resultCode"] for result in answer["results"]]
+    assert codes == ["PermanentFailure"] * 4 + ["Succeeded"]
 
 
 # --------------------------------------------------------------------------- all at once

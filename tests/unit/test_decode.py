@@ -1,9 +1,16 @@
 """Bytes → photo: every format and mode, upright, in sRGB, within limits, never a crash."""
 
 import io
+import itertools
+import re
 import struct
+import subprocess
+import sys
+import zipfile
 import zlib
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -384,7 +391,8 @@ def test_the_limit_itself_passes() -> None:
 )
 def test_truncated_files_are_invalid_never_a_crash(pillow_format: str) -> None:
     """Cut at every tenth of the file."""
-    data = encoded(ASTRONAUT, pillow_format)
+    # Tall, so that the last row of a JPEG's blocks, which may be missing, is less than a tenth.
+    data = encoded(ASTRONAUT.resize((96, 256)), pillow_format)
     for tenth in range(10):
         with pytest.raises((InvalidImage, UnsupportedImageFormat)) as refusal:
             read(data[: len(data) * tenth // 10])
@@ -433,9 +441,9 @@ def test_other_image_formats_are_named(data: bytes, found: str) -> None:
     ("data", "reason"),
     [
         (b"", "it is empty"),
-        (b"hello", "it is no image of a known format"),
-        (b"\x00\x00\x00\x18ftypmp42" + bytes(20), "it is no image of a known format"),
-        (b"RIFF\x00\x00\x00\x00WAVE", "it is no image of a known format"),
+        (b"hello", "it is not in a known image format"),
+        (b"\x00\x00\x00\x18ftypmp42" + bytes(20), "it is not in a known image format"),
+        (b"RIFF\x00\x00\x00\x00WAVE", "it is not in a known image format"),
         (b"\xff\xd8\xff", "it is a damaged or truncated JPEG file"),
         (b"\x89PNG\r\n\x1a\n", "it is a damaged or truncated PNG file"),
     ],
@@ -458,3 +466,234 @@ def test_a_jpeg_of_countless_scans() -> None:
     scan = jpeg[jpeg.rindex(b"\xff\xda") : -2]
     with pytest.raises(InvalidImage, match="it has 1006 scans, which only a damaged file needs"):
         decode(jpeg[:-2] + scan * 1000 + jpeg[-2:], limits=LIMITS)
+
+
+# What follows the picture
+
+
+def zipped() -> bytes:
+    """Return a zip file, as some tools append."""
+    with io.BytesIO() as file:
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("note.txt", "hello")
+        return file.getvalue()
+
+
+# As phones append a film: boxes of an MP4, with what looks like 200 starts of scans in it.
+FILM = b"\x00\x00\x00\x18ftypmp42" + bytes(12) + b"\x00\x10\x00\x00mdat" + b"\xff\xda\x07" * 200
+BEHIND = {
+    "zeros": bytes(1000),
+    "a film": FILM,
+    "a zip file": zipped(),
+    "the same picture": encoded(ASTRONAUT, "JPEG"),
+}
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+@pytest.mark.parametrize(
+    "pillow_format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"]
+)
+def test_what_follows_the_picture_is_ignored(pillow_format: str, behind: str) -> None:
+    """Motion photos, gain maps, archives: the picture is the same with and without them."""
+    data = encoded(ASTRONAUT, pillow_format)
+    np.testing.assert_array_equal(read(data + BEHIND[behind]).pixels, read(data).pixels)
+
+
+def test_a_motion_photo_of_many_pixels_is_not_taken_for_one_of_many_scans() -> None:
+    """The bytes of a film mean nothing to the picture before it."""
+    data = encoded(ASTRONAUT.resize((6000, 4000)), "JPEG")
+    film = b"\xff\xda" * 1_000_000
+    assert decode(data + FILM + film, limits=LIMITS, cap_px=10_000).width == 122
+
+
+def test_a_phones_file_of_several_pictures_is_its_first() -> None:
+    """MPO: previews, depth and gain maps follow the first picture, and an index names them."""
+    with io.BytesIO() as file:
+        others = [Image.new("RGB", (96, 64), name) for name in ("red", "blue")]
+        ASTRONAUT.save(file, "MPO", save_all=True, append_images=others)
+        data = file.getvalue()
+    assert mean_difference(read(data), RGB) < 8  # red and blue are 90 away
+
+
+# Where a JPEG may end
+
+PHOTO = Image.fromarray(skimage.data.astronaut())
+KINDS: dict[str, dict[str, Any]] = {
+    "baseline": {},
+    "full chroma": {"subsampling": 0},
+    "progressive": {"progressive": True},
+    "restarts": {"restart_marker_rows": 1},
+    "restarts within rows": {"restart_marker_blocks": 7},
+    "grey": {},
+    "cmyk": {},
+}
+
+
+def jpeg(kind: str) -> bytes:
+    """Return the astronaut, 512 px, as a JPEG of a kind."""
+    mode = {"grey": "L", "cmyk": "CMYK"}.get(kind, "RGB")
+    return encoded(PHOTO.convert(mode), "JPEG", quality=90, **KINDS[kind])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_jpeg_without_its_end_mark_is_fine(kind: str) -> None:
+    """Camera boards send such files, and every viewer shows them."""
+    data = jpeg(kind)
+    np.testing.assert_array_equal(read(data[:-2]).pixels, read(data).pixels)
+
+
+@pytest.mark.parametrize("kind", ["baseline", "full chroma", "grey", "cmyk"])
+@pytest.mark.parametrize("end", [b"", b"\xff\xd9"], ids=["cut", "ended"])
+def test_a_jpeg_that_lacks_part_of_its_last_row_of_blocks_is_fine(kind: str, end: bytes) -> None:
+    """As browsers show it; all rows but the last are those of the whole file."""
+    data = jpeg(kind)
+    photo = read(data[:-40] + end)
+    np.testing.assert_array_equal(photo.pixels[:480], read(data).pixels[:480])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("share", [0.15, 0.5, 0.85])
+def test_a_jpeg_that_ends_early_is_invalid(kind: str, share: float) -> None:
+    """Decoders would fill the rest with grey and not tell."""
+    data = jpeg(kind)
+    with pytest.raises(InvalidImage, match="it is a damaged or truncated JPEG file"):
+        read(data[: int(len(data) * share)])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "progressive"])
+@pytest.mark.parametrize("share", [0.15, 0.5, 0.85])
+def test_an_end_mark_makes_a_jpeg_no_longer(kind: str, share: float) -> None:
+    """A tool that closed a broken download does not make it whole."""
+    data = jpeg(kind)
+    with pytest.raises(InvalidImage, match="it is a damaged or truncated JPEG file"):
+        read(data[: int(len(data) * share)] + b"\xff\xd9")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("cap_px", [None, 20_000])
+def test_a_header_that_claims_more_rows_than_there_are(kind: str, cap_px: int | None) -> None:
+    """Whole in itself, but with a height of 1,024 px in the header for 512 px of data."""
+    data = jpeg(kind)
+    frame = next(m.start() for m in re.finditer(rb"\xff[\xc0\xc2]\x00", data))
+    taller = data[: frame + 5] + (1024).to_bytes(2, "big") + data[frame + 7 :]
+    with pytest.raises(InvalidImage, match="it is a damaged or truncated JPEG file"):
+        decode(taller, limits=LIMITS, cap_px=cap_px)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_flat_corner_is_not_taken_for_missing_rows(kind: str) -> None:
+    """A product on a white ground ends as flat as a file that ends early."""
+    image = PHOTO.copy()
+    image.paste("white", (0, 300, 512, 512))
+    mode = {"grey": "L", "cmyk": "CMYK"}.get(kind, "RGB")
+    data = encoded(image.convert(mode), "JPEG", quality=90, **KINDS[kind])
+    assert read(data).pixels[-1, -1].min() >= 250
+
+
+# Damaged chunks of a PNG
+
+
+def chunk(kind: bytes, body: bytes, checksum: int | None = None) -> bytes:
+    """Return a chunk of a PNG file."""
+    right = zlib.crc32(kind + body)
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", checksum or right)
+
+
+def with_chunk(extra: bytes) -> bytes:
+    """Return the astronaut as a PNG with something between its header and its pixels."""
+    data = encoded(ASTRONAUT, "PNG")
+    return data[:33] + extra + data[33:]
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        chunk(b"tEXt", b"Title\0x", checksum=1),
+        chunk(b"iCCP", b"p\0\0" + zlib.compress(b"profile"), checksum=1),
+        chunk(b"iCCP", b"p\0\0" + b"not zlib"),
+        chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(3_000_000))),
+        chunk(b"eXIf", b"MM\0*", checksum=1),
+        chunk(b"zTXt", b"Title\0\0" + zlib.compress(bytes(100_000_000))),
+        chunk(b"iTXt", b"broken"),
+        chunk(b"pHYs", b"\0"),
+        chunk(b"acTL", b"\0"),
+        chunk(b"quRk", b"?"),
+    ],
+    ids=lambda extra: extra[4:8].decode(),
+)
+def test_a_png_with_a_damaged_ancillary_chunk_is_fine(extra: bytes) -> None:
+    """Its pixels are intact."""
+    np.testing.assert_array_equal(read(with_chunk(extra)).pixels, RGB)
+
+
+@pytest.mark.parametrize(("kind", "place"), [(b"IHDR", 17), (b"IDAT", 200)])
+def test_a_png_with_a_damaged_critical_chunk_is_invalid(kind: bytes, place: int) -> None:
+    """The checksum of its header, or its compressed pixels."""
+    data = bytearray(encoded(ASTRONAUT, "PNG"))
+    data[data.index(kind) + place] ^= 1
+    with pytest.raises(InvalidImage, match="it is a damaged or truncated PNG file"):
+        read(bytes(data))
+
+
+def test_heif_is_registered_by_the_first_heif_image() -> None:
+    """Not at import, where it would cost every cold start; other formats do not need it."""
+    program = (
+        "import sys; from cutout.image.decode import Limits, decode\n"
+        "limits = Limits(max_pixels=1_000_000)\n"
+        "heic, png = sys.stdin.buffer.read().split(b'#SPLIT#')\n"
+        "decode(png, limits=limits)\n"
+        "print('pillow_heif' in sys.modules, decode(heic, limits=limits).width)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        input=encoded(ASTRONAUT, "HEIF") + b"#SPLIT#" + encoded(ASTRONAUT, "PNG"),
+        cwd=Path(__file__).resolve().parents[2] / "function",
+        check=True,
+        capture_output=True,
+    )
+    assert done.stdout == b"False 96\n"
+
+
+def inks_as_red() -> bytes:
+    """Return an ICC profile of four inks, of which the first, cyan, looks red.
+
+    ICC.1:2001-04: header (6.1), tags (6.2), and a lut8 (6.5.8) from inks to Lab with two points in
+    each of four dimensions. No real profile says so, which is how the test knows that it was used.
+    """
+
+    def lab(cyan: int, *others: int) -> bytes:
+        if any(others):
+            return bytes((0, 128, 128))
+        return bytes((136, 208, 195)) if cyan else bytes((255, 128, 128))
+
+    points = [lab(*inks) for inks in itertools.product((0, 1), repeat=4)]
+    ramp = bytes(range(256))
+    matrix = struct.pack(">9i", 65_536, 0, 0, 0, 65_536, 0, 0, 0, 65_536)
+    lut = b"mft1" + bytes(4) + bytes((4, 3, 2, 0)) + matrix + ramp * 4 + b"".join(points) + ramp * 3
+    tags = {
+        b"desc": b"desc" + bytes(4) + struct.pack(">I", 5) + b"inks\0" + bytes(78),
+        b"cprt": b"text" + bytes(4) + b"none\0",
+        b"wtpt": b"XYZ " + bytes(4) + struct.pack(">3i", 63_190, 65_536, 54_061),
+        b"A2B0": lut,
+    }
+    table, body = struct.pack(">I", len(tags)), b""
+    for name, data in tags.items():
+        place = 128 + 4 + 12 * len(tags) + len(body)
+        table += struct.pack(">4sII", name, place, len(data))
+        body += data + bytes(-len(data) % 4)
+    size = 128 + len(table) + len(body)
+    header = struct.pack(">I4sI4s4s4s", size, bytes(4), 0x02400000, b"prtr", b"CMYK", b"Lab ")
+    header += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63_190, 65_536, 54_061)
+    return header.ljust(128, b"\0") + table + body
+
+
+@pytest.mark.parametrize("pillow_format", ["JPEG", "TIFF"])
+def test_inks_are_converted_by_their_profile(pillow_format: str) -> None:
+    """A CMYK file of a print shop means the colours of its own inks."""
+    image = Image.new("CMYK", (32, 32), (255, 0, 0, 0))
+    without = read(encoded(image, pillow_format)).pixels[16, 16]
+    red = read(encoded(image, pillow_format, icc_profile=inks_as_red())).pixels[16, 16]
+    assert without[0] < 60
+    assert without[2] > 200
+    assert red[0] > 200
+    assert red[2] < 60

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from deployment_size import Beside, beside, deadline, fit
+from cloudformation import TEMPLATE
+from deployment_size import API_TIMEOUT_S, MEMORY_MB, Beside, beside, deadline, fit
 from download import Refused
 
 OTHERS = Beside(function=1_000_000, packages=100_000_000, heic=30_000_000, known="as drawn")
@@ -105,3 +106,10 @@ def test_the_deadline(image_s: float, peak_mib: float, advice: str) -> None:
         f"An image takes {image_s:.2f} s of one core here, and {peak_mib:.0f} MiB; the API's"
         f" function has 28 s, and at 1769 MB one core.{advice}"
     )
+
+
+def test_the_limits_are_those_of_the_template() -> None:
+    """The numbers that the advice is made of."""
+    properties = TEMPLATE["Resources"]["ApiFunction"]["Properties"]
+    assert properties["Timeout"] == API_TIMEOUT_S
+    assert TEMPLATE["Parameters"]["MemoryMb"]["Default"] == MEMORY_MB

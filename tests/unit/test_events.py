@@ -1,6 +1,5 @@
 """Events → what is to be done: pure, each kind's own way to write keys."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -58,10 +57,9 @@ def test_a_job_knows_the_version_and_the_etag() -> None:
     second = only(plan(eventbridge_event("shop-in", "uploads/a", 5), SETTINGS))
     for job in (first, second):
         assert isinstance(job, Job)
-        assert job.source.version_id == "3HL4kqtJvjVBH40Nrjfkd0TLBPzVEXAM"
+        assert job.version_id == "3HL4kqtJvjVBH40Nrjfkd0TLBPzVEXAM"
         assert job.etag
         assert len(job.etag) == 32
-        assert job.sequencer == "0066D43A2C5B7E91F0"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +81,7 @@ def test_uploads_to_the_input_bucket_only(bucket: str, key: str, *, ours: bool) 
     step = only(plan(s3_put_event(bucket, key, 5), SETTINGS))
     assert isinstance(step, Job) is ours
     if not ours:
-        assert step == Skipped(why=Skip.NOT_OURS, bucket=bucket, key=key)
+        assert step == Skipped(why=Skip.NOT_OURS, source=ObjectRef(bucket=bucket, key=key))
 
 
 @pytest.mark.parametrize(
@@ -145,14 +143,15 @@ def test_an_object_that_was_removed_or_restored() -> None:
         event["Records"][0]["eventName"] = name
         step = only(plan(event, SETTINGS))
         assert isinstance(step, Job) is created
-        assert created or step == Skipped(why=Skip.NOT_CREATED, bucket="shop-in", key="uploads/a")
+        source = ObjectRef(bucket="shop-in", key="uploads/a")
+        assert created or step == Skipped(why=Skip.NOT_CREATED, source=source)
     deleted = eventbridge_event("shop-in", "uploads/a", 5) | {"detail-type": "Object Deleted"}
     assert isinstance(only(plan(deleted, SETTINGS)), Skipped)
 
 
 def test_a_test_event_is_nothing_to_do() -> None:
     """S3 sends it when a notification is set up, straight or through the queue."""
-    skipped = Skipped(why=Skip.TEST_EVENT, bucket="shop-in")
+    skipped = Skipped(why=Skip.TEST_EVENT, source=ObjectRef(bucket="shop-in", key=""))
     assert only(plan(s3_test_event("shop-in"), SETTINGS)) == skipped
     assert only(plan(sqs_event(s3_test_event("shop-in")), SETTINGS)) == skipped
 
@@ -183,6 +182,29 @@ def test_a_key_that_is_no_text() -> None:
     assert task.fault
 
 
+@pytest.mark.parametrize("wrong", [5, 1.5, True, ["photos"], {"name": "photos"}])
+@pytest.mark.parametrize("field", ["s3Bucket", "s3BucketArn", "s3Key", "s3VersionId"])
+def test_a_batch_tasks_field_that_is_not_text(field: str, wrong: object) -> None:
+    """It is the fault of this task, which is reported, and the other tasks of the job go on."""
+    event = s3_batch_event("shop-in", "uploads/a", schema="1.0" if "Arn" in field else "2.0")
+    good = dict(event["tasks"][0], taskId="good")
+    event["tasks"][0][field] = wrong
+    event["tasks"].append(good)
+    bad, other = plan(event, SETTINGS).tasks
+    assert bad.steps == ()
+    assert bad.fault.startswith("a field is missing or wrong: ")
+    assert (len(other.steps), other.fault) == (1, "")
+
+
+def test_a_version_or_an_etag_that_is_not_text() -> None:
+    """It is a fault of its record."""
+    for field in ("versionId", "eTag"):
+        event = s3_put_event("shop-in", "uploads/a", 5)
+        event["Records"][0]["s3"]["object"][field] = {"not": "text"}
+        (task,) = plan(event, SETTINGS).tasks
+        assert task.fault == "a field is missing or wrong: TypeError"
+
+
 @pytest.mark.parametrize(
     "event",
     [
@@ -197,6 +219,12 @@ def test_a_key_that_is_no_text() -> None:
             "invocationId": "y",
             "job": {"id": "z"},
         },
+        {
+            "tasks": [{"taskId": 5, "s3Key": "a", "s3Bucket": "photos"}],
+            "invocationSchemaVersion": "2.0",
+            "invocationId": "y",
+            "job": {"id": "z"},
+        },
         {"Records": [{"eventSource": "aws:sqs", "body": "{}"}]},
     ],
 )
@@ -208,14 +236,14 @@ def test_events_of_no_kind(event: dict[str, Any]) -> None:
 
 def test_what_an_event_is_about() -> None:
     """Version and ETag both decide, as far as both sides have them; else the key alone."""
-    ref = ObjectRef(bucket="shop-in", key="uploads/a", version_id="v1")
-    job = Job(source=ref, etag="e1")
+    source = ObjectRef(bucket="shop-in", key="uploads/a")
+    job = Job(source=source, version_id="v1", etag="e1")
     assert job.means(Stored(etag="e1", size=1, version_id="v1"))
     assert not job.means(Stored(etag="e1", size=1, version_id="v2"))
     assert job.means(Stored(etag="e1", size=1))
-    suspended = Job(source=replace(ref, version_id="null"), etag="e1")
+    suspended = Job(source=source, version_id="null", etag="e1")
     assert suspended.means(Stored(etag="e1", size=1, version_id="null"))
     assert not suspended.means(Stored(etag="e2", size=1, version_id="null"))
     assert not job.means(Stored(etag="e2", size=1))
-    plain = Job(source=ObjectRef(bucket="shop-in", key="uploads/a"))
+    plain = Job(source=source)
     assert plain.means(Stored(etag="e2", size=1, version_id="v9"))

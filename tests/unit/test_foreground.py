@@ -8,11 +8,11 @@ import pytest
 import skimage.data
 from numpy.typing import NDArray
 from PIL import Image
-from scenes import Scene, disc, hair
 
 from cutout.image.decode import Photo
 from cutout.image.foreground import estimate_foreground, extend_foreground
 from cutout.image.matte import Matte
+from scenes import Scene, disc, hair
 
 
 def colour_error(scene: Scene, colours: NDArray[np.uint8]) -> float:

@@ -20,7 +20,8 @@ MODULES = {
 TOP_LEVEL = {"function", "layers", "models", "tests", "events"} | {
     *("template.yaml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile", "pyproject.toml")
 }
-MADE = {"demo", "samconfig.toml"}  # ignored by git, as are folders that start with a dot
+# Ignored by git, as are folders that start with a dot; the documents' commands write cutouts.
+MADE = {"demo", "samconfig.toml", *(f"cutout.{end}" for end in ("jpg", "png", "webp", "zip"))}
 
 # Room → the rooms that it imports, exactly: a permission that nobody uses goes. A room is a wing
 # (a folder of the package) or one module beside them. A row names only rows above it, so the table
@@ -35,21 +36,23 @@ IMPORTS: dict[str, set[str]] = {
     "keys": {"errors"},
     "image": {"errors", "color", "options"},
     "remover": {"errors", "options", "image"},
-    "http": {"errors", "options", "settings", "store", "keys", "remover"},
-    "s3": {"errors", "options", "settings", "store", "remover"},
+    "telemetry": {"errors", "remover"},
+    "http": {"errors", "options", "settings", "store", "keys", "remover", "telemetry"},
+    "s3": {"errors", "options", "settings", "store", "remover", "telemetry"},
 }
 
 # Library → its sole importers.
 SOLE_IMPORTERS = {
     "PIL.ImageColor": {"color"},
-    "PIL": {"color", "image.decode", "image.matte", "image.encode", "image.shrink"},
+    "PIL": {"color", "image.decode", "image.encode", "image.jpeg", "image.matte"}
+    | {"image.shrink"},
     "pillow_heif": {"image.decode"},
     "onnxruntime": {"image.model"},
     "isal": {"image.png"},
     "multipart": {"http.body"},
     "boto3": {"store", "keys"},
     "botocore": {"store", "keys"},
-    "aws_lambda_powertools": {"http.api", "s3.handler", "app"},
+    "aws_lambda_powertools": {"http.api", "s3.handler", "telemetry", "app"},
     "os": {"app"},
 }
 
@@ -164,6 +167,61 @@ def test_sole_importers(library: str) -> None:
         if any(within(name, library) for name in imports(tree))
     }
     assert importers == SOLE_IMPORTERS[library]
+
+
+# Programs that lie apart from what they import, and the one place that finds the function for those
+# in events/local. Every other module is found by its folder.
+EDITS_SYS_PATH = {
+    "events/local/context.py",
+    "events/local/serve.py",
+    "models/add.py",
+    "models/compare.py",
+    "models/training/evaluate.py",
+    "tests/bench/bench.py",
+    "tests/bench/edge_crops.py",
+    "tests/bench/edges.py",
+    "tests/bench/fleet.py",
+    "tests/demo.py",
+}
+
+
+def programs() -> dict[str, ast.Module]:
+    """Return the syntax trees of all Python files, by their paths."""
+    return {
+        str(path.relative_to(ROOT)): ast.parse(path.read_text(encoding="utf-8"))
+        for path in files()
+        if path.suffix == ".py"
+    }
+
+
+def test_only_programs_say_where_modules_are() -> None:
+    """So an import never depends on which other module came first."""
+    found = {
+        name
+        for name, tree in programs().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.path"
+    }
+    assert found == EDITS_SYS_PATH
+
+
+@pytest.mark.parametrize(
+    ("folder", "others"), [("models/", ("events/", "tests/")), ("events/", ("models/", "tests/"))]
+)
+def test_programs_do_not_import_what_they_do_not_ship_with(
+    folder: str, others: tuple[str, ...]
+) -> None:
+    """Models know neither the local programs nor the tests, and the local programs no tests."""
+    trees = programs()
+    own = {Path(name).stem for name in trees if name.startswith(folder)}
+    foreign = {Path(name).stem for name in trees if name.startswith(others)} - own
+    imported = {
+        (name, module.split(".")[0])
+        for name, tree in trees.items()
+        if name.startswith(folder)
+        for module in imports(tree)
+    }
+    assert [(name, module) for name, module in sorted(imported) if module in foreign] == []
 
 
 def test_the_environment_is_read_once() -> None:

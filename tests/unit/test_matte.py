@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
-from scenes import DRAWN, Scene, disc, enlarged, hair, unknown
 
 from cutout.image.card import ModelCard, Output, Range, Resize
 from cutout.image.decode import Photo
 from cutout.image.matte import Matte, extract_matte
 from cutout.options import InputAlpha
+from scenes import DRAWN, Scene, disc, enlarged, hair, unknown
 
 Tensor = NDArray[np.float32]
 SIDE = 32

@@ -4,9 +4,11 @@ import hashlib
 
 import pytest
 
+from cutout.errors import InvalidOption
 from cutout.options import Options, parse_options
 from cutout.s3.results import Place, Stamp, fingerprint
 from cutout.settings import Settings
+from cutout.store import ObjectRef, Stored
 
 SETTINGS = Settings(
     input_bucket="shop-in", result_bucket="shop-out", catalogue_buckets=frozenset({"photos"})
@@ -15,7 +17,7 @@ SETTINGS = Settings(
 
 def place(key: str, bucket: str = "shop-in") -> Place:
     """Return the place of a source's results."""
-    return Place.of(bucket, key, SETTINGS)
+    return Place.of(ObjectRef(bucket=bucket, key=key), SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,8 @@ def test_where_a_result_is_looked_for(fields: dict[str, str], extensions: list[s
 
 def test_bad_options_leave_an_error_file_only() -> None:
     """There is no image to look for."""
-    assert place("uploads/cat.jpg").expected(None) == ["cutouts/cat.jpg.error.json"]
+    wrong = InvalidOption(option="format", accepted="png")
+    assert place("uploads/cat.jpg").expected(wrong) == ["cutouts/cat.jpg.error.json"]
     assert place("uploads/cat.jpg").expected(Options()) != ["cutouts/cat.jpg.error.json"]
 
 
@@ -119,7 +122,7 @@ def test_a_stamp_survives_s3s_metadata() -> None:
         version_id="v" * 32,
         options=fingerprint([("bg_color", "red"), ("crop_margin", "ü" * 600)]),
     )
-    metadata = stamp.metadata(model="erase-s/1", sequencer="00")
+    metadata = stamp.metadata(model="erase-s/1")
     assert Stamp.read(metadata) == stamp
     assert sum(len(name) + len(value) for name, value in metadata.items()) < 2048
     assert all(value.isascii() and value.isprintable() for value in metadata.values())
@@ -130,6 +133,17 @@ def test_options_in_any_order_are_the_same_options() -> None:
     one = fingerprint([("crop", "1"), ("format", "png")])
     assert one == fingerprint([("format", "png"), ("crop", "1")])
     assert one != fingerprint([("format", "png")])
+
+
+def test_the_version_of_a_stamp_is_compared_without_the_options() -> None:
+    """Source, ETag and version decide; the options do not."""
+    here = place("uploads/cat.jpg")
+    stamp = Stamp.of(here, Stored(etag="e1", size=1, version_id="v1"), "format=webp")
+    assert stamp.same_version(Stamp.of(here, Stored(etag="e1", size=2, version_id="v1")))
+    assert not stamp.same_version(Stamp.of(here, Stored(etag="e2", size=1, version_id="v1")))
+    assert not stamp.same_version(Stamp.of(here, Stored(etag="e1", size=1, version_id="v2")))
+    other = Stamp.of(place("uploads/dog.jpg"), Stored(etag="e1", size=1, version_id="v1"))
+    assert not stamp.same_version(other)
 
 
 def test_foreign_metadata_is_no_stamp() -> None:

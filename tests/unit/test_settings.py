@@ -138,3 +138,21 @@ def test_storage_takes_both_buckets() -> None:
     assert read_settings(both).has_storage
     both = {"INPUT_BUCKET": "one-bucket", "RESULT_BUCKET": "other-bucket"}
     assert read_settings({**both, "TARGET_PREFIX": "uploads/"}).has_storage
+
+
+@pytest.mark.parametrize(
+    ("memory", "asked", "accepted"),
+    [
+        ("1769", "50000000", 50_000_000),  # the template's defaults
+        ("1024", "50000000", 29_428_571),
+        ("512", "50000000", 11_142_857),
+        ("512", "10000000", 10_000_000),
+        ("128", "50000000", 1),
+        ("", "9999999999", 9_999_999_999),
+        ("much", "50000000", 50_000_000),
+    ],
+)
+def test_a_photo_must_fit_into_the_functions_memory(memory: str, asked: str, accepted: int) -> None:
+    """A smaller function takes smaller photos instead of running out of memory in the middle."""
+    settings = read_settings({"MAX_PIXELS": asked, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory})
+    assert settings.max_pixels == accepted

@@ -10,14 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics, single_metric
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cutout.errors import (
     FORMATS_IN,
-    SERVER_FAULT,
-    CutoutError,
     InvalidApiKey,
     MethodNotAllowed,
     ModelUnavailable,
@@ -34,6 +32,7 @@ from cutout.keys import Keys, digest_of
 from cutout.options import Format
 from cutout.remover import Remover, Result
 from cutout.settings import KeyCheck, Settings
+from cutout.telemetry import record_error, record_removal
 
 VERSION = "0.1.0"
 """The version of the service, which ``GET /v2/health`` tells."""
@@ -82,7 +81,10 @@ class Api:
         self._clock = clock
         self._deep_health: tuple[float, str | None] | None = None  # when, and the fault found
         removal = Removal(
-            remover=remover, settings=settings, transfer=transfer, measure=self._measure
+            remover=remover,
+            settings=settings,
+            transfer=transfer,
+            record=self._record,
         )
         self.endpoints = (
             Endpoint(method="POST", path="/v2", keyed=True, reply_to=removal.reply_to),
@@ -157,22 +159,8 @@ class Api:
 
     def _refused(self, error: Exception, request: Request) -> Reply:
         """Log and count a failure, and return the reply that tells the caller."""
-        cause = error if isinstance(error, CutoutError) else CutoutError()
-        # The caller's word for many faults is internal_error; the class tells us which one it was.
-        kind = type(error).__name__
-        if cause.status < SERVER_FAULT:
-            self._logger.info("refused", code=cause.code, kind=kind, facts=cause.facts)
-        else:
-            self._logger.error(
-                "failed", code=cause.code, kind=kind, facts=cause.facts, exc_info=error
-            )
-        with single_metric(
-            name="Errors", unit=MetricUnit.Count, value=1, namespace=self._metrics.namespace
-        ) as metric:
-            metric.add_dimension(name="service", value=str(self._metrics.service))
-            metric.add_dimension(name="code", value=cause.code)
-            metric.add_metadata(key="kind", value=kind)
-        return error_reply(cause, request.request_id)
+        told = record_error(error, self._logger, self._metrics)
+        return error_reply(told, request.request_id)
 
     def _make_upload(self, request: Request) -> Reply:
         if self._transfer is None:
@@ -238,12 +226,8 @@ class Api:
         if fault is not None:
             raise ModelUnavailable(reason=fault)
 
-    def _measure(self, result: Result) -> None:
-        for stage, elapsed_ms in result.report.stage_ms.items():
-            self._metrics.add_metric(
-                name=f"{stage.capitalize()}Time", unit=MetricUnit.Milliseconds, value=elapsed_ms
-            )
-        self._metrics.add_metric(name="Pixels", unit=MetricUnit.Count, value=result.report.photo_px)
+    def _record(self, result: Result) -> None:
+        record_removal(result.report, self._metrics)
         if result.scale < 1:
             self._metrics.add_metric(name="ScaledToFit", unit=MetricUnit.Count, value=1)
 

@@ -10,13 +10,20 @@ from datetime import UTC, datetime, timedelta
 from cutout.errors import DuplicateOption, InvalidImageKey, InvalidOption, ObjectTooLarge
 from cutout.http.body import Field
 from cutout.settings import INCOMING_PREFIX, RESULTS_PREFIX, Settings
-from cutout.store import Content, Form, ObjectGone, ObjectRef, PreconditionFailed, Store
+from cutout.store import (
+    MAX_KEY_BYTES,
+    Content,
+    Form,
+    ObjectGone,
+    ObjectRef,
+    PreconditionFailed,
+    Store,
+)
 
 _UPLOAD_SECONDS = 3_600
 _MEDIA_TYPE = re.compile(
     r"image/[A-Za-z0-9!#$&^_.+-]{1,100}|application/octet-stream", re.IGNORECASE
 )
-_MAX_KEY_BYTES = 1_024  # S3's limit, of UTF-8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +83,7 @@ class Transfer:
         if found.size > self._settings.max_object_bytes:
             raise ObjectTooLarge(max_bytes=self._settings.max_object_bytes)
         try:
-            return self._store.read(ref, found.etag)
+            return self._store.read(ref, found)
         except (ObjectGone, PreconditionFailed):
             raise InvalidImageKey(prefix=INCOMING_PREFIX) from None
 
@@ -103,7 +110,7 @@ def upload_key(value: object) -> str:
     # Without this the caller could read whatever the function can: a confused deputy.
     if not isinstance(value, str) or not value.startswith(INCOMING_PREFIX):
         raise InvalidImageKey(prefix=INCOMING_PREFIX)
-    if len(value.encode(errors="replace")) > _MAX_KEY_BYTES or not value.isprintable():
+    if len(value.encode(errors="replace")) > MAX_KEY_BYTES or not value.isprintable():
         raise InvalidImageKey(prefix=INCOMING_PREFIX)
     return value
 

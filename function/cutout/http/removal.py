@@ -53,13 +53,13 @@ class Removal:
         remover: Remover,
         settings: Settings,
         transfer: Transfer | None,
-        measure: Callable[[Result], None],
+        record: Callable[[Result], None],
     ) -> None:
-        """Keep the parts; ``measure`` is told of every result."""
+        """Keep the parts; ``record`` is told of every result."""
         self._remover = remover
         self._defaults = Options(response=settings.default_response)
         self._transfer = transfer
-        self._measure = measure
+        self._record = record
 
     def reply_to(self, request: Request) -> Reply:
         """Return the cutout of the request's image, or the link to it.
@@ -96,7 +96,7 @@ class Removal:
             budget_ms=request.left_ms() - DEADLINE_RESERVE_MS,
             max_bytes=MAX_RESULT_BYTES if options.response is Delivery.FIT else None,
         )
-        self._measure(result)
+        self._record(result)
         return self._delivered(result, asked)
 
     def _delivered(self, result: Result, asked: _Asked) -> Reply:

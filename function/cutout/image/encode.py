@@ -59,13 +59,8 @@ def encode(cutout: Cutout, options: Options) -> ImageFile:
     chosen = options.format
     if chosen is Format.AUTO:
         chosen = Format.JPG if _is_opaque(pixels) else Format.PNG
+    _check_sides(width, height, chosen)
     codec = CODECS[chosen]
-    if max(width, height) > codec.max_side_px:
-        raise InvalidOption(
-            option="format",
-            accepted=f"one that holds {width}x{height} px, such as png: {chosen} ends at "
-            f"{codec.max_side_px} px a side",
-        )
     return ImageFile(
         body=codec.write(pixels, options.quality),
         format=chosen,
@@ -73,6 +68,27 @@ def encode(cutout: Cutout, options: Options) -> ImageFile:
         width=width,
         height=height,
     )
+
+
+def check_sides(width: int, height: int, options: Options) -> None:
+    """Refuse a photo, in px, whose result the format cannot hold, before any work is done.
+
+    What depends on the subject (``crop``, ``auto``) is left to :func:`encode`.
+
+    :raises InvalidOption: ``invalid_format``.
+    """
+    if options.channels is Channels.RGBA and not options.crop and options.format is not Format.AUTO:
+        _check_sides(width, height, options.format)
+
+
+def _check_sides(width: int, height: int, chosen: Format) -> None:
+    limit = CODECS[chosen].max_side_px
+    if max(width, height) > limit:
+        raise InvalidOption(
+            option="format",
+            accepted=f"one that holds {width}x{height} px, such as png: {chosen} ends at "
+            f"{limit} px a side",
+        )
 
 
 def _is_opaque(pixels: NDArray[np.uint8]) -> bool:

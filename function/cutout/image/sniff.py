@@ -59,7 +59,7 @@ def pillow_format_of(data: bytes) -> str:
             raise UnsupportedImageFormat(found=name)
     if b"<svg" in data[:_SVG_WITHIN_BYTES].lower():
         raise UnsupportedImageFormat(found="SVG")
-    raise InvalidImage(reason="it is no image of a known format")
+    raise InvalidImage(reason="it is not in a known image format")
 
 
 def _brands(data: bytes) -> set[bytes]:

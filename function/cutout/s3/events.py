@@ -1,8 +1,8 @@
 """Events about S3 objects → :class:`Plan`: what is to be done, and how to report on it.
 
-Pure: nothing is read or written here. Each kind of event writes keys its own way, so each has its
-own reader: notifications and S3 Batch Operations encode them as a query string does, EventBridge
-gives them as they are.
+Nothing is read or written here. Every kind of event has a reader of its own, because they spell
+keys differently: notifications and S3 Batch Operations encode them like a query string, and
+EventBridge does not encode them.
 """
 
 import json
@@ -20,7 +20,7 @@ _BUCKET_ARN = ":s3:::"  # after the partition: aws, aws-cn, aws-us-gov
 
 
 class Kind(StrEnum):
-    """How an event came, and so what it takes for an answer."""
+    """How an event arrived, which decides how it is answered."""
 
     DIRECT = "direct"
     QUEUE = "queue"
@@ -28,43 +28,45 @@ class Kind(StrEnum):
 
 
 class Skip(StrEnum):
-    """Why an object that an event names is not worked on."""
+    """Why an object that an event names needs no work: known from the event or from S3."""
 
     NOT_OURS = "not_ours"
     NOT_CREATED = "not_created"
     TEST_EVENT = "test_event"
+    FOLDER = "folder"
+    SOURCE_GONE = "source_gone"
+    SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One object to work on: the version that the event names, or that has its ETag.
+    """One object to work on, and the version and ETag of it that the event is about, if it says so.
 
-    ``arguments`` are options that come with the event, as they came.
+    ``arguments`` are the options that come with the event, not parsed yet.
     """
 
     source: ObjectRef
+    version_id: str | None = None
     etag: str | None = None
-    sequencer: str | None = None
     arguments: tuple[tuple[str, str], ...] = ()
 
     def means(self, current: Stored) -> bool:
-        """Tell whether the object is still what the event was about.
+        """Tell whether the object is still the one that the event is about.
 
-        Both count: where versioning is suspended, one version after the other is named ``null``.
+        Version and ETag must both fit: in a bucket whose versioning is suspended every version has
+        the name ``null``.
         """
-        version = self.source.version_id
-        if version is not None and current.version_id not in {None, version}:
+        if self.version_id is not None and current.version_id not in {None, self.version_id}:
             return False
         return self.etag is None or self.etag == current.etag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """One object, or message, that is left alone."""
+    """One object, or S3's test message, for which there is nothing to do."""
 
     why: Skip
-    bucket: str = ""
-    key: str = ""
+    source: ObjectRef
 
 
 Step = Job | Skipped
@@ -74,9 +76,9 @@ _Reader = Callable[[Any, Settings], Step]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What is reported on as one: a record, a message, or a task of a batch job.
+    """What succeeds or fails as one: a record, a message, or a task of a batch job.
 
-    A ``fault`` says why it cannot be read, or what of it besides the ``steps``.
+    ``steps`` holds what could be read of it, and ``fault`` says why the rest could not be.
     """
 
     name: str
@@ -86,7 +88,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All that an event asks for; ``head`` is what an answer to a batch job repeats."""
+    """All that an event asks for; ``head`` holds the fields that a batch job's answer repeats."""
 
     kind: Kind
     tasks: tuple[Task, ...]
@@ -96,7 +98,7 @@ class Plan:
 def plan(event: Mapping[str, Any], settings: Settings) -> Plan:
     """Return what an event asks for.
 
-    :raises UnknownEvent: it is no event about S3 objects.
+    :raises UnknownEvent: it is not about S3 objects, or it cannot be answered.
     """
     if "tasks" in event:
         return _batch(event, settings)
@@ -105,7 +107,7 @@ def plan(event: Mapping[str, Any], settings: Settings) -> Plan:
         tasks = tuple(_message(record, settings) for record in records)
         return Plan(kind=Kind.QUEUE, tasks=tasks, head={})
     read, parts = _reader(event)
-    # A task each, so that those that fail are counted.
+    # Every record is a task of its own, so that those that fail can be counted.
     tasks = tuple(_task(str(n), read, [part], settings) for n, part in enumerate(parts))
     return Plan(kind=Kind.DIRECT, tasks=tasks, head={})
 
@@ -117,7 +119,7 @@ def _is_message(record: object) -> bool:
 def _message(record: Mapping[str, Any], settings: Settings) -> Task:
     """Return the task of one SQS message.
 
-    :raises UnknownEvent: it has no id, so that nothing can be said of it.
+    :raises UnknownEvent: it has no id by which it could be reported.
     """
     if not _is_message(record) or not isinstance(record.get("messageId"), str):
         raise UnknownEvent(reason="a record of a queue has no messageId")
@@ -127,12 +129,12 @@ def _message(record: Mapping[str, Any], settings: Settings) -> Task:
     except UnknownEvent as error:
         return Task(name=name, fault=str(error))
     except (KeyError, TypeError, ValueError, RecursionError):
-        return Task(name=name, fault="the message is no JSON")
+        return Task(name=name, fault="the message is not JSON")
     return _task(name, read, parts, settings)
 
 
 def _task(name: str, read: _Reader, parts: list[Any], settings: Settings) -> Task:
-    """Return the task of an event's parts; what cannot be read of them is the task's fault."""
+    """Return the task of an event's parts; its fault names those that cannot be read."""
     steps: list[Step] = []
     faults: list[str] = []
     for part in parts:
@@ -146,9 +148,9 @@ def _task(name: str, read: _Reader, parts: list[Any], settings: Settings) -> Tas
 
 
 def _reader(event: Any) -> tuple[_Reader, list[Any]]:
-    """Return what reads a notification or an EventBridge event, and the parts that it reads.
+    """Return the reader for a notification or an EventBridge event, and the parts for it to read.
 
-    :raises UnknownEvent: it is neither.
+    :raises UnknownEvent: the event is neither.
     """
     if isinstance(event, dict):
         if event.get("Event") == "s3:TestEvent":
@@ -157,37 +159,40 @@ def _reader(event: Any) -> tuple[_Reader, list[Any]]:
             return _from_eventbridge, [event]
         if isinstance(event.get("Records"), list):
             return _from_notification, event["Records"]
-    raise UnknownEvent(reason="it is neither S3's nor EventBridge's")
+    raise UnknownEvent(reason="it is neither from S3 nor from EventBridge")
 
 
 def _from_test_event(event: Mapping[str, Any], _settings: Settings) -> Step:
-    return Skipped(why=Skip.TEST_EVENT, bucket=str(event.get("Bucket", "")))
+    source = ObjectRef(bucket=str(event.get("Bucket", "")), key="")
+    return Skipped(why=Skip.TEST_EVENT, source=source)
 
 
 def _from_notification(record: Mapping[str, Any], settings: Settings) -> Step:
     if record.get("eventSource") != "aws:s3":
-        raise UnknownEvent(reason="a record is not S3's")
+        raise UnknownEvent(reason="a record is not from S3")
     bucket, entry = _text(record["s3"]["bucket"]["name"]), record["s3"]["object"]
     key = unquote_plus(entry["key"], errors="strict")
+    source = ObjectRef(bucket=bucket, key=key)
     if not record["eventName"].removeprefix("s3:").startswith("ObjectCreated:"):
-        return Skipped(why=Skip.NOT_CREATED, bucket=bucket, key=key)
-    ref = ObjectRef(bucket=bucket, key=key, version_id=_version(entry.get("versionId")))
-    job = Job(source=ref, etag=_etag(entry), sequencer=entry.get("sequencer"))
-    return _ours(job, settings)
+        return Skipped(why=Skip.NOT_CREATED, source=source)
+    version_id = _optional(entry.get("versionId"))
+    etag = _optional(entry.get("eTag"))
+    return _ours(Job(source=source, version_id=version_id, etag=etag), settings)
 
 
 def _from_eventbridge(event: Mapping[str, Any], settings: Settings) -> Step:
     bucket, entry = _text(event["detail"]["bucket"]["name"]), event["detail"]["object"]
-    key = _text(entry["key"])  # raw: a plus sign is a plus sign
+    key = _text(entry["key"])  # not encoded: a plus sign is a plus sign
+    source = ObjectRef(bucket=bucket, key=key)
     if event["detail-type"] != "Object Created":
-        return Skipped(why=Skip.NOT_CREATED, bucket=bucket, key=key)
-    ref = ObjectRef(bucket=bucket, key=key, version_id=_version(entry.get("version-id")))
-    job = Job(source=ref, etag=_etag(entry), sequencer=entry.get("sequencer"))
-    return _ours(job, settings)
+        return Skipped(why=Skip.NOT_CREATED, source=source)
+    version_id = _optional(entry.get("version-id"))
+    etag = _optional(entry.get("etag"))
+    return _ours(Job(source=source, version_id=version_id, etag=etag), settings)
 
 
 def _text(value: object) -> str:
-    """Return what is text.
+    """Return a value that must be text.
 
     :raises TypeError: it is not.
     """
@@ -196,29 +201,23 @@ def _text(value: object) -> str:
     return value
 
 
-def _version(value: object) -> str | None:
-    """Return a version, ``None`` where it is null or empty.
+def _optional(value: object) -> str | None:
+    """Return a version or an ETag, without quotes; ``None`` if it is absent or empty.
 
-    :raises TypeError: it is no text.
+    :raises TypeError: it is not text.
     """
-    return _text(value or "") or None
-
-
-def _etag(entry: Mapping[str, Any]) -> str | None:
-    """Return the ETag, which notifications spell ``eTag`` and EventBridge ``etag``."""
-    etag = entry.get("eTag") or entry.get("etag")
-    return etag.strip('"') if etag else None
+    return _text(value or "").strip('"') or None
 
 
 def _batch(event: Mapping[str, Any], settings: Settings) -> Plan:
     """Return the plan of an S3 Batch Operations invocation.
 
-    :raises UnknownEvent: it is of another schema, or cannot be answered.
+    :raises UnknownEvent: its schema is unknown, or it lacks what an answer needs.
     """
     try:
         schema = event["invocationSchemaVersion"]
         head = {"invocationSchemaVersion": schema, "invocationId": event["invocationId"]}
-        named = [(task["taskId"], task) for task in event["tasks"]]
+        named = [(_text(task["taskId"]), task) for task in event["tasks"]]
         given = event["job"].get("userArguments") or {} if schema == "2.0" else {}
         arguments = tuple((str(n), "" if v is None else str(v)) for n, v in given.items())
     except (KeyError, TypeError, AttributeError) as error:
@@ -233,30 +232,28 @@ def _batch_task(
     name: str, task: Mapping[str, Any], arguments: tuple[tuple[str, str], ...], settings: Settings
 ) -> Task:
     try:
-        bucket = task.get("s3Bucket") or task["s3BucketArn"].rpartition(_BUCKET_ARN)[2]
-        key = unquote_plus(task["s3Key"], errors="strict")
-        ref = ObjectRef(bucket=bucket, key=key, version_id=_version(task.get("s3VersionId")))
-        catalogue = settings.catalogue_buckets
-        return Task(
-            name=name, steps=(_ours(Job(source=ref, arguments=arguments), settings, catalogue),)
-        )
+        bucket = _text(task.get("s3Bucket") or task["s3BucketArn"].rpartition(_BUCKET_ARN)[2])
+        source = ObjectRef(bucket=bucket, key=unquote_plus(task["s3Key"], errors="strict"))
+        version_id = _optional(task.get("s3VersionId"))
+        job = Job(source=source, version_id=version_id, arguments=arguments)
+        return Task(name=name, steps=(_ours(job, settings, settings.catalogue_buckets),))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return Task(name=name, fault=f"a field is missing or wrong: {type(error).__name__}")
 
 
 def _ours(job: Job, settings: Settings, catalogue: frozenset[str] = frozenset()) -> Step:
-    """Return the job, or that its object is none of the deployment's sources.
+    """Return the job, or why there is none if its object is not a source of the deployment.
 
-    What the deployment writes is never a source, so output cannot become input.
+    What the deployment itself writes is never a source, so that output cannot become input.
 
-    :raises ValueError: the key is no UTF-8.
+    :raises ValueError: the key cannot be encoded as UTF-8.
     """
     bucket, key = job.source.bucket, job.source.key
     key.encode()
     written = bucket == settings.result_bucket and key.startswith(
         (settings.target_prefix, RESULTS_PREFIX)
     )
-    uploaded = bucket == settings.input_bucket and key.startswith(settings.upload_prefix)
-    if (uploaded or (bucket in catalogue and bucket != settings.input_bucket)) and not written:
+    listed = bucket in catalogue and bucket != settings.input_bucket
+    if (settings.is_upload(bucket, key) or listed) and not written:
         return job
-    return Skipped(why=Skip.NOT_OURS, bucket=bucket, key=key)
+    return Skipped(why=Skip.NOT_OURS, source=job.source)

@@ -1,27 +1,28 @@
-"""An S3 source → the keys of its result, and the stamp on it: names only, nothing is read here."""
+"""An S3 source → the keys that its result can have, and the stamp on it. Nothing is read here."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
 
+from cutout.errors import CutoutError
 from cutout.options import Channels, Format, Options
 from cutout.settings import Settings
+from cutout.store import MAX_KEY_BYTES, ObjectRef, Stored
 
 ERROR = "error.json"
-"""The extension of the file that a caller's fault leaves."""
+"""The extension of the file that says what is wrong with a caller's image or options."""
 
 _EXTENSIONS = (*(name.value for name in Format if name is not Format.AUTO), ERROR)
-_MAX_KEY_BYTES = 1_024  # S3's limit, of UTF-8
-_DIGEST_DIGITS = 16
-_MAX_VALUE_BYTES = 500  # S3 takes 2 KB of metadata in all, and three values can be long
+_DIGEST_DIGITS = 16  # of the key's SHA-256 in hex, as the contract says (section 8)
+_MAX_VALUE_BYTES = 500  # S3 accepts 2 KB of metadata altogether, and three values can be long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where the results of one source go: one file, whose extension is the result's.
+    """Where the one result of a source goes; only the extension depends on the result.
 
-    ``source`` names the source in metadata.
+    ``source`` is how the metadata of a result names the source.
     """
 
     bucket: str
@@ -31,31 +32,33 @@ class Place:
     source: str
 
     @classmethod
-    def of(cls, bucket: str, key: str, settings: Settings) -> "Place":
-        """Return the place of an object's results.
+    def of(cls, source: ObjectRef, settings: Settings) -> "Place":
+        """Return the place of a source's results.
 
-        It is that of the key below the upload prefix, or of a catalogue bucket's name and key.
+        An upload's results are named after its key below the upload prefix, those of an object in a
+        catalogue bucket after the bucket and the key.
         """
-        if bucket == settings.input_bucket and key.startswith(settings.upload_prefix):
-            stem = key.removeprefix(settings.upload_prefix)
+        full_name = f"{source.bucket}/{source.key}"
+        if settings.is_upload(source.bucket, source.key):
+            stem = source.key.removeprefix(settings.upload_prefix)
         else:
-            stem = f"{bucket}/{key}"
+            stem = full_name
         return cls(
             bucket=settings.result_bucket,
             prefix=settings.target_prefix,
             stem=stem,
-            full_key=key,
-            source=_short(quote(f"{bucket}/{key}", safe="/")),
+            full_key=source.key,
+            source=_short(quote(full_name, safe="/")),
         )
 
     def key(self, extension: str) -> str:
-        """Return the key of the result with this extension, cut where S3 would not take it."""
+        """Return the key of the result with this extension, shortened if it is too long for S3."""
         key = f"{self.prefix}{self.stem}.{extension}"
-        if len(key.encode()) <= _MAX_KEY_BYTES:
+        if len(key.encode()) <= MAX_KEY_BYTES:
             return key
         digest = hashlib.sha256(self.full_key.encode()).hexdigest()[:_DIGEST_DIGITS]
         end = f"~{digest}.{extension}"
-        room = _MAX_KEY_BYTES - len(self.prefix.encode()) - len(end)
+        room = MAX_KEY_BYTES - len(self.prefix.encode()) - len(end)
         kept = self.stem.encode()[:room].decode(errors="ignore")  # never half a character
         return f"{self.prefix}{kept}{end}"
 
@@ -64,13 +67,13 @@ class Place:
         return [self.key(extension) for extension in _EXTENSIONS]
 
     def common(self) -> str:
-        """Return what all these keys begin with."""
+        """Return the longest prefix that all these keys share."""
         keys = self.all_keys()
         return "".join(signs[0] for signs in _while_equal(zip(*keys, strict=False)))
 
-    def expected(self, options: Options | None) -> list[str]:
-        """Return the keys that a result with these options can have; ``None`` for bad options."""
-        if options is None:
+    def expected(self, options: Options | CutoutError) -> list[str]:
+        """Return the keys that a result with these options can have; an error has its file only."""
+        if isinstance(options, CutoutError):
             extensions: tuple[str, ...] = ()
         elif options.channels is Channels.ALPHA:
             extensions = (Format.PNG,)
@@ -83,15 +86,25 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
-    """What a result was made of: the version of the source, and the options as they were given."""
+    """What a result was made of: a version of the source, and the options as they were given."""
 
     source: str
     etag: str
     version_id: str = ""
     options: str = ""
 
+    @classmethod
+    def of(cls, place: Place, source: Stored, options: str = "") -> "Stamp":
+        """Return the stamp for a result of this version of a source."""
+        return cls(
+            source=place.source,
+            etag=source.etag,
+            version_id=source.version_id or "",
+            options=options,
+        )
+
     def metadata(self, **more: str) -> dict[str, str]:
-        """Return the stamp as S3 metadata, with ``more`` that has no part in a comparison."""
+        """Return the stamp as S3 metadata; ``more`` is added and never read as part of a stamp."""
         values = {
             "source": self.source,
             "source-etag": self.etag,
@@ -103,7 +116,7 @@ class Stamp:
 
     @classmethod
     def read(cls, metadata: Mapping[str, str]) -> "Stamp | None":
-        """Return the stamp in S3 metadata, ``None`` where there is none."""
+        """Return the stamp in S3 metadata, or ``None`` if it has none."""
         if not metadata.get("source") or not metadata.get("source-etag"):
             return None
         return cls(
@@ -113,17 +126,37 @@ class Stamp:
             options=metadata.get("options", ""),
         )
 
-    def same_version(self, other: "Stamp | None") -> bool:
-        """Tell whether both are of the same version of the same source."""
-        return other is not None and (self.source, self.etag, self.version_id) == (
-            other.source,
-            other.etag,
-            other.version_id,
-        )
+    def same_version(self, other: "Stamp") -> bool:
+        """Tell whether both are of the same version of the same source, whatever the options."""
+        return replace(self, options="") == replace(other, options="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """The files at the keys that a source's result can have; somebody else's may be among them."""
+
+    place: Place
+    files: Mapping[str, Stored]
+
+    @property
+    def own(self) -> dict[str, Stamp]:
+        """The stamps of those files that are results of the source."""
+        return {key: stamp for key, stamp in self._stamps() if stamp.source == self.place.source}
+
+    def another_source_has(self, keys: Iterable[str]) -> bool:
+        """Tell whether one of these keys has the result of another source."""
+        others = {key for key, stamp in self._stamps() if stamp.source != self.place.source}
+        return not others.isdisjoint(keys)
+
+    def _stamps(self) -> Iterator[tuple[str, Stamp]]:
+        for key, stored in self.files.items():
+            stamp = Stamp.read(stored.metadata)
+            if stamp is not None:
+                yield key, stamp
 
 
 def fingerprint(fields: Iterable[tuple[str, str]]) -> str:
-    """Return options as metadata: in one order, ASCII, and a digest where they are long."""
+    """Return options as ASCII text, sorted by name; long ones as a digest."""
     return _short(urlencode(sorted(fields), errors="backslashreplace"))
 
 

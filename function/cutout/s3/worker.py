@@ -1,256 +1,240 @@
-"""One S3 object → its one result: read, remove, write. Decides what is still to be done.
+"""One S3 object → its one result: look, read, remove the background, write, clear up.
 
-Events come more than once, late, in any order, and to several workers at once. What makes that
-harmless: a result's stamp says what it was made of; a write takes effect only where nothing else
-was written since the look at it; and after it the source is looked at again.
+Events about a source come more than once, late, in any order, and to several workers at once. The
+worker takes no lock and remembers nothing between events. This order of calls makes that harmless:
+
+1. HEAD of the source. If it is no longer what the event is about, a newer event does the work.
+2. LIST of the source's results, and HEAD of each. The metadata of a result says what it was made
+   of, so an event that comes again finds its result and causes no work. Another source's result at
+   the same key is found here too, before any work is done.
+3. GET of the source, which fails if the source is not what call 1 saw. (HEAD, if the image is not
+   needed.)
+4. PUT of the result, which fails if the key does not hold what call 2 saw there.
+5. LIST of the source's results again.
+
+If call 3 or 4 fails because something has changed, the worker begins again.
+
+*An older cutout never replaces a newer one.* The newer result is written either before call 2 or
+after it. If before, the newer source was uploaded before call 2 as well, so call 3 fails, because
+it comes after call 2. If after, call 4 fails. For this reason the worker looks at the results first
+and at the source second, and one look at each is enough.
+
+*In the end there is one file.* A result with another extension has another key, for which the
+condition of call 4 says nothing. But if two workers write two keys, the one whose call 5 is later
+sees both files. It begins again, finds out which is right, and removes the others. The right one is
+that of the source's current version. As long as that does not exist, nothing is removed: its event
+is still to come, and clears up.
+
+*What a condition cannot tell.* S3 compares ETags, and a photo that is uploaded again has a result
+with the same ETag as before. Say A's result is there, and the worker for B is about to replace it
+or to remove it. If A is uploaded again at just this moment, the condition holds, although what the
+worker takes away is A's new result. So the worker looks at the source again before a removal, and
+begins again after it has replaced or removed anything: if the source has changed and the current
+version's result does not exist, it makes that itself. (Only if the worker dies at just this moment,
+too, the result is missing until the photo is uploaded again.)
 """
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from contextlib import suppress
+from dataclasses import dataclass
 
-from cutout.errors import CutoutError, ObjectTooLarge, StorageFailed, envelope
-from cutout.options import Options, overlay, parse_options
-from cutout.remover import Remover, Report
-from cutout.s3.events import Job
-from cutout.s3.results import ERROR, Place, Stamp, fingerprint
+from cutout.errors import CutoutError, StorageFailed
+from cutout.options import Options
+from cutout.remover import Remover
+from cutout.s3.events import Job, Skip
+from cutout.s3.product import Order, Product, cutout_file, error_file
+from cutout.s3.results import Place, Results, Stamp
 from cutout.settings import Settings
-from cutout.store import Content, ObjectGone, ObjectRef, PreconditionFailed, Store, Stored
+from cutout.store import ObjectGone, ObjectRef, PreconditionFailed, Store, Stored
 
-SERVER_FAULT = 500
-"""From this status on the fault is ours and a retry may help."""
+_ROUNDS = 6
+"""How often the worker begins while others keep changing the object. Chosen, not measured.
 
-_ROUNDS = 6  # looks at one object while others keep changing it
-
-
-class Outcome(StrEnum):
-    """What became of an object."""
-
-    CUT_OUT = "cut_out"
-    REFUSED = "refused"
-    UNCHANGED = "unchanged"
-    SUPERSEDED = "superseded"
-    SOURCE_GONE = "source_gone"
-    FOLDER = "folder"
+Every new beginning takes another upload or another worker within about a second.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """What was done.
+class Kept:
+    """The right result existed already; ``code`` is the caller's error if it is an error file."""
 
-    ``report`` tells of an image that was cut out; ``code`` is the caller's error, also where its
-    file stood already, and ``error`` more of it.
-    """
-
-    outcome: Outcome
-    target: str = ""
-    report: Report | None = None
-    code: str = ""
-    error: CutoutError | None = None
+    target: str
+    code: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Order:
-    """What one version of a source is to become; ``error`` where its options are wrong."""
-
-    source: ObjectRef
-    sequencer: str
-    stamp: Stamp
-    options: Options | None = None
-    error: CutoutError | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Product:
-    """What was made of an order, not yet written."""
-
-    stamp: Stamp
-    extension: str
-    content: Content
-    done: Done
+Done = Skip | Kept | Product
+"""What became of a job: nothing to do, the right result was there, or it was written now."""
 
 
 class Worker:
     """Keeps one result for each source of a deployment."""
 
     def __init__(self, *, remover: Remover, store: Store, settings: Settings) -> None:
-        self._remover = remover
-        self._store = store
-        self._settings = settings
+        self.remover = remover
+        self.store = store
+        self.settings = settings
 
     def work(self, job: Job, *, request_id: str, left_ms: Callable[[], float]) -> Done:
-        """Bring about that the source has its one right result; return what that took.
+        """Ensure that the source has its one right result; return what was done for it.
 
-        ``left_ms`` tells the time that is left.
+        ``left_ms`` tells how much time is left, in ms.
 
-        :raises CutoutError: of status 500 and more, ours: what is not done yet can be retried.
+        :raises CutoutError: the work failed on our side (status 500 or more) and can be retried.
         """
-        place = Place.of(job.source.bucket, job.source.key, self._settings)
-        product: _Product | None = None
-        done = Done(outcome=Outcome.UNCHANGED)
+        case = _Case(self, job, request_id, left_ms)
         for _ in range(_ROUNDS):
-            source = self._store.find(_current(job))
-            if source is None:
-                return Done(outcome=Outcome.SOURCE_GONE)
-            if not job.means(source):
-                # An older version's result may have come after the current one's: not to stay.
-                if not self._clear(job, source, place):
-                    return Done(outcome=Outcome.SUPERSEDED)
-                continue
-            if _is_folder(job, source):
-                return Done(outcome=Outcome.FOLDER)
-            order = self._order(job, source, place)
-            kept, code = self._standing(place, order)
-            if kept:
-                if not self._clear(job, source, place, kept):
-                    return replace(done, target=kept, code=code)
-                continue
-            try:
-                made = product if product and product.stamp == order.stamp else None
-                product = made or self._make(source, order, request_id, left_ms)
-                if self._write(job, source, place, product):
-                    done = product.done
-            except (ObjectGone, PreconditionFailed):
-                continue  # something changed since the look at it: look again
+            with suppress(ObjectGone, PreconditionFailed):  # something changed: begin again
+                done = case.go_through()
+                if done is not None:
+                    return done
         raise StorageFailed(call="work", reason="others kept changing the object")
 
-    def _order(self, job: Job, source: Stored, place: Place) -> _Order:
-        """Return what the source is to become, by the deployment, its metadata and the event."""
-        layers = (self._settings.default_options, source.metadata.items(), job.arguments)
-        fields = [field for field in overlay(*layers) if field[0] != "response"]
-        order = _Order(
-            source=replace(_current(job), version_id=source.version_id),
-            sequencer=job.sequencer or "",
-            stamp=_stamp(place, source, fingerprint(fields)),
-        )
-        try:
-            options, _ = parse_options(fields)
-        except CutoutError as error:
-            return replace(order, error=error)
-        return replace(order, options=options)
 
-    def _standing(self, place: Place, order: _Order) -> tuple[str, str]:
-        """Return the key of a result that is what was ordered, and its error's code if it is one.
+class _Case:
+    """One job at work, and what is remembered of it from one beginning to the next."""
 
-        Both are empty where there is none.
+    def __init__(
+        self, worker: Worker, job: Job, request_id: str, left_ms: Callable[[], float]
+    ) -> None:
+        self._remover = worker.remover
+        self._store = worker.store
+        self._settings = worker.settings
+        self._job = job
+        self._request_id = request_id
+        self._left_ms = left_ms
+        self._place = Place.of(job.source, worker.settings)
+        self._product: Product | None = None
+        self._took_away = False
 
-        :raises StorageFailed: another source's result stands there.
+    def go_through(self) -> Done | None:
+        """Go through the sequence of calls once; return ``None`` to begin again.
+
+        :raises ObjectGone: the source was deleted on the way.
+        :raises PreconditionFailed: the source or the target changed on the way.
         """
-        for key in place.expected(order.options):
-            there = self._store.find(ObjectRef(bucket=place.bucket, key=key))
-            stamp = None if there is None else Stamp.read(there.metadata)
-            if there is None or stamp is None:
-                continue
-            if stamp == order.stamp:
-                return key, there.metadata.get("error", "")
-            if stamp.source != place.source:
-                raise StorageFailed(call="write", reason="another source has this target")
-        return "", ""
+        source = self._store.find(self._job.source)
+        if source is None:
+            return Skip.SOURCE_GONE
+        if source.size == 0 and self._job.source.key.endswith("/"):
+            return Skip.FOLDER
+        there = self._results()
+        if not self._job.means(source):
+            return self._leave_to_newer_event(source, there)
+        return self._settle(source, there)
 
-    def _make(
-        self, source: Stored, order: _Order, request_id: str, left_ms: Callable[[], float]
-    ) -> _Product:
-        """Return the cutout, or the error file.
-
-        :raises ObjectGone: the source is gone by now.
-        :raises PreconditionFailed: it is another one by now.
-        """
-        try:
-            if order.error is not None or order.options is None:
-                raise order.error or CutoutError
-            limit = self._settings.max_object_bytes
-            if source.size > limit:
-                raise ObjectTooLarge(max_bytes=limit)
-            data = self._store.read(order.source, source.etag)
-            result = self._remover.remove(data, order.options, budget_ms=left_ms())
-        except CutoutError as error:
-            if error.status >= SERVER_FAULT:
-                raise
-            metadata = order.stamp.metadata(sequencer=order.sequencer, error=error.code)
-            body = json.dumps(envelope(error, request_id)).encode()
-            return _Product(
-                stamp=order.stamp,
-                extension=ERROR,
-                content=Content(body=body, media_type="application/json", metadata=metadata),
-                done=Done(outcome=Outcome.REFUSED, code=error.code, error=error),
-            )
-        metadata = order.stamp.metadata(sequencer=order.sequencer, model=result.report.model)
-        return _Product(
-            stamp=order.stamp,
-            extension=result.file.format.value,
-            content=Content(
-                body=result.file.body, media_type=result.file.media_type, metadata=metadata
-            ),
-            done=Done(outcome=Outcome.CUT_OUT, report=result.report),
-        )
-
-    def _write(self, job: Job, source: Stored, place: Place, product: _Product) -> bool:
-        """Write the product; tell whether the source was still the same then.
-
-        :raises PreconditionFailed: the target changed meanwhile.
-        :raises StorageFailed: another source's result stands there.
-        """
-        ref = ObjectRef(bucket=place.bucket, key=place.key(product.extension))
-        there = self._store.find(ref)
-        # In this order: a newer upload's result that comes after the look at the target makes the
-        # write fail, and one that came before it means that the source is newer now.
-        if self._store.find(_current(job)) != source:
-            return False
-        stamp = None if there is None else Stamp.read(there.metadata)
-        if stamp is not None and stamp.source != place.source:
-            raise StorageFailed(call="write", reason="another source has this target")
-        self._store.write(ref, product.content, replaces=None if there is None else there.etag)
-        return True
-
-    def _clear(self, job: Job, source: Stored, place: Place, kept: str = "") -> bool:
-        """Remove the source's other results, where the one that is to stay is there.
-
-        That is the one at the key ``kept``, or of the current version. Where it is not there, its
-        event is still to come, and removes the others then. Tell whether there was something to do,
-        so that another look is due.
-        """
-        listed = self._store.keys_under(place.bucket, place.common())
-        keys = [key for key in place.all_keys() if listed is None or key in listed]
-        if len(keys) < 2:  # noqa: PLR2004 - with one there is no other
-            return False
-        found = {key: own for key in keys if (own := self._own(place, key))}
-        current = _stamp(place, source)
-        others = {
-            key: stored
-            for key, (stored, stamp) in found.items()
-            if not (key == kept if kept else current.same_version(stamp))
-        }
-        if not others or len(others) == len(found):
-            return False
-        # After the look at the results, for the same reason as before a write.
-        if self._store.find(_current(job)) == source:
-            for key, stored in others.items():
-                self._store.remove(ObjectRef(bucket=place.bucket, key=key), stored.etag)
-        return True
-
-    def _own(self, place: Place, key: str) -> tuple[Stored, Stamp] | None:
-        """Return what stands at a key, if it is a result of the source."""
-        there = self._store.find(ObjectRef(bucket=place.bucket, key=key))
-        stamp = None if there is None else Stamp.read(there.metadata)
-        if there is None or stamp is None or stamp.source != place.source:
+    def _settle(self, source: Stored, there: Results) -> Done | None:
+        """Bring the results in line with the source."""
+        order = Order.of(self._job, source, self._place, self._settings)
+        right = [key for key, stamp in there.own.items() if stamp == order.stamp][:1]
+        if self._clear(source, there, right):
             return None
-        return there, stamp
+        if not right:
+            return self._produce(source, order, there)
+        if self._product is not None and self._product.stamp == order.stamp:
+            return self._product
+        return Kept(target=right[0], code=there.files[right[0]].metadata.get("error", ""))
 
+    def _leave_to_newer_event(self, source: Stored, there: Results) -> Done | None:
+        """Remove older results once the current version's is there; it is made by another event."""
+        current = Stamp.of(self._place, source)
+        right = [key for key, stamp in there.own.items() if current.same_version(stamp)]
+        if self._clear(source, there, right):
+            return None
+        if right or not self._took_away:
+            return Skip.SUPERSEDED
+        # This worker may have taken it away: see "What a condition cannot tell".
+        self._job = Job(source=self._job.source)
+        return None
 
-def _is_folder(job: Job, source: Stored) -> bool:
-    """Tell whether an object is the sign that consoles make for an empty folder."""
-    return job.source.key.endswith("/") and source.size == 0
+    def _results(self) -> Results:
+        """Look at all keys that a result of the source can have.
 
+        :raises ObjectGone: a file was deleted between the list and the look at it.
+        """
+        listed = self._listed()
+        files: dict[str, Stored] = {}
+        for key in self._place.all_keys() if listed is None else listed:
+            stored = self._store.find(self._at(key))
+            if stored is not None:
+                files[key] = stored
+            elif listed is not None:
+                raise ObjectGone
+        return Results(place=self._place, files=files)
 
-def _current(job: Job) -> ObjectRef:
-    return ObjectRef(bucket=job.source.bucket, key=job.source.key)
+    def _listed(self) -> list[str] | None:
+        """Return those of the keys that exist, or ``None`` if the list is too long to tell."""
+        place = self._place
+        listed = self._store.keys_under(place.bucket, place.common())
+        return None if listed is None else [key for key in place.all_keys() if key in listed]
 
+    def _clear(self, source: Stored, there: Results, right: list[str]) -> bool:
+        """Remove the source's other results if a right one exists; tell whether there were any.
 
-def _stamp(place: Place, source: Stored, options: str = "") -> Stamp:
-    return Stamp(
-        source=place.source,
-        etag=source.etag,
-        version_id=source.version_id or "",
-        options=options,
-    )
+        :raises PreconditionFailed: the source has changed since the look at the results.
+        """
+        wrong = there.own.keys() - set(right)
+        if not right or not wrong:
+            return False
+        self._confirm(source)
+        self._took_away = True
+        for key in wrong:
+            self._store.remove(self._at(key), there.files[key].etag)
+        return True
+
+    def _produce(self, source: Stored, order: Order, there: Results) -> Product | None:
+        """Make and write the result; return ``None`` if another look is needed.
+
+        :raises ObjectGone: the source or the target was deleted since the look at it.
+        :raises PreconditionFailed: the source or the target has changed since the look at it.
+        :raises StorageFailed: another source's result is at one of the keys that it can have.
+        """
+        if there.another_source_has(self._place.expected(order.options)):
+            raise StorageFailed(call="write", reason="another source has this target")
+        product = self._made(source, order)
+        target = self._at(product.target)
+        if product.target in there.files:
+            self._took_away = True
+            self._store.write(target, product.content, replaces=there.files[product.target].etag)
+            return None
+        self._store.write(target, product.content)
+        return product if self._listed() == [product.target] else None
+
+    def _made(self, source: Stored, order: Order) -> Product:
+        """Return the product, after another look at the source: the read, if there is one.
+
+        :raises ObjectGone: the source was deleted since.
+        :raises PreconditionFailed: the source has changed since.
+        """
+        if self._product is not None and self._product.stamp == order.stamp:
+            self._confirm(source)
+        elif isinstance(order.options, Options):
+            data = self._store.read(self._job.source, source)
+            self._product = self._cut_out(order, order.options, data)
+        else:
+            self._confirm(source)
+            self._product = error_file(order, order.options, self._request_id)
+        return self._product
+
+    def _cut_out(self, order: Order, options: Options, data: bytes) -> Product:
+        """Return the cutout of the photo in ``data``, or the error file if the photo is at fault.
+
+        :raises CutoutError: it failed on our side (status 500 or more).
+        """
+        try:
+            result = self._remover.remove(data, options, budget_ms=self._left_ms())
+        except CutoutError as error:
+            if error.is_ours:
+                raise
+            return error_file(order, error, self._request_id)
+        return cutout_file(order, result)
+
+    def _confirm(self, source: Stored) -> None:
+        """Look at the source again.
+
+        :raises PreconditionFailed: it has changed since.
+        """
+        if self._store.find(self._job.source) != source:
+            raise PreconditionFailed
+
+    def _at(self, key: str) -> ObjectRef:
+        return ObjectRef(bucket=self._place.bucket, key=key)

@@ -17,6 +17,7 @@ Picture = NDArray[np.uint8]
 Points = NDArray[np.float64]
 
 _OVERSAMPLING = 4
+_SURE = 0.05  # of alpha: so near to 0 or 1, a coarse matte is taken to be sure
 _NOISE = 1.5  # standard deviation, of 255: of a good camera by daylight
 
 
@@ -59,7 +60,7 @@ def unknown(coarse: Plane, width: int, height: int) -> NDArray[np.bool_]:
     """Return where an enlarged coarse matte is unsure, 0.05 to 0.95, and a cell around."""
     side = coarse.shape[-1]
     plain = enlarged(coarse, width, height, Image.Resampling.BILINEAR)
-    unsure = Image.fromarray(((plain > 0.05) & (plain < 0.95)).astype(np.uint8))
+    unsure = Image.fromarray(((plain > _SURE) & (plain < 1 - _SURE)).astype(np.uint8))
     reach = math.ceil(max(width, height) / side)
     return np.asarray(unsure.filter(ImageFilter.MaxFilter(2 * reach + 1))) > 0
 

@@ -1,0 +1,80 @@
+"""What a source is to become, and the file that it became: a cutout or an error file.
+
+Nothing is read or written here.
+"""
+
+import json
+from dataclasses import dataclass
+
+from cutout.errors import CutoutError, ObjectTooLarge, envelope
+from cutout.options import Options, overlay, parse_options
+from cutout.remover import Report, Result
+from cutout.s3.events import Job
+from cutout.s3.results import ERROR, Place, Stamp, fingerprint
+from cutout.settings import Settings
+from cutout.store import Content, Stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What one version of a source is to become: its options, or the error that they end in."""
+
+    place: Place
+    stamp: Stamp
+    options: Options | CutoutError
+
+    @classmethod
+    def of(cls, job: Job, source: Stored, place: Place, settings: Settings) -> "Order":
+        """Return the order by the deployment's defaults, the source's metadata and the event.
+
+        Of two that name the same option the later in this list counts. ``response`` is ignored.
+        """
+        layers = (settings.default_options, source.metadata.items(), job.arguments)
+        fields = [field for field in overlay(*layers) if field[0] != "response"]
+        options: Options | CutoutError
+        try:
+            options, _ = parse_options(fields)
+        except CutoutError as error:
+            options = error
+        else:
+            if source.size > settings.max_object_bytes:
+                options = ObjectTooLarge(max_bytes=settings.max_object_bytes)
+        return cls(place=place, stamp=Stamp.of(place, source, fingerprint(fields)), options=options)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Product:
+    """The file for the key ``target``: a cutout and its report, or an error file and its error."""
+
+    stamp: Stamp
+    target: str
+    content: Content
+    made: Report | CutoutError
+
+
+def cutout_file(order: Order, result: Result) -> Product:
+    """Return the cutout as it is to be stored."""
+    return Product(
+        stamp=order.stamp,
+        target=order.place.key(result.file.format.value),
+        content=Content(
+            body=result.file.body,
+            media_type=result.file.media_type,
+            metadata=order.stamp.metadata(model=result.report.model),
+        ),
+        made=result.report,
+    )
+
+
+def error_file(order: Order, error: CutoutError, request_id: str) -> Product:
+    """Return the file that tells the caller what is wrong with the image or the options."""
+    return Product(
+        stamp=order.stamp,
+        target=order.place.key(ERROR),
+        content=Content(
+            body=json.dumps(envelope(error, request_id)).encode(),
+            media_type="application/json",
+            metadata=order.stamp.metadata(error=error.code),
+        ),
+        made=error,
+    )

@@ -1,0 +1,56 @@
+"""What both doors log and measure in the same way: errors and removals.
+
+Metrics, all with the dimension ``service``:
+
+- ``Errors`` by ``code``: everything that was refused or that failed, by the caller's word for it.
+- ``Faults`` by ``kind``: what failed on our side, by the class of the error. The caller is told
+  ``internal_error`` for nearly all of these, but whoever operates the service needs to tell a
+  failure of S3 (``StorageFailed``), an event that cannot be read (``UnknownEvent``) and a bug (such
+  as ``KeyError``) apart.
+- ``DecodeTime``, ``MatteTime``, ``ComposeTime``, ``EncodeTime`` in ms, and ``Pixels`` of the photo.
+"""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
+
+from cutout.errors import CutoutError
+from cutout.remover import Report
+
+
+def record_error(error: Exception, logger: Logger, metrics: Metrics, **fields: Any) -> CutoutError:
+    """Log and count an error; return the error that the caller is told.
+
+    For a bug that is a plain ``internal_error``, which reveals nothing about it. The line in the
+    log has ``code`` (what the caller is told), ``kind`` (the class of the error), its ``facts`` and
+    the other ``fields``. A fault on our side is an ``ERROR`` line with a traceback.
+    """
+    told = error if isinstance(error, CutoutError) else CutoutError()
+    kind = type(error).__name__
+    fields |= {"code": told.code, "kind": kind, "facts": told.facts}
+    _count(metrics, "Errors", code=told.code)
+    if told.is_ours:
+        _count(metrics, "Faults", kind=kind)
+        logger.error("failed", exc_info=error, **fields)
+    else:
+        logger.info("refused", **fields)
+    return told
+
+
+def record_removal(report: Report, metrics: Metrics) -> None:
+    """Measure how long the stages of a removal took, and how large the photo was."""
+    for stage, elapsed_ms in report.stage_ms.items():
+        name = f"{stage.capitalize()}Time"
+        metrics.add_metric(name=name, unit=MetricUnit.Milliseconds, value=elapsed_ms)
+    metrics.add_metric(name="Pixels", unit=MetricUnit.Count, value=report.photo_px)
+
+
+def _count(metrics: Metrics, name: str, **dimensions: str) -> None:
+    """Count one event under dimensions of its own, beside the metrics of the invocation."""
+    with single_metric(
+        name=name, unit=MetricUnit.Count, value=1, namespace=metrics.namespace
+    ) as metric:
+        metric.add_dimension(name="service", value=str(metrics.service))
+        for dimension, value in dimensions.items():
+            metric.add_dimension(name=dimension, value=value)

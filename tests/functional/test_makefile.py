@@ -1,0 +1,165 @@
+"""Every target of the Makefile is run: here, by the tests of the documents, or by ``.ci/run``.
+
+So is the one program that no target runs, which draws a picture of the documents.
+"""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from checkout import ROOT, check_out, environment, make
+from documents import blocks, documents, steps
+from PIL import Image
+
+MODEL = "models/erase-s/model.onnx"
+
+# Target → its arguments on a small setting, and what it prints then.
+SMALL: dict[str, tuple[list[str], str]] = {
+    "help": ([], r"  make demo +Cut out real photographs"),
+    "invoke": (["EVENT=events/rest-error-bad-color.json"], r"^400 in \d+ ms$"),
+    "fleet": (["ARGS=--runs 1"], r"^Measured: 3 MP in [\d.]+ s of one core, .*1 PUT"),
+    "same-model": ([], ""),
+    "model": (
+        ["NAME=mine", "LICENCE=MIT", f"FILE={MODEL}", "CARD=--input-size 352 --output logit"],
+        r"models/mine is added: (.|\n)*^\| mine 1 \| ",
+    ),
+}
+
+# Target → the file that runs it, and the text there that does.
+ELSEWHERE = {
+    "test": (".ci/run", r"^make test "),
+    "lint": (".ci/run", r"^make lint "),
+    "e2e": (".ci/run", r"^ *make e2e "),
+    "bench-edges": (".ci/run", r"^make bench-edges "),
+    "build": ("tests/e2e/test_runtime.py", r'\["make", "build", '),
+}
+
+BY_DOCUMENTS = {"demo", "serve", "serve-s3", "bench"}
+"""The documents' blocks have them, and test_documents runs the blocks."""
+
+FAILS = {"invoke"}  # its exit status is the answer's
+
+HERE = {"deploy", "clean"}  # by tests of their own
+
+SAM = """#!/bin/sh
+echo "sam $*" >> "$SAM_CALLS"
+[ "$1" = deploy ] || echo "ARCHITECTURE=$ARCHITECTURE MODEL_NAME=$MODEL_NAME" >> "$SAM_CALLS"
+"""
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a fresh checkout."""
+    folder = tmp_path_factory.mktemp("makefile")
+    check_out(folder)
+    return folder
+
+
+def targets() -> set[str]:
+    """Return the targets that have a name for people."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (phony,) = re.findall(r"^\.PHONY: (.+)$", text, re.MULTILINE)
+    described = re.findall(r"^([a-z0-9-]+):.*?##", text, re.MULTILINE)
+    return {*phony.split(), *described} - {"FORCE"}
+
+
+def test_every_target_is_run_somewhere() -> None:
+    """A new target needs a row in one of the tables above."""
+    assert {*SMALL, *ELSEWHERE} | BY_DOCUMENTS | HERE == targets()
+
+
+@pytest.mark.parametrize("target", ELSEWHERE)
+def test_it_is_run_where_the_table_says(target: str) -> None:
+    """The text that runs it is in that file."""
+    file, text = ELSEWHERE[target]
+    assert re.search(text, (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("target", sorted(BY_DOCUMENTS))
+def test_a_document_runs_it(target: str) -> None:
+    """In a block that is run."""
+    lines = [
+        line
+        for path in documents(ROOT)
+        for block in blocks(path.read_text(encoding="utf-8"), path.name)
+        if not block.reason and block.language in {"sh", "console"}
+        for step in steps(block)
+        for line in step.commands.splitlines()
+    ]
+    assert [line for line in lines if re.match(rf"(\w+=\S+ +)*make {target}( |$)", line)]
+
+
+@pytest.mark.parametrize("target", SMALL)
+def test_it_runs_on_a_small_setting(checkout: Path, target: str) -> None:
+    """The target itself, from a fresh checkout."""
+    arguments, printed = SMALL[target]
+    done = make(checkout, target, *arguments)
+    assert re.search(printed, done.stdout, re.MULTILINE), done.stdout + done.stderr
+    assert bool(done.returncode) is (target in FAILS), done.stderr
+
+
+def test_the_picture_of_edges_is_drawn(checkout: Path, tmp_path: Path) -> None:
+    """As its program says in its first lines; the picture has the size of the one that is shown."""
+    picture = tmp_path / "edges.jpg"
+    subprocess.run(
+        [checkout / ".venv/bin/python", "tests/bench/edge_crops.py", picture],
+        cwd=checkout,
+        env=environment(),
+        check=True,
+    )
+    with Image.open(picture) as drawn, Image.open(ROOT / "tests/pictures/edges.jpg") as shown:
+        assert drawn.size == shown.size
+
+
+@pytest.fixture
+def sam(checkout: Path, tmp_path: Path) -> dict[str, str]:
+    """Put a SAM that only writes down how it is called first on the path."""
+    (tmp_path / "sam").write_text(SAM, encoding="utf-8")
+    (tmp_path / "sam").chmod(0o755)
+    (checkout / "samconfig.toml").unlink(missing_ok=True)
+    return {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "SAM_CALLS": str(tmp_path / "calls"),
+    }
+
+
+def test_deploy_is_guided_the_first_time(checkout: Path, sam: dict[str, str]) -> None:
+    """Then build and deployment get the same parameters."""
+    done = make(checkout, "deploy", "ARCHITECTURE=arm64", "SAM=sam", **sam)
+    assert done.returncode == 0, done.stderr
+    assert Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines() == [
+        "sam build --parameter-overrides Architecture=arm64 ModelName=erase-s",
+        "ARCHITECTURE=arm64 MODEL_NAME=erase-s",
+        "sam deploy --guided --parameter-overrides Architecture=arm64 ModelName=erase-s",
+    ]
+
+
+def test_deploy_takes_the_answers_that_are_kept(checkout: Path, sam: dict[str, str]) -> None:
+    """With samconfig.toml it asks nothing, and refuses a build of another model than that of it."""
+    answers = 'parameter_overrides = "Architecture=\\"x86_64\\" ModelName=\\"erase-s\\""\n'
+    (checkout / "samconfig.toml").write_text(answers, encoding="utf-8")
+    calls = Path(sam["SAM_CALLS"])
+    done = make(checkout, "deploy", "MODEL_NAME=u2netp", "SAM=sam", **sam)
+    assert done.returncode != 0
+    assert "samconfig.toml names another model than MODEL_NAME=u2netp" in done.stderr
+    assert not calls.exists()
+    assert make(checkout, "deploy", "SAM=sam", "ARGS=--no-confirm-changeset", **sam).returncode == 0
+    assert "sam deploy --no-confirm-changeset" in calls.read_text(encoding="utf-8")
+
+
+def test_clean_removes_what_the_targets_make(tmp_path: Path) -> None:
+    """A checkout holds its own files afterwards, and the packages that it linked to are there."""
+    check_out(tmp_path)
+    before = {path for path in tmp_path.rglob("*") if not _is_made(path, tmp_path)}
+    for made in ("demo/result.png", ".aws-sam/build/template.yaml", "events/__pycache__/x.pyc"):
+        (tmp_path / made).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / made).touch()
+    assert make(tmp_path, "clean").returncode == 0
+    assert set(tmp_path.rglob("*")) == before
+    assert Path(pytest.__file__).is_file()
+
+
+def _is_made(path: Path, root: Path) -> bool:
+    return path.relative_to(root).parts[0] in {".venv", ".mypy_cache"}

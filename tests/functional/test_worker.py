@@ -1,0 +1,367 @@
+"""The worker against S3 in memory: every call × every answer, two moments at once, any order."""
+
+import contextlib
+import itertools
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from cloud import fake_remover, png
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from cutout.errors import StorageFailed
+from cutout.s3.events import Job
+from cutout.s3.worker import Done, Worker
+from cutout.settings import Settings
+from cutout.store import ObjectGone, ObjectRef, PreconditionFailed
+from fake_store import Bucket, FakeStore
+
+SETTINGS = Settings(input_bucket="in", result_bucket="out")
+SOURCE = ObjectRef(bucket="in", key="uploads/cat")
+REMOVER = fake_remover()
+PHOTOS = {shade: png(shade, side=4) for shade in (20, 50, 150)}
+FORMATS = ["png", "tiff", "bmp", "nonsense"]
+
+
+@dataclass(slots=True)
+class World:
+    """One source, its events and its results."""
+
+    versioned: bool = True
+    invocations: int = 0
+    store: FakeStore = field(init=False)
+    worker: Worker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = FakeStore({"in": Bucket(versioned=self.versioned), "out": Bucket()})
+        self.worker = Worker(remover=REMOVER, store=self.store, settings=SETTINGS)
+
+    def upload(self, shade: int, extension: str) -> Job:
+        """Upload a photo; return what its event asks for."""
+        stored = self.store.put(SOURCE, PHOTOS[shade], format=extension)
+        return Job(source=SOURCE, version_id=stored.version_id, etag=stored.etag)
+
+    def delete(self) -> None:
+        """Delete the source."""
+        self.store.buckets["in"].objects.pop(SOURCE.key, None)
+
+    def work(self, job: Job) -> Done:
+        """Work on an event, in an invocation of its own, so that no two error files are alike."""
+        self.invocations += 1
+        request_id = str(self.invocations)
+        return self.worker.work(job, request_id=request_id, left_ms=lambda: 60_000)
+
+    @property
+    def results(self) -> list[str]:
+        """The extensions of the source's results."""
+        return sorted(key.removeprefix("cutouts/cat.") for key in self.store.buckets["out"].objects)
+
+    def check(self) -> None:
+        """Check that there is one result, and that it is the current upload's."""
+        current = self.store.buckets["in"].objects[SOURCE.key]
+        extension = current.stored.metadata["format"]
+        refused = extension == "nonsense"
+        assert self.results == ["error.json" if refused else extension]
+        (result,) = self.store.buckets["out"].objects.values()
+        metadata = result.stored.metadata
+        assert metadata["source-etag"] == current.stored.etag
+        assert metadata.get("source-version") == current.stored.version_id
+        if refused:
+            assert json.loads(result.body)["error"]["code"] == "invalid_format"
+        else:
+            assert metadata["options"] == f"format={extension}"
+
+
+BOTH = pytest.mark.parametrize("versioned", [True, False], ids=["v", "u"])
+
+
+class Moments:
+    """A hook that lets things happen, each before the call with its number (from 1)."""
+
+    def __init__(self, things: dict[int, Callable[[], object]]) -> None:
+        self.number = 0
+        self._things = things
+        self._happening = False
+
+    def __call__(self, _method: str, _bucket: str) -> None:
+        if self._happening:
+            return
+        self.number += 1
+        if self.number in self._things:
+            self._happening = True
+            self._things[self.number]()
+            self._happening = False
+
+
+@pytest.mark.parametrize(
+    "formats", list(itertools.product(["png", "tiff"], repeat=3)), ids="-".join
+)
+@BOTH
+def test_two_more_uploads_at_any_two_moments(
+    formats: tuple[str, str, str], *, versioned: bool
+) -> None:
+    """Each is worked on at once by another worker; the last one's result is the only one."""
+    for first, second in itertools.combinations(range(1, 14), 2):
+        world = World(versioned=versioned)
+        world.work(world.upload(50, "png"))
+
+        def replace(shade: int, extension: str, world: World = world) -> Callable[[], object]:
+            return lambda: world.work(world.upload(shade, extension))
+
+        job = world.upload(150, formats[0])
+        moments = Moments({first: replace(50, formats[1]), second: replace(150, formats[2])})
+        world.store.before = moments
+        world.work(job)
+        world.store.before = lambda _method, _bucket: None
+        if moments.number < first:
+            return
+        world.check()
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["first", "again"])
+@pytest.mark.parametrize(
+    ("wanted", "key"), [("png", "cutouts/cat.png"), ("nonsense", "cutouts/cat.error.json")]
+)
+def test_an_older_result_never_replaces_a_newer_one(wanted: str, key: str, *, before: bool) -> None:
+    """Not even for a moment: with a batch job at one moment and a newer upload at another."""
+    for first, second in itertools.combinations(range(1, 16), 2):
+        world = World()
+        if before:
+            world.work(world.upload(20, wanted))
+        job = world.upload(50, wanted)
+        written: list[str] = []
+
+        def note(method: str, _bucket: str, world: World = world, log: list[str] = written) -> None:
+            if method == "write":
+                result = world.store.buckets["out"].objects[key]
+                log.append(result.stored.metadata["source-version"])
+
+        def work_with_options(world: World = world) -> None:
+            world.work(Job(source=SOURCE, arguments=(("quality", "50"),)))
+
+        def upload(world: World = world) -> None:
+            world.work(world.upload(150, wanted))
+
+        moments = Moments({first: work_with_options, second: upload})
+        world.store.before, world.store.after = moments, note
+        world.work(job)
+        assert written == sorted(written), (first, second)
+        if moments.number < first:
+            return
+
+
+def test_a_worker_looks_at_the_source_before_it_removes_anything() -> None:
+    """The earlier photo has come back, with the old ETag; and the worker dies after a removal."""
+    world = World()
+    world.work(world.upload(50, "png"))
+    job = world.upload(150, "tiff")
+    looks = [0]
+    removed: list[bool] = []
+
+    def before(method: str, bucket: str) -> None:
+        if removed:
+            raise StorageFailed(call=method, reason="dead")
+        if looks[0] == 3:  # of one file before the write, and of two after it
+            looks[0] += 1
+            world.store.before, hook = (lambda _method, _bucket: None), world.store.before
+            world.work(world.upload(50, "png"))
+            world.store.before = hook
+        looks[0] += (method, bucket) == ("find", "out")
+        if method == "remove":
+            removed.append(True)
+
+    world.store.before = before
+    with contextlib.suppress(StorageFailed):
+        world.work(job)
+    world.store.before = lambda _method, _bucket: None
+    assert looks[0] > 3
+    world.work(job)
+    world.check()
+
+
+# --------------------------------------------------------------------------- faults
+
+
+FAILED, GONE = StorageFailed(call="test", reason="test"), ObjectGone()
+ANSWERS: list[tuple[str, str, Exception]] = [
+    ("find", "before", FAILED),
+    ("find", "before", GONE),
+    ("list", "before", FAILED),
+    ("read", "before", FAILED),
+    ("read", "before", GONE),
+    ("read", "before", PreconditionFailed()),
+    ("write", "before", FAILED),
+    ("write", "before", GONE),
+    ("write", "before", PreconditionFailed()),
+    ("write", "after", FAILED),
+    ("write", "after", PreconditionFailed()),  # the answer was lost, and botocore tried again
+    ("remove", "before", FAILED),
+    ("remove", "after", FAILED),
+]
+SCENES = [("", "png"), ("png", "png"), ("png", "tiff"), ("png", "nonsense"), ("nonsense", "png")]
+
+
+@pytest.mark.parametrize(
+    ("method", "when", "answer"),
+    ANSWERS,
+    ids=[f"{m}-{w}-{type(a).__name__}" for m, w, a in ANSWERS],
+)
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: f"{scene[0] or 'none'}-{scene[1]}")
+def test_a_call_is_answered_otherwise(
+    scene: tuple[str, str], method: str, when: str, answer: Exception
+) -> None:
+    """Once, whichever call of the kind it is; or always, so that the event has to come again."""
+    for number in [*range(1, 8), 0]:
+        world = World()
+        if scene[0]:
+            world.work(world.upload(50, scene[0]))
+        job = world.upload(150, scene[1])
+        left = [number]
+
+        def judge(called: str, bucket: str, left: list[int] = left, number: int = number) -> None:
+            # That the source itself is gone is believed: S3 is strongly consistent.
+            if called == method and not (bucket == "in" and answer is GONE and method == "find"):
+                left[0] -= 1
+                if left[0] == 0 or number == 0:
+                    raise answer
+
+        setattr(world.store, when, judge)
+        try:
+            world.work(job)
+        except StorageFailed:
+            assert number == 0 or answer is FAILED
+        else:
+            world.check()
+        setattr(world.store, when, lambda _method, _bucket: None)
+        world.work(job)
+        world.check()
+
+
+# --------------------------------------------------------------------------- any order
+
+
+class Actor:
+    """A worker at one event, in a thread of its own that goes on call by call."""
+
+    def __init__(self, world: World, job: Job) -> None:
+        self.job = job
+        self.done = False
+        self.failed = False
+        self._may_go = threading.Semaphore(0)
+        self._waits = threading.Semaphore(0)
+        store = FakeStore(world.store.buckets)
+        store.before = self._wait
+        self._worker = Worker(remover=REMOVER, store=store, settings=SETTINGS)
+        threading.Thread(target=self._run, daemon=True).start()
+        self._waits.acquire()
+
+    def _wait(self, _method: str, _bucket: str) -> None:
+        self._waits.release()
+        self._may_go.acquire()
+
+    def _run(self) -> None:
+        try:
+            self._worker.work(self.job, request_id="id", left_ms=lambda: 60_000)
+        except StorageFailed:
+            self.failed = True
+        self.done = True
+        self._waits.release()
+
+    def step(self) -> None:
+        """Let one call take effect, and the worker go on to the next."""
+        if not self.done:
+            self._may_go.release()
+            self._waits.acquire()
+
+
+class Orders(RuleBasedStateMachine):
+    """Uploads, deletions, batch jobs and late events, with workers that overtake each other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.jobs: list[Job] = []
+        self.undone: list[Job] = []
+        self.actors: list[Actor] = []
+        self.by_batch_jobs: set[str] = set()
+
+    @initialize(versioned=st.booleans())
+    def make_buckets(self, *, versioned: bool) -> None:
+        """Begin with or without versions."""
+        self.world = World(versioned=versioned)
+
+    @rule(shade=st.sampled_from([50, 150]), extension=st.sampled_from(FORMATS))
+    def upload(self, shade: int, extension: str) -> None:
+        """Upload a photo; its event is on its way."""
+        self._order(self.world.upload(shade, extension))
+
+    @rule(extension=st.sampled_from(FORMATS))
+    def ask_for_another_format(self, extension: str) -> None:
+        """Run a batch job over what is there when its event comes."""
+        self.by_batch_jobs.add(f"format={extension}")
+        self._order(Job(source=SOURCE, arguments=(("format", extension),)))
+
+    def _order(self, job: Job) -> None:
+        self.jobs.append(job)
+        self.undone.append(job)
+
+    @rule()
+    def delete(self) -> None:
+        """Delete the source."""
+        self.world.delete()
+
+    @precondition(lambda self: self.jobs and len(self.actors) < 4)
+    @rule(data=st.data())
+    def deliver(self, data: st.DataObject) -> None:
+        """Begin to work on any event, be it the first time or not."""
+        self.actors.append(Actor(self.world, data.draw(st.sampled_from(self.jobs))))
+
+    @precondition(lambda self: self.actors)
+    @rule(data=st.data(), calls=st.integers(1, 6))
+    def go_on(self, data: st.DataObject, calls: int) -> None:
+        """Let one worker make some calls."""
+        actor = data.draw(st.sampled_from(self.actors))
+        for _ in range(calls):
+            actor.step()
+        if actor.done:
+            self._end(actor)
+
+    def _end(self, actor: Actor) -> None:
+        self.actors.remove(actor)
+        if not actor.failed and actor.job in self.undone:
+            self.undone.remove(actor.job)
+
+    def teardown(self) -> None:
+        """Let all come to an end; then there is exactly one file for a source that lives."""
+        while self.actors:
+            for actor in list(self.actors):
+                actor.step()
+                if actor.done:
+                    self._end(actor)
+        for job in self.undone:
+            self.world.work(job)
+        self._check()
+        for job in reversed(self.jobs):  # and all events come once more
+            self.world.work(job)
+        self._check()
+
+    def _check(self) -> None:
+        current = self.world.store.buckets["in"].objects.get(SOURCE.key)
+        if current is None or not self.jobs:
+            return
+        (result,) = self.world.store.buckets["out"].objects.values()
+        metadata = result.stored.metadata
+        assert metadata["source-etag"] == current.stored.etag
+        assert metadata.get("source-version") == current.stored.version_id
+        own = f"format={current.stored.metadata['format']}"
+        assert metadata["options"] in self.by_batch_jobs | {own}
+
+
+TestOrders = Orders.TestCase
+TestOrders.settings = settings(
+    max_examples=150, stateful_step_count=30, deadline=None, derandomize=True
+)

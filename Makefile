@@ -24,7 +24,7 @@ CHECKOV := $(VENV)/checkov/.made-$(call key,tests/template/requirements.txt)
 INT8 := $(VENV)/int8/.made-$(call key,models/quantize-requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test serve serve-s3 invoke e2e build deploy same-model model bench bench-edges fleet lint clean FORCE
+.PHONY: help demo test serve serve-s3 invoke e2e build deploy smoke same-parameters model bench bench-edges fleet lint clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,18 +59,24 @@ build: $(STAMP) $(if $(SAM),,$(OWN_SAM_STAMP)) ## Build what `sam deploy` takes,
 	  $(or $(SAM),$(OWN_SAM)/bin/sam) build \
 	  --parameter-overrides Architecture=$(ARCHITECTURE) ModelName=$(MODEL_NAME) $(ARGS)
 
-# The function would be deployed without its model, and answer model_unavailable.
-same-model:
-	@if grep -qs 'ModelName=' samconfig.toml && \
-	  ! grep -Eq 'ModelName=[\"]*$(MODEL_NAME)([\" ]|$$)' samconfig.toml; then \
-	  echo 'samconfig.toml names another model than MODEL_NAME=$(MODEL_NAME): write' \
-	    'ModelName=$(MODEL_NAME) into its parameter_overrides, or give make the MODEL_NAME= that' \
+# What is built must be what samconfig.toml names: with another model the function would answer
+# model_unavailable, and with another architecture none of its libraries would load.
+same = if grep -qs '$(1)=' samconfig.toml && \
+	  ! grep -Eq '$(1)=[\"]*$($(2))([\" ]|$$)' samconfig.toml; then \
+	  echo 'samconfig.toml names another $(3) than $(2)=$($(2)): write' \
+	    '$(1)=$($(2)) into its parameter_overrides, or give make the $(2)= that' \
 	    'stands there.' >&2; exit 1; fi
+same-parameters:
+	@$(call same,ModelName,MODEL_NAME,model)
+	@$(call same,Architecture,ARCHITECTURE,architecture)
 
-deploy: same-model build ## Build, then `sam deploy`: guided the first time, from samconfig.toml after it
+deploy: same-parameters build ## Build, then `sam deploy`: guided the first time, from samconfig.toml after it
 	@SAM_CLI_TELEMETRY=0 $(or $(SAM),$(OWN_SAM)/bin/sam) deploy \
 	  $(if $(wildcard samconfig.toml),,--guided \
 	  --parameter-overrides Architecture=$(ARCHITECTURE) ModelName=$(MODEL_NAME)) $(ARGS)
+
+smoke: $(STAMP) ## Ask a deployment what only it can answer: URL=https://.../live KEY=...
+	@KEY="$(KEY)" exec $(RUN) events/local/smoke.py "$(URL)"
 
 model: $(STAMP) $(if $(filter-out 0,$(QUANTIZE)),$(INT8)) ## Add a public model: NAME=u2netp QUANTIZE=1; or NAME= LICENCE= and URL= SHA256= or FILE=
 	@exec $(RUN) models/add.py --name "$(NAME)" $(if $(URL),--url "$(URL)") \

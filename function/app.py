@@ -24,7 +24,7 @@ from cutout.settings import Settings, read_settings
 from cutout.store import BRIEF, Store
 
 LAYER_MODELS = Path("/opt/models")
-LOCAL_MODELS = Path(__file__).resolve().parent.parent / "models"
+LOCAL_MODELS = Path(__file__).resolve().parent.parent / "models"  # of a clone
 
 settings = read_settings(os.environ)
 logger = Logger(service=settings.service)
@@ -35,7 +35,10 @@ def load_model(settings: Settings) -> Model | ModelUnavailable:
     """Return the deployment's model, or why there is none: a reply says so, not a crash."""
     places = [settings.model_dir] if settings.model_dir else [LAYER_MODELS, LOCAL_MODELS]
     folders = [place / settings.model_name for place in places]
-    folder = next((folder for folder in folders if folder.is_dir()), folders[-1])
+    folder = next((folder for folder in folders if folder.is_dir()), None)
+    if folder is None:
+        looked = " or ".join(map(str, folders))
+        return ModelUnavailable(reason=f"MODEL_NAME names a model that is not there: no {looked}")
     try:
         return read_model(folder)
     except ModelUnavailable as error:

@@ -367,11 +367,14 @@ class KeysUnavailable(CutoutError):
 
 
 class ModelUnavailable(CutoutError):
-    """The model did not load; fact ``reason`` is for the log only."""
+    """The model is missing, did not load or does not run; fact ``reason`` is for the log only."""
 
     status = 503
     code = "model_unavailable"
-    text = "The model is not available at the moment. Try again later."
+    text = (
+        "This deployment lacks a model that works. Whoever runs it finds the reason in the "
+        "function's log."
+    )
 
 
 class OutOfTime(CutoutError):

@@ -778,7 +778,8 @@ def test_a_missing_model_is_said_everywhere_it_matters(without_model: Client) ->
         assert reply.status == 503
         assert reply.error()["code"] == "model_unavailable"
         assert reply.error()["message"] == (
-            "The model is not available at the moment. Try again later."
+            "This deployment lacks a model that works. Whoever runs it finds the reason in the"
+            " function's log."
         )
     assert without_model.post("/v2", body=b"junk", content_type="image/png").status == 400
 

@@ -667,12 +667,24 @@ def test_a_layer_of_another_model_is_said(shelf: Shelf, tmp_path: Path) -> None:
     assert (reply.status, reply.error()["code"]) == (503, "model_unavailable")
     model = app.load_model(Settings(model_dir=shelf.models, model_name="other"))
     assert isinstance(model, ModelUnavailable)
-    assert str(shelf.models / "other" / "card.toml") in str(model.facts["reason"])
+    assert model.facts["reason"] == (
+        f"MODEL_NAME names a model that is not there: no {shelf.models / 'other'}"
+    )
     done = layer(shelf.models / "other", tmp_path / "opt")
     assert done.returncode == 1
     assert done.stderr == (
         f"There is no model other in {shelf.models}. MODEL_NAME= must be one of mine; make model"
         " NAME=other adds a public one.\n"
+    )
+
+
+def test_every_place_of_a_missing_model_is_named() -> None:
+    """A deployment's log names the layer's folder, where it should be."""
+    model = app.load_model(Settings(model_name="nowhere"))
+    assert isinstance(model, ModelUnavailable)
+    assert model.facts["reason"] == (
+        "MODEL_NAME names a model that is not there: no /opt/models/nowhere or"
+        f" {ROOT / 'models/nowhere'}"
     )
 
 
@@ -698,7 +710,7 @@ def test_a_deployment_of_another_model_is_said(
     done = subprocess.run(
         [
             *("make", "--no-print-directory", "-C", str(tmp_path), "-f", str(ROOT / "Makefile")),
-            *("same-model", "MODEL_NAME=mine"),
+            *("same-parameters", "MODEL_NAME=mine"),
         ],
         capture_output=True,
         text=True,
@@ -709,6 +721,31 @@ def test_a_deployment_of_another_model_is_said(
         " parameter_overrides, or give make the MODEL_NAME= that stands there.\n"
     )
     assert (done.returncode != 0, message in done.stderr) == (is_said, is_said)
+
+
+def test_a_deployment_of_another_architecture_is_said(tmp_path: Path) -> None:
+    """Its layers would be for processors that the functions do not run on."""
+    saved = r'parameter_overrides = "Architecture=\"arm64\" ModelName=\"erase-s\""'
+    (tmp_path / "samconfig.toml").write_text(saved + "\n", encoding="utf-8")
+
+    def status(*arguments: str) -> tuple[int, str]:
+        command = [
+            "make",
+            "--no-print-directory",
+            "-C",
+            str(tmp_path),
+            "-f",
+            str(ROOT / "Makefile"),
+        ]
+        done = subprocess.run(
+            [*command, "same-parameters", *arguments], capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stderr
+
+    assert status("ARCHITECTURE=arm64")[0] == 0
+    code, said = status()
+    assert code != 0
+    assert "names another architecture than ARCHITECTURE=x86_64: write Architecture=x86_64" in said
 
 
 def test_a_layer_is_not_made_of_a_wrong_card(shelf: Shelf, tmp_path: Path) -> None:

@@ -899,3 +899,15 @@ def test_the_contract_holds_at_either_door(
         error = reply.json()["error"]
         assert list(error) == ["code", "message", "status", "request_id"]
         assert (error["status"], error["request_id"]) == (status, reply.headers["x-request-id"])
+
+
+def test_a_model_that_is_not_there_is_said_at_the_start() -> None:
+    """With every folder that was looked for; a request is told that the deployment lacks it."""
+    with serve(variables={"MODEL_NAME": "nowhere"}) as server:
+        reply = requests.get(f"{server.url}/v2/health?deep=1", timeout=60)
+        _, _, log = server.stop()
+    assert reply.status_code == 503
+    assert "lacks a model" in reply.json()["error"]["message"]
+    first = log.splitlines()[0]
+    assert "/opt/models/nowhere" in first
+    assert str(ROOT / "models/nowhere") in first

@@ -43,6 +43,7 @@ EVERYTHING = {
     "UploadsExpireDays": "90",
     "CutoutsExpireDays": "90",
     "CatalogueBuckets": "first-shop,second.shop",
+    "CatalogueKmsKeys": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "DefaultOptions": "format=webp&bg_color=white",
     "HashLoggedKeys": "true",
     "AccessLogs": "true",
@@ -52,6 +53,7 @@ EVERYTHING = {
 
 _NOTHING = object()
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "Fn::Contains": lambda values, value: str(value) in map(str, values),
     "Fn::Equals": lambda first, second: str(first) == str(second),
     "Fn::Join": lambda delimiter, parts: delimiter.join(parts),
     "Fn::Not": lambda condition: not condition,
@@ -90,21 +92,30 @@ class Statement:
     condition: Any
 
 
+class Refused(Exception):  # noqa: N818 # what CloudFormation does before it begins
+    """A rule of the template does not hold for these parameters."""
+
+
 class Deployment:
     """What one choice of parameters creates; every reference is to something that is created.
 
+    :raises Refused: a rule of the template forbids the choice.
     :raises LookupError: a reference is not, or a function of the template is not known here.
     """
 
-    def __init__(self, *, rebuilt: str = "", **parameters: str) -> None:
+    def __init__(self, *, rebuilt: str = "", partition: str = "aws", **parameters: str) -> None:
         template = translated(rebuilt)
         declared = template["Parameters"]
         assert set(parameters) <= set(declared)
-        self._values: dict[str, Any] = dict(PSEUDO_PARAMETERS)
+        self._values: dict[str, Any] = PSEUDO_PARAMETERS | {"AWS::Partition": partition}
         for name, parameter in declared.items():
-            text = parameters.get(name, str(parameter["Default"]))
-            is_list = parameter["Type"] == "CommaDelimitedList"
-            self._values[name] = text.split(",") if is_list else text
+            assert parameter["Type"] in {"String", "Number"}
+            self._values[name] = parameters.get(name, str(parameter["Default"]))
+        for rule in template["Rules"].values():
+            if self._resolve(rule["RuleCondition"]):
+                for assertion in rule["Assertions"]:
+                    if not self._resolve(assertion["Assert"]):
+                        raise Refused(assertion["AssertDescription"])
         self._conditions: dict[str, bool] = {}
         for name, rule in template["Conditions"].items():
             self._conditions[name] = self._resolve(rule)

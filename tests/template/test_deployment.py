@@ -12,13 +12,16 @@ import pytest
 from botocore.validate import ParamValidator
 
 import app
-from cloudformation import ACCOUNT, EVERYTHING, REGION, STACK, TEMPLATE, Deployment
+from cloudformation import ACCOUNT, EVERYTHING, REGION, STACK, TEMPLATE, Deployment, Refused
 from cutout.http.removal import DEADLINE_RESERVE_MS
 from cutout.keys import Keys
 from cutout.settings import KeyCheck, Settings, read_settings
 
 API_TIMEOUT_S = 29
 """How long API Gateway waits for the function, where an integration does not say otherwise."""
+
+BYTES_PER_PIXEL = 1_400_000_000 / 50_000_000
+"""What the largest images were measured to take where the result is AVIF."""
 
 # Who may do what: all of it, with every parameter turned on. A grant that is not here fails.
 GRANTS = {
@@ -47,6 +50,7 @@ GRANTS = {
         "InputBucket.Arn/uploads/* arn:aws:s3:::first-shop/* arn:aws:s3:::second.shop/*"
     ),
     ("UploadRole", "s3:PutObject s3:GetObject s3:DeleteObject"): "ResultBucket.Arn/cutouts/*",
+    ("UploadRole", "kms:Decrypt"): EVERYTHING["CatalogueKmsKeys"],
     # Jobs of S3 Batch Operations.
     ("BatchRole", "sts:AssumeRole"): "batchoperations.s3.amazonaws.com",
     ("BatchRole", "lambda:InvokeFunction"): "UploadFunction.Arn",
@@ -348,10 +352,64 @@ def test_prefixes_stay_out_of_each_others_way(prefix: str, refused: str) -> None
 def test_a_catalogue_bucket_is_a_buckets_name() -> None:
     """A wildcard would grant every bucket of the account."""
     pattern = TEMPLATE["Parameters"]["CatalogueBuckets"]["AllowedPattern"]
-    for text in ["*", "a*b", "shop/x", "Shop", "a", "-shop", "arn:aws:s3:::shop", " shop"]:
+    for text in ["*", "a*b", "shop/x", "Shop", "a", "-shop", "arn:aws:s3:::shop", " shop", "abc,"]:
         assert re.fullmatch(pattern, text) is None
-    for text in ["", "shop", "my.shop-1"]:
+    for text in ["", "shop", "my.shop-1", "shop,my.shop-1,third"]:
         assert re.fullmatch(pattern, text)
+
+
+def test_a_catalogues_key_is_one_key() -> None:
+    """A wildcard would grant every key of the account."""
+    pattern = TEMPLATE["Parameters"]["CatalogueKmsKeys"]["AllowedPattern"]
+    key = EVERYTHING["CatalogueKmsKeys"]
+    for text in ["*", f"{key}*", key.replace(ACCOUNT, "*"), key.replace("key/", "alias/")]:
+        assert re.fullmatch(pattern, text) is None
+    for text in ["", key, f"{key},{key.replace('arn:aws:', 'arn:aws-us-gov:')}"]:
+        assert re.fullmatch(pattern, text)
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+def test_every_arn_is_of_the_partition(partition: str) -> None:
+    """Of each of AWS's partitions that anyone can have an account in."""
+    keys = {"CatalogueKmsKeys": f"arn:{partition}:kms:x:{ACCOUNT}:key/1"}
+    deployment = Deployment(partition=partition, **{**EVERYTHING, **keys})
+    text = json.dumps([deployment.resources, deployment.outputs])
+    # The layers' ARNs are the tests' own; SAM writes those of integrations for its region.
+    others = r"(?!lambda:[a-z0-9-]+:[0-9]+:layer|apigateway:|execute-api:)"
+    assert set(re.findall(rf"arn:(aws[a-z-]*):{others}", text)) == {partition}
+    named = {r for s in deployment.statements() for r in s.resources}
+    prefix = f"arn:{partition}:s3:::"
+    assert {name for name in named if ":s3:::" in name} == {
+        *(f"{prefix}first-shop", f"{prefix}second.shop"),
+        *(f"{prefix}first-shop/*", f"{prefix}second.shop/*"),
+    }
+
+
+@pytest.mark.parametrize("memory_mb", TEMPLATE["Parameters"]["MemoryMb"]["AllowedValues"])
+@pytest.mark.parametrize("max_pixels", TEMPLATE["Parameters"]["MaxPixels"]["AllowedValues"])
+def test_images_that_do_not_fit_the_memory_are_refused(max_pixels: int, memory_mb: int) -> None:
+    """Before anything is deployed, and those that fit are not."""
+    parameters = {"MaxPixels": str(max_pixels), "MemoryMb": str(memory_mb)}
+    if max_pixels * BYTES_PER_PIXEL <= memory_mb * 2**20:
+        assert Deployment(**parameters).resources
+    else:
+        with pytest.raises(Refused, match=f"MaxPixels={max_pixels} needs MemoryMb="):
+            Deployment(**parameters)
+
+
+@pytest.mark.parametrize("name", ["ApiFunction", "UploadFunction"])
+def test_the_longest_variables_fit(name: str) -> None:
+    """Lambda takes 4,096 bytes of names and values."""
+    longest = {
+        parameter: "x" * spec["MaxLength"]
+        for parameter, spec in TEMPLATE["Parameters"].items()
+        if "MaxLength" in spec
+    }
+    variables = environments(Deployment(**{**EVERYTHING, **longest}))[name]
+    names = {"INPUT_BUCKET": 63, "RESULT_BUCKET": 63, "POWERTOOLS_SERVICE_NAME": 128}
+    names["API_KEYS_PARAMETER"] = 256
+    sizes = [len(n) + max(len(v), names.get(n, 0)) for n, v in variables.items()]
+    assert sum(sizes) <= 4096
 
 
 def test_queues_are_encrypted() -> None:
@@ -456,9 +514,15 @@ def test_the_rest_api_bounds_each_key_and_all_together() -> None:
     assert set(plan["Quota"]) == {"Limit", "Period"}
     assert set(plan["Throttle"]) == {"RateLimit", "BurstLimit"}
     (stage,) = PLAIN.of_type("AWS::ApiGateway::Stage").values()
-    (settings,) = stage["MethodSettings"]
-    assert {"ThrottlingRateLimit", "ThrottlingBurstLimit"} <= set(settings)
-    assert not settings.get("DataTraceEnabled", False)
+    everything, *health = stage["MethodSettings"]
+    assert (everything["ResourcePath"], everything["HttpMethod"]) == ("/*", "*")
+    for settings in stage["MethodSettings"]:
+        assert {"ThrottlingRateLimit", "ThrottlingBurstLimit"} <= set(settings)
+        assert not settings.get("DataTraceEnabled", False)
+    # What needs no key cannot take the others' share.
+    places = [(one["ResourcePath"], one["HttpMethod"]) for one in health]
+    assert places == [("/~1v2~1health", "GET"), ("/~1v2~1health", "HEAD")]
+    assert {one["ThrottlingRateLimit"] for one in health} == {5}
     assert stage["TracingEnabled"] is True
 
 
@@ -587,7 +651,7 @@ def test_alarms_are_sent_where_there_is_an_address() -> None:
     alarms = FULL.of_type("AWS::CloudWatch::Alarm")
     watched = {alarm["MetricName"] for alarm in alarms.values()}
     assert watched == {
-        *("5xx", "Errors", "Throttles", "Duration"),
+        *("5XXError", "5xx", "Errors", "Throttles", "Duration"),
         *("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"),
     }
     for alarm in alarms.values():
@@ -600,17 +664,20 @@ def test_alarms_are_sent_where_there_is_an_address() -> None:
     assert topic["Subscription"] == [{"Protocol": "email", "Endpoint": "us@shop.example"}]
 
 
-def test_the_errors_of_the_door_that_is_in_use_are_watched() -> None:
-    """The two kinds of API count them under different names."""
-    rest = PLAIN.of_type("AWS::CloudWatch::Alarm")["ApiErrorsAlarm"]
-    assert rest["MetricName"] == "5XXError"
-    assert rest["Dimensions"] == [
-        {"Name": "ApiName", "Value": STACK},
-        {"Name": "Stage", "Value": "live"},
-    ]
+def test_the_errors_of_every_door_are_watched() -> None:
+    """The two kinds of API count them under different names, and the REST API always serves."""
+    for deployment in (PLAIN, FULL):
+        rest = deployment.of_type("AWS::CloudWatch::Alarm")["ApiErrorsAlarm"]
+        assert rest["MetricName"] == "5XXError"
+        assert rest["Dimensions"] == [
+            {"Name": "ApiName", "Value": STACK},
+            {"Name": "Stage", "Value": "live"},
+        ]
     (api,) = PLAIN.of_type("AWS::ApiGateway::RestApi").values()
     assert api["Name"] == STACK
-    http = FULL.of_type("AWS::CloudWatch::Alarm")["ApiErrorsAlarm"]
+    assert "HttpApiErrorsAlarm" not in PLAIN.resources
+    http = FULL.of_type("AWS::CloudWatch::Alarm")["HttpApiErrorsAlarm"]
+    assert http["MetricName"] == "5xx"
     assert http["Dimensions"] == [{"Name": "ApiId", "Value": "HttpApi"}]
 
 

@@ -1,0 +1,143 @@
+"""``make smoke``: its requests against the local server, and against servers that are wrong."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from test_serve import Served, serve
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS = 11
+
+
+def smoke(url: str, key: str = "local") -> tuple[int, list[str], str]:
+    """Return the exit status, the table's lines without its head, and what is said of faults."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "events/local/smoke.py", url],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"KEY": key},
+    )
+    return done.returncode, done.stdout.splitlines()[1:], done.stderr
+
+
+@pytest.fixture(scope="module", params=["1.0", "2.0"])
+def served(request: pytest.FixtureRequest) -> Iterator[Served]:
+    """Serve the real function behind either gateway."""
+    with serve("--payload", request.param) as server:
+        yield server
+
+
+def test_the_local_server_answers_as_expected(served: Served) -> None:
+    """But for what only AWS shows, which is marked with its reason."""
+    status, rows, _ = smoke(served.url)
+    assert (status, len(rows)) == (0, ROWS), rows
+    marked = [row for row in rows if row.startswith("--")]
+    assert [row.split()[1:3] for row in marked] == [["POST", "/v2/uploads"], ["HEAD", "/v2/health"]]
+    assert all("only AWS shows it: " in row for row in marked)
+    assert {row.split()[0] for row in rows} == {"ok", "--"}
+
+
+def test_a_wrong_key_fails(served: Served) -> None:
+    """In every row that needs one; the table still has the others."""
+    status, rows, _ = smoke(served.url, key="wrong")
+    assert (status, len(rows)) == (1, ROWS)
+    failed = [row for row in rows if row.startswith("FAIL")]
+    assert "GET /v2/account" in failed[0]
+    assert all(row.endswith("401 invalid_api_key") for row in failed)
+    # A REST API looks at the key before it looks at the body.
+    assert len(failed) in {3, 4}
+
+
+Judge = Callable[[str, str], tuple[int, dict[str, str]]]
+
+
+@contextmanager
+def answering(judge: Judge) -> Iterator[str]:
+    """Serve what ``judge`` says of a method and a path, with a JSON object as the body."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            status, headers = judge(self.command, self.path)
+            body = b"" if self.command == "HEAD" else json.dumps({"message": None}).encode()
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_HEAD = do_POST = do_OPTIONS = do_GET  # noqa: N815 # http.server's names
+
+        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 # its name
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/live"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("status", [200, 403, 500])
+def test_every_row_can_fail(status: int) -> None:
+    """A REST API that answers everything alike is right nowhere but where that is the answer."""
+    with answering(lambda *_: (status, {"x-amz-apigw-id": "a="})) as url:
+        code, rows, _ = smoke(url)
+    right = [row for row in rows if not row.startswith("FAIL")]
+    assert (code, len(rows)) == (1, ROWS)
+    assert [row.split()[1:3] for row in right] == (
+        [["HEAD", "/v2/health"]] if status == 200 else []
+    )
+
+
+def test_a_throttle_is_seen() -> None:
+    """Where some of the many are answered 429 with Retry-After, and the URL has a stage."""
+    seen: list[str] = []
+
+    def judge(method: str, path: str) -> tuple[int, dict[str, str]]:
+        seen.append(f"{method} {path}")
+        headers = {"x-amz-apigw-id": "a="}
+        is_over = method == "HEAD" and len(seen) > 30
+        return (429, headers | {"Retry-After": "1"}) if is_over else (200, headers)
+
+    with answering(judge) as url:
+        _, rows, _ = smoke(url)
+    assert rows[-1].startswith("ok"), rows
+    assert all(" /live/v2" in line for line in seen)
+
+
+def test_an_http_api_has_no_throttle_to_show() -> None:
+    """It is told apart by its header; its uploads are asked for."""
+    with answering(lambda *_: (200, {"apigw-requestid": "a="})) as url:
+        _, rows, _ = smoke(url)
+    assert [row for row in rows if row.startswith("--")] == [rows[-1]]
+
+
+def test_nobody_answers() -> None:
+    """That is another status, and no table."""
+    status, rows, said = smoke("http://127.0.0.1:9/live")
+    assert (status, rows) == (2, [])
+    assert said.startswith("Nobody answers at http://127.0.0.1:9/live")
+
+
+@pytest.mark.parametrize(
+    ("url", "key"), [("", "local"), ("shop.example", "local"), ("http://x", "")]
+)
+def test_what_is_missing_is_said(url: str, key: str) -> None:
+    """As when a make variable was forgotten."""
+    status, _, said = smoke(url, key)
+    assert status == 2
+    assert "URL must be" in said or "KEY must be" in said

@@ -1,6 +1,6 @@
 """Small files that would cost much, through the whole pipeline: each within 5 s and 1 GB.
 
-What decoding alone refuses or bears is in ``test_bombs``. Every file has a process of its own, whose
+What decoding alone refuses or bears is in ``test_bombs``. Each file has a process of its own, whose
 time and memory the operating system tells. The time is the processor's, so that a busy machine
 changes little.
 """

@@ -36,6 +36,8 @@ IMPORTS: dict[str, set[str]] = {
     "remover": {"errors", "options", "image"},
     "http": {"errors", "options", "settings", "store", "remover"},
     "s3": {"errors", "options", "settings", "store", "remover"},
+    "cli": {"errors", "options", "settings", "image", "remover"},
+    "__main__": {"cli"},
 }
 
 # Library → its sole importers.

@@ -24,13 +24,16 @@ CHECKOV := $(VENV)/checkov/.made-$(call key,tests/template/requirements.txt)
 INT8 := $(VENV)/int8/.made-$(call key,models/quantize-requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test serve serve-s3 invoke e2e build deploy smoke same-parameters model bench bench-edges fleet lint clean FORCE
+.PHONY: help demo cutout test serve serve-s3 invoke e2e build deploy smoke same-parameters model bench bench-edges fleet lint clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## Cut out real photographs: a table here, the pictures in demo/
 	@exec $(RUN) tests/demo.py $(ARGS)
+
+cutout: $(STAMP) ## Cut out your photos: IN=photos/ OUT=cutouts/ ARGS="--format webp --jobs 2"
+	@PYTHONPATH=function exec $(RUN) -m cutout $(ARGS) $(if $(IN),"$(IN)") "$(OUT)"
 
 test: $(STAMP) ## Run the tests; ARGS="-k color" for some of them
 	@$(MAKE) -s --no-print-directory $(CHECKOV)

@@ -18,7 +18,7 @@ from PIL import Image
 
 import app
 from context import LocalContext
-from cutout.http.api import VERSION
+from cutout import __version__
 from cutout.image.card import read_card
 from cutout.image.model import Model
 from cutout.remover import Remover
@@ -727,7 +727,7 @@ def test_health(client: Client, path: str) -> None:
     assert reply.status == 200
     assert reply.json() == {
         "status": "ok",
-        "version": VERSION,
+        "version": __version__,
         "model": f"{card.name}/{card.version}",
     }
     head = client.send("HEAD", path, key=None)

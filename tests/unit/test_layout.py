@@ -39,6 +39,8 @@ IMPORTS: dict[str, set[str]] = {
     "telemetry": {"errors", "remover"},
     "http": {"errors", "options", "settings", "store", "keys", "remover", "telemetry"},
     "s3": {"errors", "options", "settings", "store", "remover", "telemetry"},
+    "cli": {"errors", "options", "settings", "image", "remover"},
+    "__main__": {"cli"},
 }
 
 # Library → its sole importers.

@@ -14,6 +14,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from cutout import __version__
 from cutout.errors import (
     FORMATS_IN,
     InvalidApiKey,
@@ -33,9 +34,6 @@ from cutout.options import Format
 from cutout.remover import Remover, Result
 from cutout.settings import KeyCheck, Settings
 from cutout.telemetry import record_error, record_removal
-
-VERSION = "0.1.0"
-"""The version of the service, which ``GET /v2/health`` tells."""
 
 DEEP_HEALTH_SECONDS = 10
 """How long the outcome of a deep health check is answered from memory: the route needs no key, so
@@ -204,7 +202,7 @@ class Api:
     def _show_health(self, request: Request) -> Reply:
         if any(_is_deep(name, value) for name, value in request.query):
             self._check_deeply()
-        return json_reply({"status": "ok", "version": VERSION, "model": self._remover.model})
+        return json_reply({"status": "ok", "version": __version__, "model": self._remover.model})
 
     def _head_health(self, request: Request) -> Reply:
         return replace(self._show_health(request), body="")

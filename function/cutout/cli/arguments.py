@@ -1,0 +1,134 @@
+"""What was typed → :class:`Command`. Every row of the options table is a flag by itself."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cutout import __version__
+from cutout.errors import CutoutError
+from cutout.options import OPTIONS, Option, Options, parse_options
+from cutout.settings import Settings
+
+MODELS = Path(__file__).resolve().parents[3] / "models"
+"""Where a clone of the project keeps its models, a folder for each."""
+
+STREAM = "-"
+"""The name that stands for standard input and standard output."""
+
+# A result on this machine is always a file, so how it is delivered is no choice here.
+_LEFT_OUT = {"response"}
+
+_ABOUT = """Remove the background of photos.
+
+  cutout photo.jpg out.png --bg-color white     one photo
+  cutout photos/ cutouts/ --format webp         a folder and the folders in it
+  cutout "photos/*.jpg" more.png cutouts/       several photos and patterns
+  cutout - - <photo.jpg >out.png                standard input and output"""
+
+_EXITS = """exit status: 0 all photos are done; 1 some failed; 2 the command is wrong;
+3 the model is not available; 130 interrupted"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command that can be run. ``has_format`` says whether ``--format`` was given."""
+
+    inputs: tuple[str, ...]
+    output: str
+    options: Options
+    has_format: bool
+    model: Path
+    max_pixels: int
+    jobs: int
+    overwrite: bool
+    verbose: bool
+
+
+def read_command(arguments: Sequence[str]) -> Command:
+    """Return the command that the arguments spell.
+
+    :raises SystemExit: 2 with a message where they are wrong, 0 after ``--help`` and ``--version``.
+    """
+    parser = _parser()
+    given = parser.parse_intermixed_args(arguments)
+    if len(given.paths) < 2:  # noqa: PLR2004 - an input and an output
+        parser.error("give at least one photo or folder, and then the output")
+    fields = {
+        option.name: value
+        for option in _flags()
+        if (value := getattr(given, option.name)) is not None
+    }
+    try:
+        options, _ = parse_options(fields.items())
+    except CutoutError as error:
+        parser.error(str(error))
+    return Command(
+        inputs=tuple(given.paths[:-1]),
+        output=given.paths[-1],
+        options=options,
+        has_format="format" in fields,
+        model=given.model_dir / given.model,
+        max_pixels=given.max_pixels,
+        jobs=given.jobs,
+        overwrite=given.overwrite,
+        verbose=given.verbose,
+    )
+
+
+def _flags() -> list[Option]:
+    return [option for option in OPTIONS if option.built and option.name not in _LEFT_OUT]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cutout",
+        description=_ABOUT,
+        epilog=_EXITS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    default = Settings()
+    add = parser.add_argument
+    add("paths", nargs="*", metavar="PATH", help="photos, folders or patterns; the last: output")
+    add("--jobs", type=_positive, default=1, metavar="N", help="photos at a time (default: 1)")
+    add("--overwrite", action="store_true", help="redo the photos of a folder that are done")
+    add("-v", "--verbose", action="store_true", help="print a line for each photo")
+    add("--model", default=default.model_name, help="the model's folder (default: %(default)s)")
+    add("--model-dir", type=Path, default=MODELS, help="where the models' folders are")
+    add(
+        "--max-pixels",
+        type=_positive,
+        default=default.max_pixels,
+        metavar="N",
+        help="refuse photos of more pixels (default: %(default)s)",
+    )
+    add("--version", action="version", version=f"cutout {__version__}")
+    group = parser.add_argument_group("options of the result")
+    for option in _flags():
+        _add_flag(group, option)
+    return parser
+
+
+def _add_flag(group: argparse._ArgumentGroup, option: Option) -> None:
+    flag = option.name.replace("_", "-")
+    value = getattr(Options(), option.name)
+    default = "" if value is None else f" (default: {str(value).lower()})"
+    text = option.summary.replace("%", "%%")
+    if isinstance(value, bool):
+        group.add_argument(
+            f"--{flag}", dest=option.name, action="store_const", const="true", help=text + default
+        )
+        group.add_argument(f"--no-{flag}", dest=option.name, action="store_const", const="false")
+    else:
+        accepted = f" Accepted: {option.accepted}.".replace("%", "%%")
+        group.add_argument(
+            f"--{flag}", dest=option.name, metavar="VALUE", help=text + accepted + default
+        )
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be a positive integer")
+    return number

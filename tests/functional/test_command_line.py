@@ -1,0 +1,242 @@
+"""The command line, as a user starts it: a real process, the real model, real photographs."""
+
+import importlib.resources
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cutout import __version__
+from cutout.errors import InvalidImage, ModelUnavailable, UnknownForeground
+from cutout.image.decode import Limits, decode
+from cutout.options import OPTIONS
+
+ROOT = Path(__file__).resolve().parents[2]
+PHOTO = (ROOT / "tests" / "data" / "photo.jpg").read_bytes()
+CAT = (importlib.resources.files("skimage.data") / "chelsea.png").read_bytes()
+BROKEN = b"junk" * 9
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "function"), "COLUMNS": "100"}
+
+
+def run(folder: Path, *arguments: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
+    """Return the exit status, standard output and standard error of a command in a folder."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cutout", *arguments],
+        cwd=folder,
+        env=ENVIRONMENT,
+        input=stdin,
+        capture_output=True,
+        check=False,
+        timeout=300,
+    )
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+def message_for(data: bytes) -> str:
+    """Return the message that the pipeline itself refuses an image with."""
+    with pytest.raises(InvalidImage) as refused:
+        decode(data, limits=Limits(max_pixels=1_000_000), cap_px=None)
+    return str(refused.value)
+
+
+def last_line(text: str) -> str:
+    """Return the last line: argparse prints its usage before the error."""
+    return text.strip().splitlines()[-1]
+
+
+def results(folder: Path) -> set[str]:
+    """Return every file in a folder, hidden ones too."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """Return a folder with ``photo.jpg`` and, in ``photos/``, two photos on two levels."""
+    (tmp_path / "photo.jpg").write_bytes(PHOTO)
+    (tmp_path / "photos" / "cats").mkdir(parents=True)
+    (tmp_path / "photos" / "a.jpg").write_bytes(PHOTO)
+    (tmp_path / "photos" / "cats" / "b.PNG").write_bytes(CAT)
+    (tmp_path / "photos" / "notes.txt").write_text("no photo")
+    (tmp_path / "photos" / ".hidden.jpg").write_bytes(PHOTO)
+    return tmp_path
+
+
+def test_one_photo_on_a_colour(here: Path) -> None:
+    """A single photo is quiet, and its result is replaced without being asked."""
+    (here / "out.png").write_bytes(b"old")
+    assert run(here, "photo.jpg", "out.png", "--bg-color", "white") == (0, b"", "")
+    with Image.open(here / "out.png") as image, Image.open(here / "photo.jpg") as photo:
+        assert (image.format, image.mode, image.size) == ("PNG", "RGB", photo.size)
+        assert image.getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_the_suffix_names_the_format_and_switches_need_no_value(here: Path) -> None:
+    """Options may come first, and ``--crop`` does not take the photo for its value."""
+    assert run(here, "--crop", "--no-despill", "photo.jpg", "out.webp") == (0, b"", "")
+    with Image.open(here / "out.webp") as image, Image.open(here / "photo.jpg") as photo:
+        assert (image.format, image.mode) == ("WEBP", "RGBA")
+        assert image.width < photo.width
+
+
+def test_standard_input_and_output(here: Path) -> None:
+    """Bytes in, bytes out; here the matte alone."""
+    status, body, said = run(here, "-", "-", "--channels", "alpha", stdin=PHOTO)
+    assert (status, said) == (0, "")
+    with Image.open(io.BytesIO(body)) as image:
+        assert (image.format, image.mode) == ("PNG", "L")
+    assert run(here, "-", "-", stdin=BROKEN)[::2] == (1, f"-: {message_for(BROKEN)}\n")
+
+
+def test_a_folder_keeps_its_structure_and_skips_what_is_done(here: Path) -> None:
+    """The second run does nothing; ``--overwrite`` does all again."""
+    command = ("photos", "cutouts", "--format", "webp", "--jobs", "2")
+    assert run(here, *command) == (0, b"", "2 photos: 2 cut out, 0 skipped, 0 failed.\n")
+    assert results(here / "cutouts") == {"a.webp", "cats/b.webp"}
+    status, _, said = run(here, *command, "-v")
+    assert status == 0
+    assert said.splitlines() == [
+        "photos/a.jpg: skipped, its result exists",
+        "photos/cats/b.PNG: skipped, its result exists",
+        "2 photos: 0 cut out, 2 skipped, 0 failed.",
+    ]
+    done = run(here, *command, "--overwrite")
+    assert done == (0, b"", "2 photos: 2 cut out, 0 skipped, 0 failed.\n")
+
+
+def test_a_broken_file_does_not_stop_the_others(here: Path) -> None:
+    """It is named with the API's message, leaves no file, and the status says that some failed."""
+    (here / "photos" / "broken.jpg").write_bytes(BROKEN)
+    status, _, said = run(here, "photos", "cutouts")
+    assert said == (
+        f"photos/broken.jpg: {message_for(BROKEN)}\n3 photos: 2 cut out, 0 skipped, 1 failed.\n"
+    )
+    assert status == 1
+    assert results(here / "cutouts") == {"a.png", "cats/b.png"}
+
+
+def test_an_output_folder_inside_the_input_is_never_an_input(here: Path) -> None:
+    """Nor does a second run with another format cut out the first one's results."""
+    assert run(here, "photos", "photos/out")[0] == 0
+    done = run(here, "photos", "photos/out", "--format", "auto", "--bg-color", "red")
+    assert done[0] == 0
+    assert results(here / "photos" / "out") == {"a.png", "a.jpg", "cats/b.png", "cats/b.jpg"} - (
+        {"a.jpg", "cats/b.jpg"}  # png is a result that auto could have made: skipped
+    )
+
+
+def test_two_photos_of_one_name_keep_their_suffixes(here: Path) -> None:
+    """A pattern in quotes is matched by the program."""
+    (here / "photos" / "a.png").write_bytes(CAT)
+    done = run(here, "photos/a.*", "out/")
+    assert done == (0, b"", "2 photos: 2 cut out, 0 skipped, 0 failed.\n")
+    assert results(here / "out") == {"a.jpg.png", "a.png.png"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["photo.jpg"], "give at least one photo or folder, and then the output"),
+        (["photo.jpg", "o.png", "--bg-color", "octarine"], "bg_color must be a valid hex or named"),
+        (["photo.jpg", "o.png", "--response", "url"], "unrecognized arguments: --response"),
+        (["photo.jpg", "o.png", "--jobs", "0"], "argument --jobs: must be a positive integer"),
+        (["no.jpg", "o.png"], "no.jpg: there is no such file or folder"),
+        (["no*.jpg", "out/"], "no*.jpg: no photo matches this pattern"),
+        (["photos", "photos"], "photos: the output folder must not be the input folder"),
+        (["photos/a.jpg", "photos", "--format", "jpg"], "the result would replace this photo"),
+        (["photo.jpg", "photos/a.jpg", "photo.jpg"], "several photos need a folder as their"),
+        (
+            ["photo.jpg", "o.png", "--format", "webp"],
+            "o.png: the suffix says png, but the result would be webp",
+        ),
+        (
+            ["photo.jpg", "o.webp", "--channels", "alpha"],
+            "o.webp: the suffix says webp, but the result would be png",
+        ),
+        (["photo.jpg", "o.xyz"], "o.xyz: the suffix names no format; rename it or give --format"),
+        (["photo.jpg", "photos/a.jpg", "-"], "standard output (-) takes exactly one photo"),
+        (["-", "photos/"], "a photo from standard input needs a file as its output, not a folder"),
+    ],
+)
+def test_a_wrong_command(here: Path, arguments: list[str], message: str) -> None:
+    """Status 2, a sentence, and nothing is written."""
+    before = results(here)
+    status, body, said = run(here, *arguments)
+    assert (status, body) == (2, b"")
+    assert last_line(said).startswith("cutout: error: ")
+    assert message in last_line(said)
+    assert results(here) == before
+
+
+def test_no_subject_can_be_an_error(here: Path) -> None:
+    """``--on-empty error``, for one photo; the message is the API's."""
+    Image.new("RGB", (64, 64), "grey").save(here / "empty.png")
+    done = run(here, "empty.png", "o.png", "--on-empty", "error")
+    assert done == (1, b"", f"empty.png: {UnknownForeground()}\n")
+    assert not (here / "o.png").exists()
+
+
+def test_a_missing_model_has_its_own_status(here: Path) -> None:
+    """And says why."""
+    status, _, said = run(here, "photo.jpg", "out.png", "--model", "nothing")
+    assert status == 3
+    assert said.startswith(f"cutout: error: {ModelUnavailable()}")
+    assert "nothing" in said
+    assert not (here / "out.png").exists()
+
+
+def test_an_interrupted_run_leaves_whole_files_only(here: Path) -> None:
+    """Ctrl-C after the first result: status 130, and every file can be read."""
+    for number in range(40):
+        (here / "photos" / f"{number}.jpg").write_bytes(PHOTO)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cutout", "photos", "out"],
+        cwd=here,
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+    )
+    while not list((here / "out").glob("*.png")) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert said.decode().endswith("cutout: interrupted; finished results are kept\n")
+    made = results(here / "out")
+    assert 0 < len(made) < 42
+    for name in made:
+        assert name.endswith(".png")
+        with Image.open(here / "out" / name) as image:
+            image.load()
+
+
+def test_every_option_is_a_flag(here: Path) -> None:
+    """A new row of the table appears by itself; only how a reply is delivered is left out."""
+    status, body, _ = run(here, "--help")
+    assert status == 0
+    flags = {word.strip(",") for word in body.decode().split() if word.startswith("--")}
+    for option in OPTIONS:
+        expected = option.built and option.name != "response"
+        assert (f"--{option.name.replace('_', '-')}" in flags) is expected, option.name
+
+
+def test_the_version(here: Path) -> None:
+    """The one that the package names."""
+    assert run(here, "--version") == (0, f"cutout {__version__}\n".encode(), "")
+
+
+def test_the_function_does_not_import_it() -> None:
+    """A cold start pays nothing for the command line."""
+    code = "import sys, app; print([n for n in sys.modules if n.startswith('cutout.cli')])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -152,7 +152,9 @@ def test_the_tries_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         encode_within(astronaut(), Options(), max_bytes=100, has_time=lambda: True)
     assert len(given) == 4
     assert [shape[0] for shape in given] == sorted((shape[0] for shape in given), reverse=True)
-    assert refusal.value.facts["size"] == 1000
+    assert str(refusal.value) == (
+        "The result is 1000 bytes, and a reply can carry 100. Use a smaller size instead."
+    )
 
 
 def test_a_file_that_became_too_small_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,6 +163,22 @@ def test_a_file_that_became_too_small_is_tried_once_more(monkeypatch: pytest.Mon
     encoded = encode_within(astronaut(), Options(), max_bytes=100, has_time=lambda: True)
     assert len(encoded.file.body) == 95
     assert given[2][0] > given[1][0]
+
+
+def test_a_file_of_exactly_the_limit_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And so does one of exactly four fifths, after which nothing more is tried."""
+    for size in (100, 80):
+        given = faked(monkeypatch, [1000, size])
+        encoded = encode_within(astronaut(), Options(), max_bytes=100, has_time=lambda: True)
+        assert (len(encoded.file.body), len(given)) == (size, 2)
+
+
+def test_time_that_ends_before_the_last_try_is_a_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another try might have fitted."""
+    faked(monkeypatch, [1000, 900, 800])
+    left = iter([True, True, False])
+    with pytest.raises(OutOfTime):
+        encode_within(astronaut(), Options(), max_bytes=100, has_time=lambda: next(left))
 
 
 def test_without_time_what_fits_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ IMPORTS: dict[str, set[str]] = {
     "options": {"errors", "color"},
     "settings": {"errors", "options"},
     "store": {"errors"},
-    "image": {"errors", "color", "options"},
+    "image": {"errors", "options"},
     "remover": {"errors", "options", "image"},
     "http": {"errors", "options", "settings", "store", "remover"},
     "s3": {"errors", "options", "settings", "store", "remover"},
@@ -41,7 +41,9 @@ IMPORTS: dict[str, set[str]] = {
 # Library → its sole importers.
 SOLE_IMPORTERS = {
     "PIL.ImageColor": {"color"},
-    "PIL": {"color", "image.decode", "image.matte", "image.encode", "image.shrink"},
+    "PIL": {"color"}
+    | {f"image.{name}" for name in ("decode", "matte", "resample", "shadow", "background")}
+    | {"image.encode", "image.shrink"},
     "pillow_heif": {"image.decode"},
     "onnxruntime": {"image.model"},
     "isal": {"image.png"},

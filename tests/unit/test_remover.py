@@ -15,9 +15,9 @@ from PIL import Image
 
 from cutout.errors import InvalidOption, ModelUnavailable
 from cutout.image.card import ModelCard, Output, Range, Resize
-from cutout.image.compose import SUBJECT_ALPHA
 from cutout.image.decode import Limits
 from cutout.image.model import Model
+from cutout.image.place import SUBJECT_ALPHA
 from cutout.options import Options, parse_options
 from cutout.remover import Remover
 

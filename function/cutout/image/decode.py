@@ -49,6 +49,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = {5, 6, 7, 8}  # width and height change places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +64,13 @@ class Photo:
     """An upright photo.
 
     ``pixels`` uint8 (H, W, 3) sRGB; ``alpha`` uint8 (H, W), straight, or ``None`` without any.
+    ``original_size`` is its upright width and height in px before a cap, ``None`` where no cap
+    changed it.
     """
 
     pixels: NDArray[np.uint8]
     alpha: NDArray[np.uint8] | None
+    original_size: tuple[int, int] | None = None
 
     @property
     def width(self) -> int:
@@ -127,7 +131,14 @@ def _decode(data: bytes, pillow_format: str, limits: Limits, cap_px: int | None)
         if orientation in _UPRIGHT:
             plane = plane.transpose(_UPRIGHT[orientation])  # noqa: PLW2901
         planes[index] = plane
-    return Photo(pixels=_array(planes[0]), alpha=None if alpha is None else _array(planes[1]))
+    original = None if size == (width, height) else (width, height)
+    if original is not None and orientation in _SIDEWAYS:
+        original = (height, width)
+    return Photo(
+        pixels=_array(planes[0]),
+        alpha=None if alpha is None else _array(planes[1]),
+        original_size=original,
+    )
 
 
 def _check_tile(image: Image.Image, limits: Limits) -> None:

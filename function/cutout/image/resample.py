@@ -8,10 +8,10 @@ from PIL import Image
 
 from cutout.image.tiles import STRIP_PX
 
-# Bicubic undershoots beside an edge, where 0 is the end, and has no second ripple as Lanczos has:
-# that would leave a faint ring around the subject.
-_FILTER = Image.Resampling.BICUBIC
-_SUPPORT_PX = 2  # of the filter, in px of the coarser side
+# With alpha, a filter that is never negative: one that overshoots makes colours beside the edge
+# brighter than any of the subject's, since alpha ends at opaque and they do not.
+_FILTERS = {"RGBA": Image.Resampling.HAMMING, "RGB": Image.Resampling.BICUBIC}
+_SUPPORT_PX = 2  # of the wider filter, in px of the coarser side
 _SOURCE_STRIP_PX = 4 * STRIP_PX
 
 
@@ -39,7 +39,8 @@ def resampled(
         strip = np.ascontiguousarray(pixels[start : math.ceil(end) + around])
         image = Image.frombuffer(mode, strip.shape[1::-1], strip, "raw", mode, 0, 1)
         part = (left, begin - start, right, end - start)
-        result[first:last] = np.asarray(image.resize((width, last - first), _FILTER, box=part))
+        size = (width, last - first)
+        result[first:last] = np.asarray(image.resize(size, _FILTERS[mode], box=part))
         if mode == "RGBA":
             clear(result[first:last])
     return result

@@ -1,5 +1,7 @@
 """Crop, scale and position: boxes as exact arithmetic, and pixels exactly in those boxes."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -98,7 +100,7 @@ def test_no_fringe_is_darker_or_brighter_than_the_subject(scale: float) -> None:
 
 def test_the_matte_alone_is_placed_like_the_cutout() -> None:
     """channels=alpha has the same geometry, to the last bit."""
-    options = {"scale": 70, "position": Position(x=10, y=90), "crop": True}
+    options: dict[str, Any] = {"scale": 70, "position": Position(x=10, y=90), "crop": True}
     alone = composed(**options, channels=Channels.ALPHA)
     both = composed(**options)
     assert np.array_equal(alone.pixels[..., 3], both.pixels[..., 3])

@@ -12,7 +12,7 @@ from cutout.image.tiles import STRIP_PX
 # brighter than any of the subject's, since alpha ends at opaque and they do not.
 _FILTERS = {"RGBA": Image.Resampling.HAMMING, "RGB": Image.Resampling.BICUBIC}
 _SUPPORT_PX = 2  # of the wider filter, in px of the coarser side
-_SOURCE_STRIP_PX = 4 * STRIP_PX
+_STRIP_PX = 4 * STRIP_PX
 
 
 def resampled(
@@ -30,7 +30,8 @@ def resampled(
     mode = "RGBA" if channels == 4 else "RGB"  # noqa: PLR2004 - channels
     result = np.empty((height, width, channels), np.uint8)
     shrinkage = (bottom - top) / height
-    rows = max(1, int(_SOURCE_STRIP_PX / (pixels.shape[1] * max(shrinkage, 1))))
+    row_px = max(pixels.shape[1] * shrinkage, width)  # read for each row of the result, or made
+    rows = max(1, int(_STRIP_PX / row_px))
     around = math.ceil(_SUPPORT_PX * max(shrinkage, 1)) + 1
     for first in range(0, height, rows):
         last = min(first + rows, height)

@@ -42,6 +42,8 @@ def cast_shadow(pixels: NDArray[np.uint8], subject: Box, opacity: int) -> None:
     shadow = cells * np.float32(opacity / 100 / OPAQUE)
     view = pixels[canvas.slices]
     for rows, columns in tiles(canvas.height, canvas.width):
+        if view[rows, columns, 3].min() == OPAQUE:
+            continue  # most of the subject: nothing of what is behind it is seen
         down, cells_down = interpolation(_moved(rows, canvas.top - top), height, len(shadow))
         across, cells_across = interpolation(
             _moved(columns, canvas.left - left), width, shadow.shape[1]

@@ -180,6 +180,32 @@ def test_no_ghost_glows_around_the_subject(blur: int, is_moved: bool) -> None:
         assert np.abs(cutout.pixels[near][:, :3].astype(int) - blue).max() <= 6
 
 
+@pytest.mark.parametrize("blur", [10, 40, 100])
+def test_a_matte_that_is_too_tight_makes_no_ghost_either(blur: int) -> None:
+    """Two pixels of the red disc are left over beside the matte, as on many photographs."""
+    rows, columns = np.indices((300, 400))
+    distance = np.hypot(rows - 150, columns - 140)[..., None]
+    blue = np.array([20, 30, 200])
+    pixels = np.where(distance < 80, [220, 20, 20], blue).astype(np.uint8)
+    alpha = (distance[..., 0] < 78).astype(np.float32)
+    options = Options(bg_blur=blur, scale=10, position=Position(x=100, y=100))
+    cutout = compose(Photo(pixels=pixels, alpha=None), Matte(alpha=alpha), options)
+    assert cutout.subject.left > 350
+    shown = cutout.pixels[:, :340, :3].astype(int)
+    assert np.abs(shown - blue).max() <= 3
+
+
+def test_a_little_background_beside_the_subject_still_counts() -> None:
+    """Where all of it is near the subject, its colours are all there is."""
+    pixels = np.full((60, 80, 3), (220, 20, 20), np.uint8)
+    pixels[:, :1] = (20, 30, 200)
+    alpha = np.ones((60, 80), np.float32)
+    alpha[:, :1] = 0
+    options = Options(bg_blur=100, scale=50, clean_edges=False)
+    cutout = compose(Photo(pixels=pixels, alpha=None), Matte(alpha=alpha), options)
+    assert np.abs(cutout.pixels[:5, ..., :3].astype(int) - (20, 30, 200)).max() <= 3
+
+
 def test_more_blur_leaves_less_detail() -> None:
     """And keeps the mean."""
     details, means = [], []

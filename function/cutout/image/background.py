@@ -24,6 +24,11 @@ from cutout.image.tiles import STRIP_PX, strips
 _FULL_BLUR = 0.04
 """The standard deviation of ``bg_blur=100`` in shares of the photo's size, the square root of its
 area: shapes are gone, and light and dark are still where they were."""
+_RIM, _RIM_BLURS = 0.01, 2
+"""How far beside the subject colours count as mixed with its own: up to that share of the photo's
+size, as the matte of a photograph is seldom exact, and up to two standard deviations of the blur,
+which hide that the detail there is gone."""
+_PURE = 128  # of 255: what is less background than subject shows the subject's colours
 _CELL = 2  # cells in one standard deviation, at least
 _REACH = 3  # standard deviations, behind which nothing of a Gaussian is seen
 
@@ -66,14 +71,38 @@ def own_background(photo: Photo, matte: Matte, frame: Box, blur: int) -> NDArray
     The background's colours are spread to where the subject was, and to what is beyond the photo,
     so that neither the subject nor a black border glows through. ``blur`` is 0..100.
     """
+    size = math.sqrt(photo.width * photo.height)
+    sigma_px = blur / 100 * _FULL_BLUR * size
     inverse = Matte(alpha=1 - matte.alpha)
     colours = window(estimate_foreground(photo, inverse), frame)
     known = np.empty(inverse.alpha.shape, np.uint8)
     for source, target in zip(strips(inverse.alpha), strips(known), strict=True):
         np.rint(source * np.float32(OPAQUE), out=target, casting="unsafe")
     del inverse
+    pure = _lowest_around(known, round(min(_RIM_BLURS * sigma_px, _RIM * size)))
+    pure *= pure >= _PURE
+    if pure.any():  # else there is no background but beside the subject
+        known = pure
     colours = extend_foreground(colours, window(known, frame))
-    return blurred(colours, blur / 100 * _FULL_BLUR * math.sqrt(photo.width * photo.height))
+    return blurred(colours, sigma_px)
+
+
+def _lowest_around(plane: NDArray[np.uint8], radius: int) -> NDArray[np.uint8]:
+    """Return the lowest value of the square of 2·``radius`` + 1 px around each pixel.
+
+    The square is cut at the border of ``plane``, uint8 (H, W).
+    """
+    height, width = plane.shape
+    lowest = np.pad(plane, radius, constant_values=OPAQUE)
+    for axis in (0, 1):
+        lowest = np.moveaxis(lowest, axis, 0)
+        length = 1  # of what each value is the lowest of, from it on; doubled until it is enough
+        while length < 2 * radius + 1:
+            step = min(length, 2 * radius + 1 - length)
+            np.minimum(lowest[:-step], lowest[step:], out=lowest[:-step])
+            length += step
+        lowest = np.moveaxis(lowest, 0, axis)
+    return lowest[:height, :width]
 
 
 def blurred(pixels: NDArray[np.uint8], sigma_px: float) -> NDArray[np.uint8]:

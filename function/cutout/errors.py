@@ -10,6 +10,9 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
     ├── InvalidOption               400 invalid_<option>
     ├── DuplicateOption             400 duplicate_option
     ├── MultipleBackgrounds         400 multiple_bg_sources
+    ├── InvalidBackground           400 invalid_bg_image
+    ├── RoiExceedsBounds            400 roi_exceeds_bounds
+    ├── RoiRegionEmpty              400 roi_region_empty
     ├── MissingImage                400 missing_image
     ├── MultipleSources             400 multiple_sources
     ├── InvalidBase64               400 invalid_base64
@@ -117,6 +120,33 @@ class MultipleBackgrounds(CutoutError):
     status = 400
     code = "multiple_bg_sources"
     text = "Only one background is accepted: {given} are given together."
+
+
+class InvalidBackground(CutoutError):
+    """The background image is refused: fact ``reason``, the sentences of the decoder's refusal."""
+
+    status = 400
+    code = "invalid_bg_image"
+    text = "The background image cannot be used. {reason}"
+    accepted = ", ".join(FORMATS_IN)
+
+
+class RoiExceedsBounds(CutoutError):
+    """The region of interest is not within the photo: fact ``reason``."""
+
+    status = 400
+    code = "roi_exceeds_bounds"
+    text = "roi must lie within the image: {reason}."
+    accepted = "a region within the upright image"
+
+
+class RoiRegionEmpty(CutoutError):
+    """The region of interest contains no pixel."""
+
+    status = 400
+    code = "roi_region_empty"
+    text = "roi must contain at least one pixel: x1 must be less than x2, and y1 less than y2."
+    accepted = "a region of at least one pixel"
 
 
 class MissingImage(CutoutError):

@@ -13,7 +13,13 @@ from functools import partial
 from types import MappingProxyType
 
 from cutout.color import Color, parse_color
-from cutout.errors import DuplicateOption, InvalidOption, MultipleBackgrounds
+from cutout.errors import (
+    DuplicateOption,
+    InvalidOption,
+    MultipleBackgrounds,
+    RoiExceedsBounds,
+    RoiRegionEmpty,
+)
 
 
 class Format(StrEnum):
@@ -89,9 +95,16 @@ class OnEmpty(StrEnum):
     ERROR = "error"
 
 
+class ShadowType(StrEnum):
+    """The shadow behind the subject."""
+
+    NONE = "none"
+    DROP = "drop"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Length:
-    """A number of px of the result, or a share in % of the subject's side."""
+    """A number of px, or a share in % of a side: of the subject in a margin, else of the photo."""
 
     value: float
     relative: bool
@@ -112,15 +125,49 @@ class Margin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """A rectangle of the upright photo: its left, top, right and bottom edge."""
+
+    x1: Length
+    y1: Length
+    x2: Length
+    y2: Length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Where the subject's box is in the canvas, in % of the room that it leaves.
+
+    0 is at the left or the top, 50 in the middle, 100 at the right or the bottom. ``None`` in both
+    keeps it where it is in the photo.
+    """
+
+    x: float | None
+    y: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What one request asks for; every value in it is valid."""
+    """What one request asks for; every value in it is valid.
+
+    ``scale`` is in % of the canvas. Without a ``position`` a subject that is scaled is centred, and
+    any other stays where it is.
+    """
 
     format: Format = Format.PNG
     bg_color: Color | None = None
+    bg_image_file: bytes | None = None
+    bg_image_url: str | None = None
+    bg_blur: int | None = None
     channels: Channels = Channels.RGBA
     size: Size = Size.FULL
     crop: bool = False
     crop_margin: Margin | None = None
+    scale: float | None = None
+    position: Position | None = None
+    roi: Region | None = None
+    shadow_type: ShadowType = ShadowType.NONE
+    shadow_opacity: int = 50
     clean_edges: bool = True
     despill: bool = False
     input_alpha: InputAlpha = InputAlpha.MULTIPLY
@@ -133,6 +180,11 @@ DEFAULTS = Options()
 
 MAX_MARGIN_PERCENT = 50
 MAX_MARGIN_PX = 500
+MIN_SCALE_PERCENT = 10
+MAX_URL_CHARACTERS = 2_048
+"""What browsers and proxies are sure to carry."""
+_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?)%")
+_COORDINATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,4})?)(px|%)", re.IGNORECASE)
 _LENGTH = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,4})?)(px|%)", re.IGNORECASE)
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -174,9 +226,7 @@ def _length(text: str) -> Length:
 
 def _margin(wire: object) -> Margin:
     text = _text(wire)
-    if not text.isascii():  # split() and digits below would take other scripts' characters
-        raise ValueError
-    lengths = [Length(value=0, relative=False) if n == "0" else _length(n) for n in text.split()]
+    lengths = [Length(value=0, relative=False) if n == "0" else _length(n) for n in _words(text)]
     match lengths:
         case [every]:
             return Margin(top=every, right=every, bottom=every, left=every)
@@ -185,6 +235,82 @@ def _margin(wire: object) -> Margin:
         case [top, right, bottom, left]:
             return Margin(top=top, right=right, bottom=bottom, left=left)
     raise ValueError
+
+
+def _percent(lowest: float, text: str) -> float:
+    """Return a share of at least ``lowest`` and at most 100 %."""
+    match = _PERCENT.fullmatch(text)
+    if match is None or not lowest <= float(match[1]) <= 100:  # noqa: PLR2004 - the whole
+        raise ValueError
+    return float(match[1])
+
+
+def _scale(wire: object) -> float | None:
+    text = _text(wire)
+    return None if text.lower() == "original" else _percent(MIN_SCALE_PERCENT, text)
+
+
+def _position(wire: object) -> Position:
+    text = _text(wire)
+    match text.lower():
+        case "original":
+            return Position(x=None, y=None)
+        case "center":
+            return Position(x=50, y=50)
+    shares = [_percent(0, share) for share in _words(text)]
+    match shares:
+        case [both]:
+            return Position(x=both, y=both)
+        case [horizontal, vertical]:
+            return Position(x=horizontal, y=vertical)
+    raise ValueError
+
+
+def _words(text: str) -> list[str]:
+    """Return what white space separates; other scripts' white space and digits are refused."""
+    if not text.isascii():
+        raise ValueError
+    return text.split()
+
+
+def _coordinate(text: str) -> Length:
+    if text == "0":
+        return Length(value=0, relative=False)
+    match = _COORDINATE.fullmatch(text)
+    if match is None:
+        raise ValueError
+    return Length(value=float(match[1]), relative=match[2] == "%")
+
+
+def _roi(wire: object) -> Region:
+    """Return the region; what is wrong with it in every photo is refused before there is one."""
+    corners = [_coordinate(text) for text in _words(_text(wire))]
+    match corners:
+        case [x1, y1, x2, y2]:
+            region = Region(x1=x1, y1=y1, x2=x2, y2=y2)
+        case _:
+            raise ValueError
+    if any(corner.relative and corner.value > 100 for corner in corners):  # noqa: PLR2004 - all
+        raise RoiExceedsBounds(reason="100% is its whole side")
+    for first, last in ((x1, x2), (y1, y2)):
+        if first.relative == last.relative and first.value >= last.value:
+            raise RoiRegionEmpty
+    return region
+
+
+def _file(wire: object) -> bytes:
+    """Return a file part's bytes; text is no file."""
+    if not isinstance(wire, bytes):
+        raise ValueError  # noqa: TRY004 - the one error of every parser here
+    return wire
+
+
+def _url(wire: object) -> str:
+    """Return the text of a URL; who fetches it decides where it may lead."""
+    text = _text(wire)
+    if len(text) > MAX_URL_CHARACTERS or not re.match(r"https?://", text, re.IGNORECASE):
+        raise ValueError
+    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,12 +327,13 @@ class Option:
     accepted: str
     summary: str
     code: str | None = None
-    built: bool = True
 
     def value(self, wire: object) -> object:
         """Return the typed value of a field.
 
         :raises InvalidOption: where the value is not accepted.
+        :raises RoiExceedsBounds: ``roi`` is not within any photo.
+        :raises RoiRegionEmpty: ``roi`` contains no pixel of any photo.
         """
         try:
             return self.parse(wire)
@@ -238,19 +365,6 @@ def _switch(name: str, summary: str) -> Option:
     )
 
 
-def _unbuilt(name: str, default: str | None = None, code: str | None = None) -> Option:
-    """Return the row of an option to come: refused but for its default, never ignored."""
-    return Option(
-        name=name,
-        parse=partial(_one_of, {} if default is None else {default: None}),
-        accepted=("left out" if default is None else f"{default} or left out")
-        + ": this version does not offer it yet",
-        summary="Not offered yet.",
-        code=code,
-        built=False,
-    )
-
-
 OPTIONS = (
     _choice(
         "format",
@@ -265,6 +379,26 @@ OPTIONS = (
         accepted="a valid hex or named color",
         summary="The cutout is composited on this colour and every pixel is opaque: "
         "#RRGGBB, RRGGBB, #RGB, RGB or a CSS name.",
+    ),
+    Option(
+        name="bg_image_file",
+        parse=_file,
+        accepted="an image in a file part of multipart/form-data",
+        summary="An image behind the subject: it covers the canvas, and its middle is kept.",
+        code="bg_image",
+    ),
+    Option(
+        name="bg_image_url",
+        parse=_url,
+        accepted="the http or https URL of an image",
+        summary="As bg_image_file, where the deployment fetches URLs.",
+        code="bg_image",
+    ),
+    Option(
+        name="bg_blur",
+        parse=partial(_integer, 0, 100),
+        accepted="an integer from 0 to 100",
+        summary="Keeps the photo's own background and blurs it: 0 leaves it sharp, 100 blurs most.",
     ),
     _choice(
         "channels",
@@ -285,6 +419,34 @@ OPTIONS = (
         accepted="1, 2 or 4 lengths such as 30px or 10%, each at most 50% of the subject or 500px",
         summary="What crop leaves around the subject: all sides, vertical horizontal, or "
         "top right bottom left. Has no effect without crop.",
+    ),
+    Option(
+        name="scale",
+        parse=_scale,
+        accepted=f"original, or a share of the canvas from {MIN_SCALE_PERCENT}% to 100%",
+        summary="Scales the subject so that it fits into that share of the canvas, and centres it "
+        "unless position says otherwise.",
+    ),
+    Option(
+        name="position",
+        parse=_position,
+        accepted="original, center, or 1 or 2 shares from 0% to 100%, such as 50% or 20% 80%",
+        summary="Where the subject is in the canvas: 0% at the left or top, 100% at the right or "
+        "bottom; two shares are horizontal and vertical.",
+    ),
+    Option(
+        name="roi",
+        parse=_roi,
+        accepted="4 lengths x1 y1 x2 y2, such as 0px 0px 400px 300px or 10% 10% 90% 90%",
+        summary="The region of interest: only what is inside can be subject. In px or % of the "
+        "upright photo, before any cap on its size.",
+    ),
+    _choice("shadow_type", ShadowType, "drop: a soft shadow behind the subject."),
+    Option(
+        name="shadow_opacity",
+        parse=partial(_integer, 0, 100),
+        accepted="an integer from 0 to 100",
+        summary="How dark the shadow is, in %. Has no effect without shadow_type=drop.",
     ),
     _switch(
         "clean_edges",
@@ -317,14 +479,6 @@ OPTIONS = (
         OnEmpty,
         "When no subject is found: the empty canvas, or the error unknown_foreground.",
     ),
-    _unbuilt("bg_image_file", code="bg_image"),
-    _unbuilt("bg_image_url", code="bg_image"),
-    _unbuilt("bg_blur"),
-    _unbuilt("scale", "original"),
-    _unbuilt("position", "original"),
-    _unbuilt("roi"),
-    _unbuilt("shadow_type", "none"),
-    _unbuilt("shadow_opacity", "50"),
 )
 _BY_NAME = {option.name: option for option in OPTIONS}
 _BACKGROUNDS = ("bg_color", "bg_image_file", "bg_image_url", "bg_blur")
@@ -365,6 +519,8 @@ def parse_options(
     :raises DuplicateOption: an option is given twice (``bg_color`` twice is ``InvalidOption``).
     :raises MultipleBackgrounds: more than one ``bg_*`` option.
     :raises InvalidOption: a value is not accepted.
+    :raises RoiExceedsBounds: ``roi`` is not within any photo.
+    :raises RoiRegionEmpty: ``roi`` contains no pixel of any photo.
     """
     given: dict[str, object] = {}
     unknown: dict[str, None] = {}  # an ordered set
@@ -381,11 +537,15 @@ def parse_options(
     present = {
         name: wire
         for name, wire in given.items()
-        if wire is not None and (wire != "" or name == "bg_color")
+        if not _is_absent(wire) or (name == "bg_color" and wire is not None)
     }
     backgrounds = [name for name in _BACKGROUNDS if name in present]
     if len(backgrounds) > 1:
         raise MultipleBackgrounds(given=" and ".join(backgrounds))
     values = {name: _BY_NAME[name].value(wire) for name, wire in present.items()}
-    built = {name: value for name, value in values.items() if _BY_NAME[name].built}
-    return replace(defaults, **built), tuple(unknown)  # type: ignore[arg-type] # typed by the table
+    return replace(defaults, **values), tuple(unknown)  # type: ignore[arg-type] # by the table
+
+
+def _is_absent(wire: object) -> bool:
+    """Tell whether a field says nothing: JSON's ``null``, an empty text, or an empty file."""
+    return wire is None or (isinstance(wire, str | bytes) and not wire)

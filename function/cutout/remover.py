@@ -6,16 +6,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cutout.errors import ModelUnavailable, OutOfTime
+from cutout.errors import InvalidOption, ModelUnavailable, OutOfTime
+from cutout.image.background import read_background
 from cutout.image.card import ModelCard
-from cutout.image.compose import Box, Cutout, compose
-from cutout.image.decode import Limits, decode
+from cutout.image.compose import Cutout, compose
+from cutout.image.decode import Limits, Photo, decode
 from cutout.image.encode import ImageFile, check_sides
-from cutout.image.matte import extract_matte
+from cutout.image.matte import Matte, extract_matte
 from cutout.image.model import Model
+from cutout.image.place import Box
+from cutout.image.roi import matte_around, part_of, region_of
 from cutout.image.shrink import encode_within
-from cutout.options import Options
+from cutout.options import Channels, Options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +100,16 @@ class Remover:
         data: bytes,
         options: Options,
         *,
+        background: bytes | None = None,
         budget_ms: float | None = None,
         max_bytes: int | None = None,
     ) -> Result:
         """Return the cutout of the photo in ``data``, encoded as ``options`` say.
 
-        ``budget_ms`` is the time that is left for all stages together. A file of more than
-        ``max_bytes`` is made of a cutout that is scaled down; ``None`` sets no limit.
+        ``background`` is what was fetched from ``bg_image_url``: the file of an image, which takes
+        the place of ``bg_image_file``. ``budget_ms`` is the time that is left for all stages
+        together. A file of more than ``max_bytes`` is made of a cutout that is scaled down;
+        ``None`` sets no limit.
 
         :raises CutoutError: any of the tree's, from the stage that found it.
         """
@@ -110,13 +117,15 @@ class Remover:
         with timer("decode"):
             photo = decode(data, limits=self._limits, cap_px=options.size.max_pixels)
             check_sides(photo.width, photo.height, options)
+            region = None if options.roi is None else region_of(options.roi, photo)
+            picture = self._picture(options, background)
         with timer("matte"):
             model = self._loaded()
-            matte = extract_matte(photo, model.card, model.network, input_alpha=options.input_alpha)
+            matte = _extracted(photo, region, model, options)
         with timer("compose"):
-            cutout = compose(photo, matte, options)
+            cutout = compose(photo, matte, options, picture)
         photo_px = photo.width * photo.height
-        del photo, matte  # frees 7 bytes for each pixel, which the encoder can use
+        del photo, matte, picture  # frees 7 or 10 bytes for each pixel, which the encoder can use
         with timer("encode"):
             encoded = encode_within(cutout, options, max_bytes=max_bytes, has_time=timer.has_time)
         report = Report.of(photo_px, encoded.cutout, timer, model.card)
@@ -141,9 +150,33 @@ class Remover:
         except Exception as error:  # the runtime's errors share no base but Exception
             raise ModelUnavailable(reason=str(error)) from error
 
+    def _picture(self, options: Options, fetched: bytes | None) -> NDArray[np.uint8] | None:
+        """Return the image for the background, uint8 (H, W, 3), where there is one to show.
+
+        :raises InvalidBackground: it cannot be read.
+        :raises InvalidOption: ``invalid_bg_image``, nobody fetched ``bg_image_url``.
+        """
+        data = options.bg_image_file if fetched is None else fetched
+        if data is None and options.bg_image_url is not None:
+            raise InvalidOption(
+                option="bg_image",
+                name="bg_image_url",
+                accepted="left out: this deployment does not fetch URLs",
+            )
+        if data is None or options.channels is Channels.ALPHA:
+            return None
+        return read_background(data, self._limits)
+
     def _loaded(self) -> Model:
         if isinstance(self._model, ModelUnavailable):
             # A new one each time: an exception that is raised again keeps the frames of every
             # raise, and with them the photo of every request.
             raise ModelUnavailable(**self._model.facts)
         return self._model
+
+
+def _extracted(photo: Photo, region: Box | None, model: Model, options: Options) -> Matte:
+    """Return the matte of the photo, or of its region of interest with 0 around it."""
+    part = photo if region is None else part_of(photo, region)
+    matte = extract_matte(part, model.card, model.network, input_alpha=options.input_alpha)
+    return matte if region is None else matte_around(matte, region, photo)

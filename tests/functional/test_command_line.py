@@ -220,8 +220,21 @@ def test_every_option_is_a_flag(here: Path) -> None:
     assert status == 0
     flags = {word.strip(",") for word in body.decode().split() if word.startswith("--")}
     for option in OPTIONS:
-        expected = option.built and option.name != "response"
+        expected = option.name not in {"response", "bg_image_url"}
         assert (f"--{option.name.replace('_', '-')}" in flags) is expected, option.name
+
+
+def test_a_picture_for_the_background_is_a_file(here: Path) -> None:
+    """It fills the canvas; one that is not there is said before any work."""
+    Image.new("RGB", (30, 20), (0, 0, 255)).save(here / "blue.png")
+    (here / "photo.jpg").write_bytes(PHOTO)
+    status, _, said = run(here, "photo.jpg", "out.png", "--bg-image-file", "blue.png")
+    assert (status, said) == (0, "")
+    with Image.open(here / "out.png") as image:
+        assert image.convert("RGB").getpixel((0, 0)) == (0, 0, 255)
+    status, _, said = run(here, "photo.jpg", "out.png", "--bg-image-file", "none.png")
+    assert status == 2
+    assert said.endswith("argument --bg-image-file: none.png: No such file or directory\n")
 
 
 def test_the_version(here: Path) -> None:

@@ -458,7 +458,13 @@ def test_an_option_twice_in_any_two_places(client: Client) -> None:
         ({"body": encoded(Image.new("L", (1, 9)), "PNG"), "content_type": "image/png"}, 400, "image_too_small", None),
         ({"body": encoded(Image.new("1", (8000, 8000)), "PNG"), "content_type": "image/png"}, 413, "image_too_large", "The image is 8000x8000 px; at most 50000000 pixels are accepted."),
         ({"path": "/v2?format=webp", "body": encoded(Image.new("L", (16_384, 2)), "PNG"), "content_type": "image/png"}, 400, "invalid_format", "format must be one that holds 16384x2 px, such as png: webp ends at 16383 px a side."),
-        ({"path": "/v2?shadow_type=drop", "body": JPEG, "content_type": "image/jpeg"}, 400, "invalid_shadow_type", None),
+        ({"path": "/v2?shadow_type=3d", "body": JPEG, "content_type": "image/jpeg"}, 400, "invalid_shadow_type", "shadow_type must be one of none, drop."),
+        ({"path": "/v2?roi=0+0+9px", "body": JPEG, "content_type": "image/jpeg"}, 400, "invalid_roi", "roi must be 4 lengths x1 y1 x2 y2, such as 0px 0px 400px 300px or 10% 10% 90% 90%."),
+        ({"path": "/v2?roi=0+0+9999px+9px", "body": JPEG, "content_type": "image/jpeg"}, 400, "roi_exceeds_bounds", None),
+        ({"path": "/v2?roi=9px+0+9px+9px", "body": JPEG, "content_type": "image/jpeg"}, 400, "roi_region_empty", None),
+        (multipart(image_file=("a.jpg", JPEG), bg_image_file=("b.jpg", b"no image")), 400, "invalid_bg_image", None),
+        (multipart(image_file=("a.jpg", JPEG), bg_image_file="text"), 400, "invalid_bg_image", "bg_image_file must be an image in a file part of multipart/form-data."),
+        (multipart(image_file=("a.jpg", JPEG), bg_image_url="https://example.com/b.jpg"), 400, "invalid_bg_image", "bg_image_url must be left out: this deployment does not fetch URLs."),
         ({"path": "/v2?bg_color=red&bg_blur=3", "body": JPEG, "content_type": "image/jpeg"}, 400, "multiple_bg_sources", None),
         ({"path": "/v2/uploads", "body": b"{}", "content_type": "application/json"}, 400, "storage_disabled", None),
         ({"path": "/v2/nothing"}, 404, "not_found", "There is nothing at this path. The main route is POST /v2."),
@@ -782,6 +788,22 @@ def test_a_missing_model_is_said_everywhere_it_matters(without_model: Client) ->
             " function's log."
         )
     assert without_model.post("/v2", body=b"junk", content_type="image/png").status == 400
+
+
+def test_a_background_image_comes_as_a_file_part(client: Client) -> None:
+    """Beside the photo; the subject is in front of it where it was asked to be, with its shadow."""
+    green = encoded(Image.new("RGB", (30, 20), (10, 200, 30)), "PNG")
+    reply = client.post(
+        "/v2?scale=50%25&position=0%25+100%25&shadow_type=drop",
+        **multipart(image_file=("a.png", encoded(ASTRONAUT, "PNG")), bg_image_file=("b", green)),
+    )
+    assert reply.status == 200
+    with Image.open(io.BytesIO(reply.body)) as image:
+        assert (image.mode, image.size) == ("RGB", ASTRONAUT.size)
+        assert image.getpixel((500, 5)) == (10, 200, 30)
+    box = {side: int(reply.headers[f"x-foreground-{side}"]) for side in ("left", "top", "height")}
+    assert box["left"] == 0
+    assert box["top"] + box["height"] == ASTRONAUT.height
 
 
 def test_ignored_fields_are_listed(client: Client) -> None:

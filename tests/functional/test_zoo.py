@@ -105,7 +105,13 @@ def large() -> Image.Image:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak from /proc")
 @pytest.mark.parametrize(
     ("source", "result", "status"),
-    [("JPEG", "jpg", 200), ("JPEG", "png", 413), ("WEBP", "webp", 200), ("AVIF", "zip", 200)],
+    [
+        ("JPEG", "jpg", 200),
+        ("JPEG", "png", 413),
+        ("WEBP", "webp", 200),
+        ("AVIF", "zip", 200),
+        ("JPEG", "jpg&bg_blur=1&scale=80%25&shadow_type=drop&roi=1%25+1%25+99%25+99%25", 200),
+    ],
 )
 def test_25_megapixels_stay_under_a_gigabyte(
     large: Image.Image, source: str, result: str, status: int

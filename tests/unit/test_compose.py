@@ -6,9 +6,10 @@ from numpy.typing import NDArray
 
 from cutout.color import Color
 from cutout.errors import InvalidOption, UnknownForeground
-from cutout.image.compose import Box, Cutout, compose, flatten
+from cutout.image.compose import Cutout, compose, flatten
 from cutout.image.decode import Photo
 from cutout.image.matte import Matte
+from cutout.image.place import Box
 from cutout.options import Channels, Format, Length, Margin, OnEmpty, Options
 
 RANDOM = np.random.default_rng(3)
@@ -80,7 +81,7 @@ def test_flatten_is_exact_for_every_alpha_and_value() -> None:
     alpha, value = np.meshgrid(np.arange(256), np.arange(256))
     for background in (0, 1, 127, 255):
         pixels = np.dstack([value, value, value, alpha]).astype(np.uint8)
-        flatten(pixels, Color(r=background, g=background, b=background))
+        flatten(pixels, np.full(3, background, np.uint8))
         expected = (2 * (value * alpha + background * (255 - alpha)) + 255) // 510
         assert np.array_equal(pixels[..., 0], expected)
 

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from cutout.errors import InvalidOption
-from cutout.image.compose import Box, Cutout
+from cutout.image.compose import Cutout
 from cutout.image.encode import encode
+from cutout.image.place import Box
 from cutout.options import Channels, Format, Options
 
 

@@ -34,7 +34,7 @@ IMPORTS: dict[str, set[str]] = {
     "settings": {"errors", "options"},
     "store": {"errors"},
     "keys": {"errors"},
-    "image": {"errors", "color", "options"},
+    "image": {"errors", "options"},
     "remover": {"errors", "options", "image"},
     "telemetry": {"errors", "remover"},
     "http": {"errors", "options", "settings", "store", "keys", "remover", "telemetry"},
@@ -46,8 +46,9 @@ IMPORTS: dict[str, set[str]] = {
 # Library → its sole importers.
 SOLE_IMPORTERS = {
     "PIL.ImageColor": {"color"},
-    "PIL": {"color", "image.decode", "image.encode", "image.matte", "image.shrink"}
-    | {"image.truncation"},
+    "PIL": {"color"}
+    | {f"image.{name}" for name in ("decode", "truncation", "matte", "resample", "shadow")}
+    | {"image.background", "image.encode", "image.shrink"},
     "pillow_heif": {"image.decode"},
     "onnxruntime": {"image.model"},
     "isal": {"image.png"},

@@ -6,7 +6,15 @@ import itertools
 import pytest
 
 from cutout.color import Color
-from cutout.errors import CutoutError, DuplicateOption, InvalidOption, MultipleBackgrounds
+from cutout.errors import (
+    CutoutError,
+    DuplicateOption,
+    InvalidOption,
+    MultipleBackgrounds,
+    RoiExceedsBounds,
+    RoiRegionEmpty,
+    envelope,
+)
 from cutout.options import (
     OPTIONS,
     Channels,
@@ -17,12 +25,25 @@ from cutout.options import (
     Margin,
     OnEmpty,
     Options,
+    Position,
+    Region,
+    ShadowType,
     Size,
     overlay,
     parse_options,
 )
 
 ZERO = Length(value=0, relative=False)
+
+
+def px(value: float) -> Length:
+    """Return a length in px."""
+    return Length(value=value, relative=False)
+
+
+def percent(value: float) -> Length:
+    """Return a length in %."""
+    return Length(value=value, relative=True)
 
 
 def parse(*fields: tuple[str, object]) -> Options:
@@ -186,34 +207,141 @@ def test_a_refusal_says_what_is_accepted(name: str, message: str) -> None:
     assert str(refusal.value) == message
 
 
+FULL = Length(value=100, relative=True)
+
+
 @pytest.mark.parametrize(
-    ("name", "wire", "code"),
+    ("name", "wire", "expected"),
     [
-        ("bg_image_file", b"...", "invalid_bg_image"),
-        ("bg_image_url", "http://example.com/x.jpg", "invalid_bg_image"),
-        ("bg_blur", "20", "invalid_bg_blur"),
-        ("scale", "50%", "invalid_scale"),
-        ("position", "center", "invalid_position"),
-        ("roi", "0px 0px 10px 10px", "invalid_roi"),
-        ("shadow_type", "drop", "invalid_shadow_type"),
-        ("shadow_opacity", "20", "invalid_shadow_opacity"),
+        ("bg_image_file", b"...", b"..."),
+        ("bg_image_url", "https://example.com/x.jpg", "https://example.com/x.jpg"),
+        ("bg_image_url", "HTTP://example.com", "HTTP://example.com"),
+        ("bg_blur", "0", 0),
+        ("bg_blur", 100, 100),
+        ("scale", "10%", 10),
+        ("scale", "99.5%", 99.5),
+        ("scale", "100%", 100),
+        ("scale", "Original", None),
+        ("position", "original", Position(x=None, y=None)),
+        ("position", "CENTER", Position(x=50, y=50)),
+        ("position", "0%", Position(x=0, y=0)),
+        ("position", "100%  2.5%", Position(x=100, y=2.5)),
+        ("roi", "0% 0 100% 100%", Region(x1=percent(0), y1=ZERO, x2=FULL, y2=FULL)),
+        ("roi", "0 0 100% 100%", Region(x1=ZERO, y1=ZERO, x2=FULL, y2=FULL)),
+        ("roi", "7px 8.5PX 70000px 9%", Region(x1=px(7), y1=px(8.5), x2=px(70_000), y2=percent(9))),
+        ("shadow_type", "DROP", ShadowType.DROP),
+        ("shadow_type", "none", ShadowType.NONE),
+        ("shadow_opacity", "0", 0),
+        ("shadow_opacity", 100, 100),
+    ],
+)  # fmt: skip
+def test_accepted_geometry_shadows_and_backgrounds(
+    name: str, wire: object, expected: object
+) -> None:
+    """From the wire to types."""
+    assert getattr(parse((name, wire)), name) == expected
+
+
+GEOMETRY_MESSAGES = {
+    "bg_image_file": "bg_image_file must be an image in a file part of multipart/form-data.",
+    "bg_image_url": "bg_image_url must be the http or https URL of an image.",
+    "bg_blur": "bg_blur must be an integer from 0 to 100.",
+    "scale": "scale must be original, or a share of the canvas from 10% to 100%.",
+    "position": "position must be original, center, or 1 or 2 shares from 0% to 100%, such as 50% or 20% 80%.",
+    "roi": "roi must be 4 lengths x1 y1 x2 y2, such as 0px 0px 400px 300px or 10% 10% 90% 90%.",
+    "shadow_type": "shadow_type must be one of none, drop.",
+    "shadow_opacity": "shadow_opacity must be an integer from 0 to 100.",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "wire"),
+    [
+        *[("bg_image_file", wire) for wire in ("text", 1, ["x"])],
+        *[("bg_image_url", wire) for wire in ("ftp://x", "x.jpg", "http:/x", 3, b"x")],
+        ("bg_image_url", "http://" + "x" * 2048),
+        *[("bg_blur", wire) for wire in ("-1", "101", "1.5", "20%", True)],
+        *[("scale", wire) for wire in ("9.9%", "101%", "50", "50px", "center", "1\u0661%", 0.5)],
+        *[("position", wire) for wire in ("left", "50", "-1%", "101%", "1% 2% 3%", "1%,2%", " ")],
+        *[("position", wire) for wire in ("center center", "1%\u00a02%", 50)],
+        *[("roi", wire) for wire in ("0 0 1 1", "1px 1px 2px", "1px 1px 2px 2px 3px", "all", 4)],
+        *[("roi", wire) for wire in ("-1px 0 9px 9px", "1px,1px,9px,9px", "1em 0 9px 9px")],
+        *[("roi", wire) for wire in ("0\u00a00 9px 9px", "\u0661px 0 9px 9px", [1, 2, 3, 4])],
+        *[("shadow_type", wire) for wire in ("3D", "car", True)],
+        *[("shadow_opacity", wire) for wire in ("-1", "101", "0.5", "x")],
     ],
 )
-def test_an_option_to_come_is_refused_never_ignored(name: str, wire: object, code: str) -> None:
-    """Asking for a shadow and getting none would be a wrong picture with status 200."""
+def test_refused_geometry_shadows_and_backgrounds(name: str, wire: object) -> None:
+    """The exact words."""
     with pytest.raises(InvalidOption) as refusal:
         parse_options([(name, wire)])
-    assert refusal.value.code == code
-    default = {"scale": "original", "position": "original", "shadow_type": "none"}
-    default["shadow_opacity"] = "50"
-    accepted = f"{default[name]} or left out" if name in default else "left out"
-    assert str(refusal.value) == f"{name} must be {accepted}: this version does not offer it yet."
+    code = "invalid_bg_image" if name.startswith("bg_image") else f"invalid_{name}"
+    assert envelope(refusal.value, "r") == {
+        "error": {
+            "code": code,
+            "message": GEOMETRY_MESSAGES[name],
+            "status": 400,
+            "request_id": "r",
+        }
+    }
 
 
-def test_an_option_to_come_may_be_given_its_default() -> None:
-    """Clients that send every field with its default work."""
-    fields = [("shadow_type", "none"), ("scale", "original"), ("position", "ORIGINAL")]
-    assert parse(*fields, ("shadow_opacity", "50")) == parse()
+@pytest.mark.parametrize("roi", ["0% 0% 100.1% 50%", "0 0 10px 200%", "101% 0 102% 5px"])
+def test_a_roi_beyond_every_photo_is_refused_before_there_is_one(roi: str) -> None:
+    """A share of more than the whole is in no photo."""
+    with pytest.raises(RoiExceedsBounds) as refusal:
+        parse_options([("roi", roi)])
+    assert envelope(refusal.value, "r") == {
+        "error": {
+            "code": "roi_exceeds_bounds",
+            "message": "roi must lie within the image: 100% is its whole side.",
+            "status": 400,
+            "request_id": "r",
+        }
+    }
+
+
+@pytest.mark.parametrize("roi", ["5px 0 5px 9px", "0 9% 5px 8%", "0 0 0 0", "9px 0px 8px 100%"])
+def test_a_roi_without_a_pixel_is_refused_before_there_is_a_photo(roi: str) -> None:
+    """Corners in the wrong order included."""
+    with pytest.raises(RoiRegionEmpty) as refusal:
+        parse_options([("roi", roi)])
+    assert envelope(refusal.value, "r") == {
+        "error": {
+            "code": "roi_region_empty",
+            "message": "roi must contain at least one pixel: x1 must be less than x2, and y1 "
+            "less than y2.",
+            "status": 400,
+            "request_id": "r",
+        }
+    }
+
+
+def test_clients_that_send_every_field_with_its_default_work() -> None:
+    """As remove.bg's do, an empty file among them."""
+    assert parse(("shadow_type", "none"), ("shadow_opacity", "50"), ("scale", "original"),
+                 ("bg_image_file", b""), ("bg_image_url", ""), ("roi", None)) == parse()  # fmt: skip
+
+
+BACKGROUNDS: list[tuple[str, object]] = [
+    ("bg_color", "red"),
+    ("bg_image_file", b"x"),
+    ("bg_image_url", "http://x"),
+    ("bg_blur", "1"),
+]
+
+
+@pytest.mark.parametrize(
+    "pair",
+    list(itertools.combinations(BACKGROUNDS, 2)),
+)
+def test_every_pair_of_backgrounds_is_refused(pair: tuple[tuple[str, object], ...]) -> None:
+    """Also where each alone is fine."""
+    with pytest.raises(MultipleBackgrounds) as refusal:
+        parse_options(pair)
+    assert str(refusal.value) == (
+        f"Only one background is accepted: {pair[0][0]} and {pair[1][0]} are given together."
+    )
 
 
 def test_names_are_matched_in_any_case() -> None:
@@ -278,9 +406,9 @@ def test_unknown_fields_are_returned_once_each_in_order() -> None:
 
 
 def test_every_row_of_the_table_is_complete() -> None:
-    """Messages end with what is accepted, and each option that is built has its field."""
+    """Messages end with what is accepted, and each option has its field."""
     fields = {field.name for field in dataclasses.fields(Options)}
-    assert {option.name for option in OPTIONS if option.built} == fields
+    assert {option.name for option in OPTIONS} == fields
     for option in OPTIONS:
         assert option.summary.endswith(".")
         assert option.accepted
@@ -290,7 +418,8 @@ def test_every_row_of_the_table_is_complete() -> None:
 CODES = {
     400: {"multiple_bg_sources", "duplicate_option", "missing_image", "multiple_sources"}
     | {"invalid_base64", "invalid_json", "invalid_form", "invalid_multipart", "invalid_image"}
-    | {"image_too_small", "invalid_image_key", "image_url_disabled", "storage_disabled"},
+    | {"image_too_small", "invalid_image_key", "image_url_disabled", "storage_disabled"}
+    | {"invalid_bg_image", "roi_exceeds_bounds", "roi_region_empty"},
     401: {"invalid_api_key"},
     404: {"not_found"},
     405: {"method_not_allowed"},

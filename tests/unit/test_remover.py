@@ -13,13 +13,20 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from cutout.errors import InvalidOption, ModelUnavailable
+from cutout.errors import (
+    InvalidBackground,
+    InvalidOption,
+    ModelUnavailable,
+    RoiExceedsBounds,
+    RoiRegionEmpty,
+    envelope,
+)
 from cutout.image.card import ModelCard, Output, Range, Resize
-from cutout.image.compose import SUBJECT_ALPHA
 from cutout.image.decode import Limits
 from cutout.image.model import Model
-from cutout.options import Options, parse_options
-from cutout.remover import Remover
+from cutout.image.place import SUBJECT_ALPHA, Box
+from cutout.options import Channels, Options, parse_options
+from cutout.remover import Remover, Result
 
 SIDE = 88  # cells: a quarter of the shipped network's, so that many photos can be tried
 LIMITS = Limits(max_pixels=50_000_000)
@@ -87,14 +94,34 @@ SUBJECTS = st.one_of(
 )
 VALUES: Mapping[str, st.SearchStrategy[str]] = {
     "format": st.sampled_from(["png", "jpg", "webp", "bmp", "gif", "tiff", "zip", "auto"]),
-    "bg_color": st.sampled_from(["#123456", "white", "0F0"]),
     "channels": st.sampled_from(["rgba", "alpha"]),
     "size": st.sampled_from(["preview", "medium", "hd", "full"]),
     "crop": st.sampled_from(["true", "false"]),
     "crop_margin": st.sampled_from(["3px", "50%", "0px 7%", "1% 2px 3% 500px"]),
     "quality": st.sampled_from(["1", "50", "100"]),
     "input_alpha": st.sampled_from(["multiply", "keep", "discard"]),
+    "roi": st.sampled_from(
+        ["0 0 100% 100%", "10% 20% 60% 90%", "1px 1px 2px 2px", "0 0 30px 100%"]
+    ),
+    "scale": st.sampled_from(["10%", "55%", "100%", "original"]),
+    "position": st.sampled_from(["original", "center", "0%", "100% 0%", "30% 70%"]),
+    "shadow_type": st.sampled_from(["drop", "none"]),
+    "shadow_opacity": st.sampled_from(["0", "50", "100"]),
+    "clean_edges": st.sampled_from(["true", "false"]),
+    "despill": st.sampled_from(["true", "false"]),
 }
+BACKGROUNDS: st.SearchStrategy[dict[str, object]] = st.sampled_from(
+    [
+        {},
+        {"bg_color": "#123456"},
+        {"bg_color": "white"},
+        {"bg_blur": "0"},
+        {"bg_blur": "2"},
+        {"bg_blur": "100"},
+        {"bg_image_file": photo(30, 20)},
+        {"bg_image_file": photo(7, 300, "RGBA")},
+    ]
+)
 
 
 @given(
@@ -104,6 +131,7 @@ VALUES: Mapping[str, st.SearchStrategy[str]] = {
     subject=SUBJECTS,
     alpha=st.sampled_from([1.0, 0.6, 0.35]),
     fields=st.fixed_dictionaries({}, optional=dict(VALUES)),
+    background=BACKGROUNDS,
 )
 def test_no_subject_in_no_photo_with_no_options_breaks_it(
     width: int,
@@ -112,30 +140,127 @@ def test_no_subject_in_no_photo_with_no_options_breaks_it(
     subject: tuple[int, int, int, int],
     alpha: float,
     fields: dict[str, str],
+    background: dict[str, object],
 ) -> None:
     """Subjects at every edge and corner, empty, full, of one cell; only refusals of the caller's.
 
     And what the report says of the result is true of its pixels.
     """
     remover = Remover(Model(card=CARD, network=Says(*subject, alpha=alpha)), LIMITS)
-    options, _ = parse_options(list(fields.items()))
+    options, ignored = parse_options([*fields.items(), *background.items()])
+    assert ignored == ()
     try:
         result = remover.remove(photo(width, height, mode), options)
-    except InvalidOption:  # the one refusal that depends on what was found
+    except InvalidOption:  # it depends on what was found
         assert "crop_margin" in fields
+        return
+    except (RoiExceedsBounds, RoiRegionEmpty):  # and these on the photo's size
+        assert "roi" in fields
         return
     box = result.report.subject
     assert 0 <= result.report.coverage <= 1
     assert 0 <= box.left <= box.left + box.width <= result.file.width
     assert 0 <= box.top <= box.top + box.height <= result.file.height
-    if result.file.format == "png":
-        with Image.open(io.BytesIO(result.file.body)) as image:
-            assert image.size == (result.file.width, result.file.height)
-            if image.mode == "RGBA":
-                visible = np.asarray(image)[..., 3] >= SUBJECT_ALPHA
-                rows, columns = np.flatnonzero(visible.any(1)), np.flatnonzero(visible.any(0))
-                assert box.width == (columns[-1] - columns[0] + 1 if columns.size else 0)
-                assert box.height == (rows[-1] - rows[0] + 1 if rows.size else 0)
+    if options.channels is Channels.ALPHA or not (background or "shadow_type" in fields):
+        check_box(result)
+
+
+def check_box(result: Result) -> None:
+    """Hold the report of a result without shadow and background against its alpha."""
+    if result.file.format != "png":
+        return
+    with Image.open(io.BytesIO(result.file.body)) as image:
+        assert image.size == (result.file.width, result.file.height)
+        if image.mode == "RGB":
+            return
+        visible = np.asarray(image.getchannel("A") if image.mode == "RGBA" else image)
+    rows, columns = (np.flatnonzero((visible >= SUBJECT_ALPHA).any(axis)) for axis in (1, 0))
+    box = result.report.subject
+    if not rows.size:
+        assert box == Box()
+        return
+    assert box == Box(
+        top=int(rows[0]),
+        left=int(columns[0]),
+        width=int(columns[-1] - columns[0]) + 1,
+        height=int(rows[-1] - rows[0]) + 1,
+    )
+
+
+@given(
+    width=SIZES,
+    height=SIZES,
+    subject=SUBJECTS,
+    alpha=st.sampled_from([1.0, 0.6]),
+    fields=st.fixed_dictionaries(
+        {"size": st.sampled_from(["preview", "full"])},
+        optional={
+            name: VALUES[name] for name in ("roi", "crop", "crop_margin", "scale", "position")
+        },
+    ),
+    opacity=st.sampled_from(["0", "60"]),
+    background=BACKGROUNDS,
+)
+def test_shadow_and_background_change_no_geometry(
+    width: int,
+    height: int,
+    subject: tuple[int, int, int, int],
+    alpha: float,
+    fields: dict[str, str],
+    opacity: str,
+    background: dict[str, object],
+) -> None:
+    """For every combination: the box is that of the matte alone, which is where its pixels are."""
+    shown = {"shadow_type": "drop", "shadow_opacity": opacity, **background}
+    reports: list[object] = []
+    for extra in ({"channels": "alpha"}, shown):
+        remover = Remover(Model(card=CARD, network=Says(*subject, alpha=alpha)), LIMITS)
+        options, _ = parse_options([*fields.items(), *extra.items()])
+        try:
+            result = remover.remove(photo(width, height), options)
+        except (InvalidOption, RoiExceedsBounds, RoiRegionEmpty) as error:
+            reports.append(error.code)
+            continue
+        if extra is not shown:
+            check_box(result)
+        file, report = result.file, result.report
+        reports.append((file.width, file.height, report.subject, report.coverage))
+    assert reports[0] == reports[1]
+
+
+def test_a_background_by_url_is_what_was_fetched() -> None:
+    """Whoever fetches it hands the bytes over; without them the option is refused, not ignored."""
+    remover = Remover(Model(card=CARD, network=Says(0, 0, 0, 0)), LIMITS)
+    options, _ = parse_options(
+        [("bg_image_url", "https://example.com/blue.png"), ("format", "bmp")]
+    )
+    with io.BytesIO() as file:
+        Image.new("RGB", (9, 9), (1, 2, 3)).save(file, "PNG")
+        blue = file.getvalue()
+    result = remover.remove(photo(40, 30), options, background=blue)
+    with Image.open(io.BytesIO(result.file.body)) as image:
+        assert image.getcolors() == [(40 * 30, (1, 2, 3))]
+    with pytest.raises(InvalidOption) as refusal:
+        remover.remove(photo(40, 30), options)
+    assert envelope(refusal.value, "r") == {
+        "error": {
+            "code": "invalid_bg_image",
+            "message": "bg_image_url must be left out: this deployment does not fetch URLs.",
+            "status": 400,
+            "request_id": "r",
+        }
+    }
+
+
+def test_a_bad_background_is_refused_before_the_network_runs() -> None:
+    """It costs nothing but its reading; for the matte alone it is not even read."""
+    network = Says(0, SIDE, 0, SIDE)
+    remover = Remover(Model(card=CARD, network=network), LIMITS)
+    with pytest.raises(InvalidBackground):
+        remover.remove(photo(40, 30), parse_options([("bg_image_file", b"no image")])[0])
+    assert network.looks == 0
+    fields = [("bg_image_file", b"no image"), ("channels", "alpha")]
+    assert remover.remove(photo(40, 30), parse_options(fields)[0]).file.format == "png"
 
 
 def test_a_missing_model_keeps_no_photo() -> None:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from cutout.errors import OutOfTime, ResultTooLarge
 from cutout.image import shrink
-from cutout.image.compose import Box, Cutout, coverage_of, subject_of
+from cutout.image.compose import Cutout, coverage_of
 from cutout.image.encode import ImageFile, encode
+from cutout.image.place import Box, subject_of
 from cutout.image.shrink import Encoded, encode_within, scaled
 from cutout.options import Channels, Format, Options
 

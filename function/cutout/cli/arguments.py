@@ -16,8 +16,9 @@ MODELS = Path(__file__).resolve().parents[3] / "models"
 STREAM = "-"
 """The name that stands for standard input and standard output."""
 
-# A result on this machine is always a file, so how it is delivered is no choice here.
-_LEFT_OUT = {"response"}
+# A result on this machine is always a file, so there is no choice of how it is delivered. A picture
+# for the background is a file too.
+_LEFT_OUT = {"response", "bg_image_url"}
 
 _ABOUT = """Remove the background of photos.
 
@@ -77,7 +78,7 @@ def read_command(arguments: Sequence[str]) -> Command:
 
 
 def _flags() -> list[Option]:
-    return [option for option in OPTIONS if option.built and option.name not in _LEFT_OUT]
+    return [option for option in OPTIONS if option.name not in _LEFT_OUT]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -120,11 +121,20 @@ def _add_flag(group: argparse._ArgumentGroup, option: Option) -> None:
             f"--{flag}", dest=option.name, action="store_const", const="true", help=text + default
         )
         group.add_argument(f"--no-{flag}", dest=option.name, action="store_const", const="false")
+    elif option.name == "bg_image_file":
+        group.add_argument(f"--{flag}", dest=option.name, metavar="FILE", type=_content, help=text)
     else:
         accepted = f" Accepted: {option.accepted}.".replace("%", "%%")
         group.add_argument(
             f"--{flag}", dest=option.name, metavar="VALUE", help=text + accepted + default
         )
+
+
+def _content(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{path}: {error.strerror}") from error
 
 
 def _positive(text: str) -> int:

@@ -48,6 +48,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = {5, 6, 7, 8}  # width and height change places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +63,13 @@ class Photo:
     """An upright photo.
 
     ``pixels`` uint8 (H, W, 3) sRGB; ``alpha`` uint8 (H, W), straight, or ``None`` without any.
+    ``original_size`` is its upright width and height in px before a cap, ``None`` where no cap
+    changed it.
     """
 
     pixels: NDArray[np.uint8]
     alpha: NDArray[np.uint8] | None
+    original_size: tuple[int, int] | None = None
 
     @property
     def width(self) -> int:
@@ -150,7 +154,8 @@ def _decode(file: _Checked, limits: Limits, cap_px: int | None) -> Photo:
         orientation = file.orientation
         if orientation is None:
             orientation = orientation_of(image.info.get("exif") or b"")
-        size = _capped(*image.size, cap_px)
+        width, height = image.size
+        size = _capped(width, height, cap_px)
         image.draft(None, size)  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough
         image.load()
         if file.jpeg is not None and (not file.jpeg.is_complete or is_filler(_last_pixel(image))):
@@ -163,7 +168,14 @@ def _decode(file: _Checked, limits: Limits, cap_px: int | None) -> Photo:
         if orientation in _UPRIGHT:
             plane = plane.transpose(_UPRIGHT[orientation])  # noqa: PLW2901
         planes[index] = plane
-    return Photo(pixels=_array(planes[0]), alpha=None if alpha is None else _array(planes[1]))
+    original = None if size == (width, height) else (width, height)
+    if original is not None and orientation in _SIDEWAYS:
+        original = (height, width)
+    return Photo(
+        pixels=_array(planes[0]),
+        alpha=None if alpha is None else _array(planes[1]),
+        original_size=original,
+    )
 
 
 def _last_pixel(image: Image.Image) -> tuple[int, ...]:

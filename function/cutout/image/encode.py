@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cutout.errors import InvalidOption
-from cutout.image.compose import OPAQUE, Cutout
+from cutout.image.compose import Cutout
+from cutout.image.composite import OPAQUE
 from cutout.image.png import write_png
 from cutout.options import Channels, Format, Options
 

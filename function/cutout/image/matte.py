@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cutout.image.card import ModelCard, Output, Range, Resize
+from cutout.image.composite import WHITE, over
 from cutout.image.decode import Photo
 from cutout.image.model import Network
 from cutout.image.refine import local_models
@@ -140,11 +141,7 @@ def _on_white(pixels: NDArray[np.uint8], own: NDArray[np.uint8] | None) -> NDArr
     The colours under alpha 0 are arbitrary and would mislead the network and the refinement. White
     is like a studio background, which both handle well.
     """
-    if own is None:
-        return pixels
-    alpha = own[..., None].astype(np.uint16)
-    blend = pixels * alpha + 255 * (255 - alpha)
-    return ((blend + 127) // 255).astype(np.uint8)
+    return pixels if own is None else over(pixels, own, WHITE)
 
 
 def _tensor(seen: NDArray[np.uint8], card: ModelCard) -> NDArray[np.float32]:

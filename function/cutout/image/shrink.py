@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cutout.errors import OutOfTime, ResultTooLarge
-from cutout.image.compose import OPAQUE, Box, Cutout, coverage_of, subject_of
+from cutout.image.compose import Cutout, coverage_of
+from cutout.image.composite import OPAQUE
 from cutout.image.encode import ImageFile, encode
-from cutout.options import Format, Options
+from cutout.image.place import Box, subject_of
+from cutout.options import Channels, Format, Options, ShadowType
 
 _MAX_TRIES = 3
 """How many smaller sizes are encoded at most, after the full one."""
@@ -81,14 +83,15 @@ def scaled(cutout: Cutout, scale: float, options: Options) -> Cutout:
     is_opaque = bool(pixels[..., 3].min() == OPAQUE)
     is_straight = is_opaque or options.format is Format.ZIP
     smaller = _resized(pixels, (width, height), mode="RGBX" if is_straight else "RGBA")
-    if is_opaque:  # the matte is gone under the background
+    if not is_opaque and not is_straight:
+        smaller[smaller[..., 3] == 0] = 0
+    has_shadow = options.shadow_type is ShadowType.DROP and options.channels is Channels.RGBA
+    if is_opaque or has_shadow:  # the matte cannot be told from the background or the shadow
         return Cutout(
             pixels=smaller,
             subject=_scaled_box(cutout.subject, width / pixels.shape[1], height / pixels.shape[0]),
             coverage=cutout.coverage,
         )
-    if not is_straight:
-        smaller[smaller[..., 3] == 0] = 0
     alpha = smaller[..., 3]
     return Cutout(pixels=smaller, subject=subject_of(alpha), coverage=coverage_of(alpha))
 

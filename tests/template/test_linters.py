@@ -38,6 +38,14 @@ def test_cfn_lint_finds_nothing() -> None:
     assert run(BIN / "cfn-lint", "--non-zero-exit-code", "informational", "template.yaml") == ""
 
 
+def test_every_region_can_deploy_the_defaults(tmp_path: Path) -> None:
+    """What a region may lack, such as SnapStart, is turned on by a parameter."""
+    written = tmp_path / "translated.json"
+    written.write_text(json.dumps(translated()), encoding="utf-8")
+    level = ("--non-zero-exit-code", "error", "--ignore-checks", "W", "I")
+    assert run(BIN / "cfn-lint", *level, "--regions", "ALL_REGIONS", "--template", written) == ""
+
+
 @pytest.mark.skipif(SAM is None, reason="sam is not installed; cfn-lint, whose rules it has, ran")
 def test_sam_finds_nothing() -> None:
     """The same rules, by the program that deploys."""

@@ -24,7 +24,7 @@ CHECKOV := $(VENV)/checkov/.made-$(call key,tests/template/requirements.txt)
 INT8 := $(VENV)/int8/.made-$(call key,models/quantize-requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo cutout test serve serve-s3 invoke e2e build deploy smoke same-parameters model bench bench-edges fleet lint clean FORCE
+.PHONY: help demo cutout test serve serve-s3 invoke e2e build deploy smoke same-parameters model bench bench-edges mutants fleet lint clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,11 @@ bench-edges: $(STAMP) ## Measure the edges against true mattes and closed-form m
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
 	  -r tests/bench/requirements.txt
 	@exec $(RUN) tests/bench/edges.py $(ARGS)
+
+mutants: $(STAMP) ## Change the code in small ways; which changes does no test notice? ARGS="--module options.py"
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r tests/mutants/requirements.txt
+	@exec $(RUN) tests/mutants/run.py $(ARGS)
 
 fleet: $(STAMP) ## What whole catalogues take and cost: measured here, then simulated
 	@exec $(RUN) tests/bench/fleet.py $(ARGS)

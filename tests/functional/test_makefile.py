@@ -35,6 +35,7 @@ ELSEWHERE = {
     "lint": (".ci/run", r"^make lint "),
     "e2e": (".ci/run", r"^ *make e2e "),
     "bench-edges": (".ci/run", r"^make bench-edges "),
+    "mutants": (".ci/run", r"^make mutants "),
     "build": ("tests/e2e/test_runtime.py", r'\["make", "build", '),
 }
 

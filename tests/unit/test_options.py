@@ -278,7 +278,8 @@ def test_every_row_of_the_table_is_complete() -> None:
 CODES = {
     400: {"multiple_bg_sources", "duplicate_option", "missing_image", "multiple_sources"}
     | {"invalid_base64", "invalid_json", "invalid_form", "invalid_multipart", "invalid_image"}
-    | {"image_too_small", "invalid_image_key", "image_url_disabled", "storage_disabled"},
+    | {"image_too_small", "invalid_image_key", "image_url_disabled", "storage_disabled"}
+    | {"invalid_image_url", "image_url_fetch_failed"},
     401: {"invalid_api_key"},
     404: {"not_found"},
     405: {"method_not_allowed"},

@@ -57,7 +57,7 @@ class Deadline:
         return left
 
 
-class Line(io.RawIOBase):
+class Line:
     """A connection that is read and written until a deadline, and read up to a number of bytes.
 
     It has what :class:`http.client.HTTPConnection` needs of a socket. A socket's own time limit is
@@ -66,7 +66,6 @@ class Line(io.RawIOBase):
 
     def __init__(self, connection: "socket", deadline: Deadline) -> None:
         """Take over a connection; :meth:`hang_up` ends it."""
-        super().__init__()
         self._connection = connection
         self._deadline = deadline
         self._allowed = 0
@@ -85,15 +84,7 @@ class Line(io.RawIOBase):
         self._connection.settimeout(self._deadline.left_s())
         self._connection.sendall(data)
 
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """Return what comes, as a file."""
-        return io.BufferedReader(self)
-
-    def readable(self) -> bool:
-        """Tell that it can be read."""
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
+    def receive(self, buffer: "WriteableBuffer") -> int:
         """Read what has come, at least a byte unless the other side has ended the connection.
 
         :raises TooMuchError: no more bytes are allowed.
@@ -106,9 +97,30 @@ class Line(io.RawIOBase):
         self._allowed -= count
         return count
 
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """Return what comes, as a file."""
+        return io.BufferedReader(_Incoming(self))
+
+    def close(self) -> None:
+        """Do nothing: http.client closes its socket before it has read the file."""
+
     def hang_up(self) -> None:
-        """End the connection. ``close`` does not, since http.client calls it before it reads."""
+        """End the connection."""
         self._connection.close()
+
+
+class _Incoming(io.RawIOBase):
+    """What comes over a line, as a file without a buffer."""
+
+    def __init__(self, line: Line) -> None:
+        super().__init__()
+        self._line = line
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        return self._line.receive(buffer)
 
 
 def _addresses(host: str, port: int) -> list[str]:

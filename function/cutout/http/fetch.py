@@ -139,7 +139,10 @@ def _redirected(target: Target, location: str) -> Target:
     """
     # http.client reads headers as ISO 8859-1, and servers write UTF-8 where they write such signs.
     location = location.encode("latin-1", errors="replace").decode(errors="replace")
-    followed = parse_url(urljoin(target.url, location))
+    try:
+        followed = parse_url(urljoin(target.url, location))
+    except ValueError:  # the brackets of an IPv6 address do not match
+        followed = None
     if followed is None:
         raise _FailedError(_BAD_REDIRECT)
     if target.scheme == "https" and followed.scheme == "http":

@@ -8,6 +8,8 @@ about addresses is the deployed one, so that 127.0.0.1 itself is refused here to
 import gzip
 import io
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -421,6 +423,75 @@ def test_proxies_of_the_environment_are_ignored(
     net.serve(replies(b"cat"))
     assert fetched(fetcher) == b"cat"
     assert proxy.requests == []
+
+
+def test_the_systems_own_resolver_and_connections(
+    net: Internet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The deployed parts: all addresses of the answer are seen, and one of them is connected to.
+
+    Only what the operating system would do is replaced.
+    """
+    answers = {
+        "photos.example": [(socket.AF_INET, PHOTOS), (socket.AF_INET6, "2606:4700::1111")],
+        "mixed.example": [(socket.AF_INET, PHOTOS), (socket.AF_INET6, "::1")],
+    }
+
+    def getaddrinfo(host: str, port: int, **_: object) -> list[object]:
+        if host not in answers:
+            raise socket.gaierror
+        tcp = (socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+        return [
+            (family, *tcp, (address, port, 0, 0)[: 2 if family is socket.AF_INET else 4])
+            for family, address in answers[host]
+        ]
+
+    server = net.serve(replies(b"cat"))
+
+    def create_connection(address: tuple[str, int], timeout: float) -> socket.socket:
+        net.connections.append(address)
+        line = socket.socket()
+        line.settimeout(timeout)
+        line.connect(("127.0.0.1", server.port))
+        return line
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "create_connection", create_connection)
+    assert fetched(Fetcher()) == b"cat"
+    assert net.connections == [(PHOTOS, 80)]
+    for host in ("mixed.example", "unknown.example"):
+        with pytest.raises(InvalidImageUrl):
+            fetched(Fetcher(), f"http://{host}/")
+    assert net.connections == [(PHOTOS, 80)]
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.1", "0x7f.1", "2130706433", "[::1]", "0"])
+def test_loopback_as_the_system_itself_reads_it(host: str) -> None:
+    """With nothing replaced."""
+    with pytest.raises(InvalidImageUrl):
+        fetched(Fetcher(), f"http://{host}/")
+
+
+def test_the_name_of_the_field_is_in_the_message(fetcher: Fetcher, net: Internet) -> None:
+    """It may be another one than image_url."""
+    with pytest.raises(InvalidImageUrl, match=r"^bg_image_url must be an http or https URL"):
+        fetcher.fetch("x", max_bytes=9, left_ms=PLENTY_MS, field="bg_image_url")
+    net.serve(replies(b""))
+    with pytest.raises(ImageUrlFetchFailed, match=r"^The image at bg_image_url could not be"):
+        fetcher.fetch(URL, max_bytes=9, left_ms=PLENTY_MS, field="bg_image_url")
+
+
+def test_a_cold_start_does_not_wait_for_what_fetches() -> None:
+    """What only a fetch needs is imported by the first one."""
+    program = (
+        "import sys, cutout.http.api\n"
+        "print([name for name in ('socket', 'ssl', 'http.client') if name in sys.modules])"
+    )
+    function = Path(app.__file__).parent
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=function, capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "[]\n"
 
 
 # Redirects

@@ -22,6 +22,8 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
     ├── InvalidImage                400 invalid_image
     ├── ImageTooSmall               400 image_too_small
     ├── InvalidImageKey             400 invalid_image_key
+    ├── InvalidImageUrl             400 invalid_image_url
+    ├── ImageUrlFetchFailed         400 image_url_fetch_failed
     ├── ImageUrlDisabled            400 image_url_disabled
     ├── StorageDisabled             400 storage_disabled
     ├── InvalidApiKey               401 invalid_api_key
@@ -239,6 +241,31 @@ class InvalidApiKey(CutoutError):
     code = "invalid_api_key"
     text = "Missing or invalid API key."
     accepted = "a valid key in the header x-api-key"
+
+
+class InvalidImageUrl(CutoutError):
+    """A URL that is not fetched, whatever is there: fact ``field``.
+
+    It says the same of a private address and of a name that is not found, so that nobody learns
+    from it which names the deployment's own network has.
+    """
+
+    status = 400
+    code = "invalid_image_url"
+    text = (
+        "{field} must be an http or https URL, on port 80 or 443 and without a user name, of a "
+        "host that has public addresses only."
+    )
+    accepted = "an http or https URL of a public host"
+
+
+class ImageUrlFetchFailed(CutoutError):
+    """The image did not come: facts ``field``, ``reason`` (never an address or what was sent)."""
+
+    status = 400
+    code = "image_url_fetch_failed"
+    text = "The image at {field} could not be fetched: {reason}."
+    accepted = "a URL that answers within seconds, with status 200 and the image"
 
 
 class ImageUrlDisabled(CutoutError):

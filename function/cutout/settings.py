@@ -25,6 +25,7 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 
 _FORMS = {
     "API_KEYS_PARAMETER": (r"[A-Za-z0-9_./:-]+", "the name of an SSM parameter"),
+    "FETCH_IMAGE_URLS": (r"(?i)true|false", "true or false"),
     "HASH_LOGGED_KEYS": (r"(?i)true|false", "true or false"),
 }
 
@@ -51,7 +52,8 @@ class Settings:
     ``max_pixels`` is the smaller of what was asked for and what fits into the function's memory.
     ``model_dir`` holds a folder per model (``None``: the places where deployments put it);
     ``default_response`` is what a request gets that does not say how its result shall travel, and
-    ``account_label`` the name under which ``GET /v2/account`` shows the deployment.
+    ``account_label`` the name under which ``GET /v2/account`` shows the deployment. With
+    ``fetch_urls`` an image can be given as a URL, which the function then fetches.
     ``api_key_hashes`` are lower-case SHA-256 hex digests of the accepted keys, and
     ``api_keys_parameter`` names an SSM parameter that holds more of them. Without both buckets
     there is no storage. ``default_options`` are wire fields that every S3 object gets unless it
@@ -65,6 +67,7 @@ class Settings:
     allowed_origin: str = "*"
     default_response: Delivery = Delivery.AUTO
     account_label: str = ""
+    fetch_urls: bool = False
     keys_checked_by: KeyCheck = KeyCheck.FUNCTION
     api_key_hashes: frozenset[str] = frozenset()
     api_keys_parameter: str = ""
@@ -142,6 +145,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         allowed_origin=allowed_origin,
         default_response=Delivery(default_response),
         account_label=account_label,
+        fetch_urls=given.get("FETCH_IMAGE_URLS", "false").lower() == "true",
         keys_checked_by=KeyCheck(keys_checked_by),
         api_key_hashes=hashes,
         api_keys_parameter=given.get("API_KEYS_PARAMETER", default.api_keys_parameter),

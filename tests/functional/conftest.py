@@ -21,6 +21,7 @@ from cloud import REGION, Cloud, Proxy, moto
 import app
 from cutout.errors import ModelUnavailable
 from cutout.http.api import Api
+from cutout.http.fetch import Fetcher
 from cutout.http.large_images import Transfer
 from cutout.image.card import read_card
 from cutout.image.decode import Limits
@@ -39,6 +40,7 @@ def deployment(
     transfer: Transfer | None = None,
     clock: Callable[[], float] = time.monotonic,
     keys: Keys | None = None,
+    fetcher: Fetcher | None = None,
 ) -> Handler:
     """Return the handler of a deployment with these parts."""
     api = Api(
@@ -49,6 +51,7 @@ def deployment(
         transfer=transfer,
         clock=clock,
         keys=keys,
+        fetcher=fetcher,
     )
     handler: Handler = app.metrics.log_metrics(api.handle)
     return handler

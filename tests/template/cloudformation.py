@@ -36,6 +36,7 @@ PSEUDO_PARAMETERS = {
 # Values that turn on everything that a parameter can turn on.
 EVERYTHING = {
     "SnapStart": "true",
+    "FetchImageUrls": "true",
     "ApiFlavor": "HTTP",
     "ApiKeyHashes": "0" * 64,
     "ApiReservedConcurrency": "20",

@@ -140,6 +140,14 @@ def test_the_deployment_picks_the_model() -> None:
     assert read_settings(environments(chosen)["ApiFunction"]).model_name == "u2netp-int8"
 
 
+def test_urls_are_fetched_only_where_the_deployment_says_so() -> None:
+    """By the API's function; the worker has no URLs, so it is not told."""
+    for given, fetches in (({}, False), ({"FetchImageUrls": "true"}, True)):
+        variables = environments(Deployment(**given))
+        assert read_settings(variables["ApiFunction"]).fetch_urls is fetches
+        assert "FETCH_IMAGE_URLS" not in variables["UploadFunction"]
+
+
 def test_a_new_account_can_deploy_the_defaults() -> None:
     """It can reserve no concurrency, and has no role with which API Gateway may log."""
     for function in PLAIN.of_type("AWS::Lambda::Function").values():

@@ -80,7 +80,7 @@ def test_the_parameters_that_change_the_function() -> None:
     assert changed == {
         *("Architecture", "MemoryMb", "ModelName", "EnableHeic", "MaxPixels", "SnapStart"),
         *("ApiFlavor", "AllowedOrigin", "DefaultResponse", "AccountLabel"),
-        *("MaxObjectBytes", "ResultUrlSeconds", "LogLevel"),
+        *("MaxObjectBytes", "ResultUrlSeconds", "LogLevel", "FetchImageUrls"),
     }
 
 
@@ -105,6 +105,7 @@ def test_cloudformation_replaces_a_version_whose_description_changes() -> None:
         LogLevel="WARNING",
         DefaultResponse="inline",
         SnapStart="false",
+        FetchImageUrls="false",
         **{
             name: "x" * PARAMETERS[name]["MaxLength"]
             for name in ("ModelName", "AllowedOrigin", "AccountLabel")

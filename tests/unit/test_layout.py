@@ -57,6 +57,10 @@ SOLE_IMPORTERS = {
     "botocore": {"store", "keys"},
     "aws_lambda_powertools": {"http.api", "s3.handler", "telemetry", "app"},
     "os": {"app"},
+    "socket": {"http.connect"},
+    "ssl": {"http.connect"},
+    "http.client": {"http.fetch"},
+    "ipaddress": {"http.url"},
 }
 
 VOCABULARY_OF_THE_CORE = {"errors", "color", "options", "remover"}

@@ -31,6 +31,7 @@ def test_all_settings() -> None:
             "ALLOWED_ORIGIN": "https://shop.example:8443",
             "DEFAULT_RESPONSE": "Fit",
             "ACCOUNT_LABEL": " photos@shop.example ",
+            "FETCH_IMAGE_URLS": "True",
             "KEYS_CHECKED_BY": "Gateway",
             "API_KEY_HASHES": f"{DIGEST.upper()}, {other}",
             "API_KEYS_PARAMETER": "/cutout/shop/keys",
@@ -54,6 +55,7 @@ def test_all_settings() -> None:
         allowed_origin="https://shop.example:8443",
         default_response=Delivery.FIT,
         account_label="photos@shop.example",
+        fetch_urls=True,
         keys_checked_by=KeyCheck.GATEWAY,
         api_key_hashes=frozenset({DIGEST, other}),
         api_keys_parameter="/cutout/shop/keys",
@@ -92,6 +94,7 @@ def test_all_faults_are_named_at_once() -> None:
                 "MAX_OBJECT_BYTES": "64 MB",
                 "RESULT_URL_SECONDS": "604801",
                 "DEFAULT_OPTIONS": "format=jpeg2000",
+                "FETCH_IMAGE_URLS": "yes",
                 "HASH_LOGGED_KEYS": "sha256",
             }
         )
@@ -100,6 +103,7 @@ def test_all_faults_are_named_at_once() -> None:
         *("INPUT_BUCKET", "RESULT_BUCKET", "UPLOAD_PREFIX", "TARGET_PREFIX", "CATALOGUE_BUCKETS"),
         *("MAX_OBJECT_BYTES", "RESULT_URL_SECONDS", "DEFAULT_OPTIONS"),
         *("API_KEYS_PARAMETER", "HASH_LOGGED_KEYS"),
+        "FETCH_IMAGE_URLS must be true or false",
         "DEFAULT_RESPONSE must be one of auto, inline, url, fit",
         "ACCOUNT_LABEL must be at most 100 printable characters",
     ):

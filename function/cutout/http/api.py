@@ -25,6 +25,7 @@ from cutout.errors import (
     UnsupportedUploadRequest,
 )
 from cutout.http.body import Body, parse_body
+from cutout.http.fetch import Fetcher
 from cutout.http.large_images import Transfer, media_type_in
 from cutout.http.removal import Removal
 from cutout.http.reply import EXPOSED_HEADERS, Reply, error_reply, json_reply, upload_reply
@@ -62,11 +63,13 @@ class Api:
         metrics: Metrics,
         transfer: Transfer | None = None,
         keys: Keys | None = None,
+        fetcher: Fetcher | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Answer with these parts; without ``transfer`` the deployment has no bucket.
 
-        Without ``keys`` the accepted keys are those of the settings.
+        Without ``keys`` the accepted keys are those of the settings. ``fetcher`` fetches images
+        from URLs where the settings allow it; without one, from the public internet.
 
         ``clock`` tells seconds, from any beginning.
         """
@@ -83,6 +86,7 @@ class Api:
             settings=settings,
             transfer=transfer,
             record=self._record,
+            fetcher=fetcher,
         )
         self.endpoints = (
             Endpoint(method="POST", path="/v2", keyed=True, reply_to=removal.reply_to),

@@ -7,8 +7,16 @@ source itself, and only then the image.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from cutout.errors import ImageUrlDisabled, ResultTooLarge, StorageDisabled
+from cutout.errors import (
+    ImageUrlDisabled,
+    ImageUrlFetchFailed,
+    InvalidBackground,
+    InvalidImageUrl,
+    ResultTooLarge,
+    StorageDisabled,
+)
 from cutout.http.body import BodyKind, parse_body
+from cutout.http.fetch import Fetcher
 from cutout.http.large_images import Transfer, upload_key
 from cutout.http.reply import (
     MAX_RESULT_BYTES,
@@ -54,8 +62,11 @@ class Removal:
         settings: Settings,
         transfer: Transfer | None,
         record: Callable[[Result], None],
+        fetcher: Fetcher | None = None,
     ) -> None:
         """Keep the parts; ``record`` is told of every result."""
+        self._fetcher = (fetcher or Fetcher()) if settings.fetch_urls else None
+        self._max_fetched_bytes = settings.max_object_bytes
         self._remover = remover
         self._defaults = Options(response=settings.default_response)
         self._transfer = transfer
@@ -73,7 +84,10 @@ class Removal:
         options, ignored = parse_options(fields, self._defaults)
         if options.response is Delivery.URL:
             self._storage()
-        source = only_source(sources, fields, accepted=_accepted_sources(has_storage=has_storage))
+        accepted = _accepted_sources(
+            has_storage=has_storage, fetches_urls=self._fetcher is not None
+        )
+        source = only_source(sources, fields, accepted=accepted)
         is_legacy = source.name == "image"
         if is_legacy:
             options = replace(options, channels=Channels.ALPHA)
@@ -89,10 +103,12 @@ class Removal:
             wants_mask=is_legacy or is_json_mask,
             wants_json=request.wants_json(),
         )
-        image = self._image_of(source)
+        image = self._image_of(source, left_ms=request.left_ms() - DEADLINE_RESERVE_MS)
+        left_ms = request.left_ms() - DEADLINE_RESERVE_MS
         result = self._remover.remove(
             image,
             options,
+            background=self._fetched_background(options, left_ms=left_ms),
             budget_ms=request.left_ms() - DEADLINE_RESERVE_MS,
             max_bytes=MAX_RESULT_BYTES if options.response is Delivery.FIT else None,
         )
@@ -143,11 +159,13 @@ class Removal:
             raise StorageDisabled
         return self._transfer
 
-    def _image_of(self, source: Source) -> bytes:
-        """Return the source's bytes.
+    def _image_of(self, source: Source, *, left_ms: int) -> bytes:
+        """Return the source's bytes; ``left_ms`` is the time that they may take to fetch.
 
         :raises InvalidBase64: a field is not base64.
-        :raises ImageUrlDisabled: no deployment fetches URLs yet.
+        :raises ImageUrlDisabled: a URL, and the deployment does not fetch any.
+        :raises InvalidImageUrl: a URL of what is not fetched.
+        :raises ImageUrlFetchFailed: a URL from where no image comes.
         :raises StorageDisabled: a key, and no bucket.
         :raises InvalidImageKey: a key of no upload.
         :raises ObjectTooLarge: the upload is larger than the deployment reads.
@@ -155,10 +173,28 @@ class Removal:
         if isinstance(source.value, bytes):
             return source.value
         if source.name == "image_url":
-            raise ImageUrlDisabled
+            if self._fetcher is None:
+                raise ImageUrlDisabled
+            max_bytes = self._max_fetched_bytes
+            return self._fetcher.fetch(source.value, max_bytes=max_bytes, left_ms=left_ms)
         if source.name == "image_key":
             return self._storage().fetch(upload_key(source.value))
         return image_bytes(source)
+
+    def _fetched_background(self, options: Options, *, left_ms: int) -> bytes | None:
+        """Return the image at ``bg_image_url``, where it is needed and URLs are fetched.
+
+        :raises InvalidBackground: it is not fetched, or does not come.
+        """
+        url = options.bg_image_url
+        if url is None or self._fetcher is None or options.channels is Channels.ALPHA:
+            return None
+        try:
+            return self._fetcher.fetch(
+                url, max_bytes=self._max_fetched_bytes, left_ms=left_ms, field="bg_image_url"
+            )
+        except (InvalidImageUrl, ImageUrlFetchFailed) as error:
+            raise InvalidBackground(reason=str(error)) from error
 
 
 def _smaller(options: Options, *, has_storage: bool) -> str:
@@ -170,10 +206,13 @@ def _smaller(options: Options, *, has_storage: bool) -> str:
     return ", ".join(ways[:-1]) + " or " + ways[-1]
 
 
-def _accepted_sources(*, has_storage: bool) -> str:
+def _accepted_sources(*, has_storage: bool, fetches_urls: bool) -> str:
     """Return the ways to send an image to this deployment, for a message."""
-    fields = "image_base64 or image_key" if has_storage else "image_base64"
+    fields = ["image_base64"]
+    fields += ["image_url"] if fetches_urls else []
+    fields += ["image_key"] if has_storage else []
+    named = ", ".join(fields[:-1]) + " or " + fields[-1] if fields[1:] else fields[0]
     return (
-        f"image_file (multipart/form-data), {fields} (JSON or form fields), or the image's bytes as"
+        f"image_file (multipart/form-data), {named} (JSON or form fields), or the image's bytes as"
         " the body"
     )

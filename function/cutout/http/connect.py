@@ -1,0 +1,233 @@
+"""A host of the public internet → a connection that has a deadline.
+
+A host is resolved once, every address of the answer is checked, and one of those very addresses is
+connected to; the name only serves SNI and the check of the certificate.
+
+``socket`` and ``ssl`` are imported at the first connection: a deployment that fetches nothing does
+not wait for them at its cold start.
+"""
+
+import io
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from cutout.http.url import Target, is_public
+
+if TYPE_CHECKING:
+    from socket import socket
+    from ssl import SSLContext
+
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+_MAX_ADDRESSES = 3  # of one host that are tried
+_MAX_CONNECT_S = 3.0  # for one of them
+
+
+class NotPublicError(Exception):
+    """A host has an address that is not public, or none."""
+
+
+class WrongCertificateError(Exception):
+    """A server's certificate is not valid for the host, or no known authority vouches for it."""
+
+
+class TooMuchError(Exception):
+    """More bytes come than were allowed; the text says of what."""
+
+
+class Deadline:
+    """A point in time, for which many steps wait together."""
+
+    def __init__(self, seconds: float) -> None:
+        """Set it so many seconds from now."""
+        self._end = time.monotonic() + seconds
+
+    def left_s(self) -> float:
+        """Return the seconds that are left, more than 0.
+
+        :raises TimeoutError: none are.
+        """
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+class Line:
+    """A connection that is read and written until a deadline, and read up to a number of bytes.
+
+    It has what :class:`http.client.HTTPConnection` needs of a socket. A socket's own time limit is
+    for each of its calls, so a server that sends a byte now and then could hold it forever.
+    """
+
+    def __init__(self, connection: "socket", deadline: Deadline) -> None:
+        """Take over a connection; :meth:`hang_up` ends it."""
+        self._connection = connection
+        self._deadline = deadline
+        self._allowed = 0
+        self._excess = ""
+
+    def allow(self, count: int, excess: str) -> None:
+        """Let so many bytes be read from now on; ``excess`` tells what more of them would mean."""
+        self._allowed = count
+        self._excess = excess
+
+    def sendall(self, data: "ReadableBuffer") -> None:
+        """Send bytes.
+
+        :raises OSError: the connection fails; a ``TimeoutError`` where it takes too long.
+        """
+        self._connection.settimeout(self._deadline.left_s())
+        self._connection.sendall(data)
+
+    def receive(self, buffer: "WriteableBuffer") -> int:
+        """Read what has come, at least a byte unless the other side has ended the connection.
+
+        :raises TooMuchError: no more bytes are allowed.
+        :raises OSError: the connection fails; a ``TimeoutError`` where it takes too long.
+        """
+        if self._allowed <= 0:
+            raise TooMuchError(self._excess)
+        self._connection.settimeout(self._deadline.left_s())
+        count = self._connection.recv_into(memoryview(buffer)[: self._allowed])
+        self._allowed -= count
+        return count
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """Return what comes, as a file."""
+        return io.BufferedReader(_Incoming(self))
+
+    def close(self) -> None:
+        """Do nothing: http.client closes its socket before it has read the file."""
+
+    def hang_up(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+
+class _Incoming(io.RawIOBase):
+    """What comes over a line, as a file without a buffer."""
+
+    def __init__(self, line: Line) -> None:
+        super().__init__()
+        self._line = line
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        return self._line.receive(buffer)
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    """Return the addresses that the system's resolver gives for a host.
+
+    :raises OSError: it knows none.
+    """
+    import socket  # noqa: PLC0415 - see the module's docstring
+
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
+
+
+def _connection(address: str, port: int, timeout_s: float) -> "socket":
+    """Return a TCP connection to an address, which is not a name.
+
+    :raises OSError: there is none within the time.
+    """
+    import socket  # noqa: PLC0415 - see the module's docstring
+
+    return socket.create_connection((address, port), timeout_s)
+
+
+@cache
+def _tls() -> "SSLContext":
+    """Return how TLS is spoken: with the certificate authorities of the system."""
+    import ssl  # noqa: PLC0415 - see the module's docstring
+
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+class Connector:
+    """Connects to hosts of the public internet, and to no others."""
+
+    def __init__(
+        self,
+        *,
+        resolve: Callable[[str, int], list[str]] = _addresses,
+        connect: Callable[[str, int, float], "socket"] = _connection,
+        tls: Callable[[], "SSLContext"] = _tls,
+    ) -> None:
+        """Use these ways to resolve a host, to connect to an address, and to speak TLS."""
+        self._resolve = resolve
+        self._connect = connect
+        self._tls = tls
+
+    def open(self, target: Target, deadline: Deadline) -> Line:
+        """Return a connection to the first address of the host that takes one.
+
+        :raises NotPublicError: an address of the host is not public, or it has none.
+        :raises WrongCertificateError: the server's certificate is not valid for the host.
+        :raises OSError: the connection or TLS fails; a ``TimeoutError`` where it takes too long.
+        """
+        failure = OSError()
+        for address in self._public_addresses(target, deadline):
+            timeout_s = min(deadline.left_s(), _MAX_CONNECT_S)
+            try:
+                connection = self._connect(address, target.port, timeout_s)
+            except OSError as error:
+                failure = error
+            else:
+                if target.scheme == "https":
+                    connection = self._secured(connection, target, deadline)
+                return Line(connection, deadline)
+        raise failure
+
+    def _public_addresses(self, target: Target, deadline: Deadline) -> list[str]:
+        """Return the addresses of a host, which are all public.
+
+        A host that is not found gives the same error as one with a private address: otherwise a
+        caller could find out which names the deployment's own network has.
+
+        :raises NotPublicError: one is not, or there is none.
+        :raises TimeoutError: the resolver, which has no time limit of its own, took too long.
+        """
+        found: list[str] = []
+
+        def look_up() -> None:
+            with suppress(OSError, ValueError):  # unknown, or a name that cannot be one
+                found.extend(self._resolve(target.host, target.port))
+
+        thread = Thread(target=look_up, daemon=True)
+        thread.start()
+        thread.join(deadline.left_s())
+        if thread.is_alive():
+            raise TimeoutError
+        if not found or not all(is_public(address) for address in found):
+            raise NotPublicError
+        return list(dict.fromkeys(found))[:_MAX_ADDRESSES]
+
+    def _secured(self, connection: "socket", target: Target, deadline: Deadline) -> "socket":
+        """Return a connection with TLS, whose certificate is valid for the host.
+
+        :raises WrongCertificateError: it is not.
+        :raises OSError: the handshake fails.
+        """
+        import ssl  # noqa: PLC0415 - see the module's docstring
+
+        try:
+            connection.settimeout(deadline.left_s())
+            name = target.host.removesuffix(".")
+            return self._tls().wrap_socket(connection, server_hostname=name)
+        except ssl.SSLCertVerificationError as error:
+            connection.close()
+            raise WrongCertificateError from error
+        except (OSError, ValueError):
+            connection.close()
+            raise

@@ -35,9 +35,9 @@ demo: $(STAMP) ## Cut out real photographs: a table here, the pictures in demo/
 cutout: $(STAMP) ## Cut out your photos: IN=photos/ OUT=cutouts/ ARGS="--format webp --jobs 2"
 	@PYTHONPATH=function exec $(RUN) -m cutout $(ARGS) $(if $(IN),"$(IN)") "$(OUT)"
 
-test: $(STAMP) ## Run the tests; ARGS="-k color" for some of them
+test: $(STAMP) ## Run the tests and measure their coverage; ARGS="-k color" for some of them
 	@$(MAKE) -s --no-print-directory $(CHECKOV)
-	@exec $(RUN) -m pytest $(ARGS)
+	@exec $(RUN) -m pytest $(or $(ARGS),--cov)
 
 serve: $(STAMP) ## The API on http://127.0.0.1:3000 with the key "local"; PORT= PAYLOAD=1.0|2.0 RIE=1
 	@exec $(RUN) events/local/serve.py --port $(PORT) --payload $(PAYLOAD) \

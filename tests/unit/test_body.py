@@ -408,3 +408,54 @@ def test_a_large_json_body_is_parsed_within_bounds() -> None:
     body = json.dumps({"image_base64": base64.b64encode(data).decode()}).encode()
     ((name, value),) = parse_body("application/json", body).fields
     assert image_bytes(Source(name=name, value=value)) == data
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content", "message"),
+    [
+        (
+            "multipart/form-data",
+            b"x",
+            "The body must be well-formed multipart/form-data (RFC 7578), and its Content-Type has no boundary.",
+        ),
+        (
+            MULTIPART,
+            b"x",
+            "The body must be well-formed multipart/form-data (RFC 7578), and this body is not: check the boundary.",
+        ),
+        (
+            MULTIPART,
+            part('name="a"', b"x", "Content-Transfer-Encoding: rot13") + END,
+            "The body must be well-formed multipart/form-data (RFC 7578), and a part has an unknown Content-Transfer-Encoding.",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_multipart_body_is_said(
+    content_type: str, content: bytes, message: str
+) -> None:
+    """To the letter."""
+    with pytest.raises(InvalidMultipart) as refusal:
+        parse_body(content_type, content)
+    assert str(refusal.value) == message
+
+
+def test_a_file_of_many_chunks_is_whole() -> None:
+    """A megabyte of bytes, line ends and beginnings of boundaries among them."""
+    photo = bytes(range(256)) * 4_000 + b"\r\n--" + BOUNDARY[:-1].encode() + b"\r\n" + bytes(99)
+    body = part('name="image_file"; filename="x"', photo) + END
+    assert parse_body(MULTIPART, body).fields == (("image_file", photo),)
+
+
+def test_a_part_without_a_name_has_an_empty_one() -> None:
+    """It is an unknown field, also where its base64 is wrong."""
+    assert parse_body(MULTIPART, part('filename="x"', b"y") + END).fields == (("", b"y"),)
+    wrong = part('filename="x"', b"!", "Content-Transfer-Encoding: base64")
+    with pytest.raises(InvalidBase64, match=r"^ must be base64"):
+        parse_body(MULTIPART, wrong + END)
+
+
+def test_the_name_of_a_wrong_part_is_told_escaped() -> None:
+    """It is a caller's text: nothing in it stands for itself but letters, digits and -._~."""
+    wrong = part('name="a/b c"', b"!", "Content-Transfer-Encoding: base64")
+    with pytest.raises(InvalidBase64, match=r"^a%2Fb%20c must be base64"):
+        parse_body(MULTIPART, wrong + END)

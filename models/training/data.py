@@ -37,14 +37,14 @@ BILINEAR = Image.Resampling.BILINEAR  # antialiased when shrinking, as the model
 # Share of each way to make a sample. Pasted subjects teach what a subject is among clutter. A way
 # for which there is nothing (no labelled photographs, say) leaves its share to the others.
 RECIPES = {
-    "photo": 0.22,
-    "pseudo": 0.04,
-    "label": 0.36,
-    "cut": 0.11,
-    "transplant": 0.08,
-    "label transplant": 0.14,
+    "photo": 0.30,
+    "pseudo": 0.03,
+    "label": 0.27,
+    "cut": 0.17,
+    "transplant": 0.09,
+    "label transplant": 0.10,
     "studio": 0.03,
-    "empty": 0.02,
+    "empty": 0.01,
 }
 # Of a set's turn; what is not named counts 1. These the annotated sets lack most.
 SET_PACE = {"person": 2.0, "product": 1.5, "animal": 1.2}

@@ -238,6 +238,21 @@ def exported(net: MattingNet, size: int, gain: float) -> onnx.ModelProto:
     return model
 
 
+def blended(net: MattingNet, anchor: MattingNet, share: float) -> MattingNet:
+    """Move `net` by `share` towards the weights it started from, in place.
+
+    It keeps more of what they knew of the old kinds and most of what was learned of the new ones:
+    Wortsman et al., "Robust fine-tuning of zero-shot models" (2022). It needs BatchNorm statistics
+    that training kept.
+    """
+    other = anchor.state_dict()
+    state = net.state_dict()
+    for name, value in state.items():
+        if value.is_floating_point():
+            value.lerp_(other[name], share)
+    return net
+
+
 def write_card(file: Path, version: str, size: int, mean: list[float], std: list[float]) -> None:
     """Write `card.toml` beside a model file."""
     mean_text, std_text = (", ".join(f"{v:.8f}" for v in values) for values in (mean, std))
@@ -256,6 +271,8 @@ def main() -> None:
     )
     parser.add_argument("--size", type=int, default=352, help="px")
     parser.add_argument("--gain", type=float, default=LOGIT_GAIN, help="of the logit")
+    parser.add_argument("--anchor", type=Path, help="weights that the run started from")
+    parser.add_argument("--anchor-share", type=float, default=0.0, help="of the anchor, 0 to 1")
     parser.add_argument("--version", default="0.4.0-float")
     parser.add_argument(
         "--out", type=Path, required=True, help="the file; card.toml is written beside it"
@@ -264,6 +281,8 @@ def main() -> None:
     if options.size % SIZE_MULTIPLE_PX:
         parser.error(f"--size must be a multiple of {SIZE_MULTIPLE_PX}")
     net = load(options.weights)
+    if options.anchor:
+        net = blended(net, load(options.anchor), options.anchor_share)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(exported(net, options.size, options.gain), options.out)
     mean, std = input_normalisation(net)

@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sniff": {"errors"},
     "decode": {"errors", "sniff"},
     "fit": set(),
+    "confidence": set(),
     "matte": {"errors", "card", "decode", "fit"},
     "foreground": {"errors", "decode", "fit", "matte"},
     "compose": {"errors", "color", "options", "decode", "matte", "foreground"},

@@ -12,7 +12,7 @@ import io
 import itertools
 import zipfile
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-Kind = Literal["gt", "pseudo", "cut", "bg"]
+Kind = Literal["gt", "pseudo", "cut", "label", "bg"]
 Split = Literal["train", "val"]
 Rng = np.random.Generator
 
@@ -34,15 +34,21 @@ HALF, SURE, KNOWN = 127, 245, 8  # of 255: is subject; is only subject; sure col
 FOLDER_SIDE_MAX_PX = 512  # photographs of a folder are shrunk to it: they must all fit in memory
 BILINEAR = Image.Resampling.BILINEAR  # antialiased when shrinking, as the model's card says
 
-# Share of each way to make a sample. Pasted subjects teach what a subject is among clutter.
+# Share of each way to make a sample. Pasted subjects teach what a subject is among clutter. A way
+# for which there is nothing (no labelled photographs, say) leaves its share to the others.
 RECIPES = {
-    "photo": 0.40,
-    "pseudo": 0.15,
-    "cut": 0.22,
-    "transplant": 0.16,
-    "studio": 0.05,
-    "empty": 0.02,
+    "photo": 0.30,
+    "pseudo": 0.03,
+    "label": 0.27,
+    "cut": 0.17,
+    "transplant": 0.09,
+    "label transplant": 0.10,
+    "studio": 0.03,
+    "empty": 0.01,
 }
+# Of a set's turn; what is not named counts 1. These the annotated sets lack most.
+SET_PACE = {"person": 2.0, "product": 1.5, "animal": 1.2}
+PASTE_TRUST = 0.85  # mean over the subject: a label that is cut out must be right all over
 # The pack's pictures are small and look soft at the card's size; large photographs do not.
 DAMAGES = {"blur": 0.08, "motion": 0.08, "thumbnail": 0.12, "sharpen": 0.22, "none": 0.50}
 PSEUDO_WEIGHT = 0.6  # of an annotated pixel's, before agreement lowers it further
@@ -51,7 +57,11 @@ SUBJECT_SHARE = (0.02, 0.9)  # of the picture: less is no subject, more leaves n
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pair:
-    """A photograph and its matte; `weight` uint8 (H,W): how far a label is believed, 255 fully."""
+    """A photograph and its matte; `weight` uint8 (H,W): how far a label is believed, 255 fully.
+
+    Kinds: `gt` annotated by people, `pseudo` and `label` by a network (U2-Net-p; a teacher, with
+    trust), `cut` an object on a studio background, `bg` a photograph without a subject.
+    """
 
     name: str
     set: str
@@ -217,39 +227,45 @@ class Mixer:
 
     def __init__(self, pairs: Sequence[Pair], seed: int) -> None:
         self._seed = seed
-        kinds: dict[str, list[Pair]] = {"gt": [], "pseudo": [], "cut": [], "bg": []}
+        kinds: dict[str, list[Pair]] = {kind: [] for kind in get_args(Kind)}
         for pair in pairs:
             if pair.kind == "bg" or (pair.alpha > HALF).mean() > SUBJECT_SHARE[0]:
                 kinds[pair.kind].append(pair)
-        self._photos, self._pseudo, self._backgrounds = kinds["gt"], kinds["pseudo"], kinds["bg"]
-        self._studio = kinds["cut"]
-        self._cuts = [with_clean_edges(pair) for pair in kinds["cut"]]
-        self._transplants = [with_clean_edges(pair) for pair in kinds["gt"]]
-        self._by_set = {kind: _sets(items) for kind, items in kinds.items()}
+        self._backgrounds, self._studio = kinds["bg"], kinds["cut"]
+        self._by_set = {
+            "photo": _sets(kinds["gt"]),
+            "pseudo": _sets(kinds["pseudo"]),
+            "label": _sets(kinds["label"]),
+            "cut": [[with_clean_edges(pair) for pair in kinds["cut"]]],
+            "transplant": [[with_clean_edges(pair) for pair in kinds["gt"]]],
+            "label transplant": _sets([pair for pair in kinds["label"] if _is_solid(pair)]),
+            "studio": [kinds["cut"]],
+            "empty": [kinds["bg"]],
+        }
+        shares = {name: share for name, share in RECIPES.items() if any(self._by_set[name])}
+        total = sum(shares.values())
+        self.shares = {name: share / total for name, share in shares.items()}
 
     def __call__(self, index: int, size: int) -> Sample:
         """Make sample `index` at size × size px."""
         rng = np.random.default_rng((self._seed, index))
-        recipe = str(rng.choice(list(RECIPES), p=list(RECIPES.values())))
+        recipe = str(rng.choice(list(self.shares), p=list(self.shares.values())))
         match recipe:
-            case "photo":
-                sample = _cropped(self._balanced("gt", rng), size, rng)
+            case "photo" | "label" | "studio":
+                sample = _cropped(self._balanced(recipe, rng), size, rng)
             case "pseudo":
-                sample = _cropped(self._balanced("pseudo", rng), size, rng)
+                sample = _cropped(self._balanced(recipe, rng), size, rng)
                 sample = replace(sample, weight=(sample.weight * PSEUDO_WEIGHT).astype(np.uint8))
-            case "studio":
-                sample = _cropped(_any(self._studio, rng), size, rng)
             case "empty":
                 sample = self._background(size, rng)
             case _:
-                subjects = self._cuts if recipe == "cut" else self._transplants
-                sample = self._pasted(subjects, size, rng)
+                sample = self._pasted(recipe, size, rng)
         return degraded(sample, rng)
 
-    def _balanced(self, kind: str, rng: Rng) -> Pair:
-        """Draw a set by the root of its size, so that a large one does not rule, then a pair."""
-        sets = self._by_set[kind]
-        share = np.sqrt([len(items) for items in sets])
+    def _balanced(self, recipe: str, rng: Rng) -> Pair:
+        """Draw a set by its pace and the root of its size, so that no large one rules, then one."""
+        sets = self._by_set[recipe]
+        share = np.array([SET_PACE.get(items[0].set, 1.0) * len(items) ** 0.5 for items in sets])
         return _any(sets[int(rng.choice(len(sets), p=share / share.sum()))], rng)
 
     def _background(self, size: int, rng: Rng) -> Sample:
@@ -266,12 +282,14 @@ class Mixer:
             sample = replace(sample, rgb=rgb)
         return sample
 
-    def _pasted(self, subjects: Sequence[Pair], size: int, rng: Rng) -> Sample:
+    def _pasted(self, recipe: str, size: int, rng: Rng) -> Sample:
         """Paste one subject, or two, small or large, with own light and a soft shadow."""
         sample = self._background(size, rng)
         low, high = (0.15, 0.45) if _chance(rng, 0.3) else (0.4, 1.05)
         for _ in range(2 if _chance(rng, 0.12) else 1):
-            subject = _any(subjects, rng)
+            subject = self._balanced(recipe, rng)
+            if subject.kind == "label":  # large and many: cleaned when drawn
+                subject = with_clean_edges(subject)
             if _chance(rng, 0.5):
                 subject = replace(subject, rgb=subject.rgb[:, ::-1], alpha=subject.alpha[:, ::-1])
             box = _place(subject, size, rng, low=low, high=high)
@@ -290,6 +308,13 @@ def _sets(pairs: Sequence[Pair]) -> list[list[Pair]]:
     """Group pairs by set, in order of name."""
     names = sorted({pair.set for pair in pairs})
     return [[pair for pair in pairs if pair.set == name] for name in names]
+
+
+def _is_solid(pair: Pair) -> bool:
+    """Tell whether a label is believed all over its subject."""
+    if pair.weight is None:
+        return True
+    return float(pair.weight[pair.alpha > HALF].mean()) >= PASTE_TRUST * 255
 
 
 def _any(pairs: Sequence[Pair], rng: Rng) -> Pair:

@@ -6,6 +6,14 @@ Sets: every annotated (`gt`) set, and `pasted`: each `cut` object on two `bg` ph
 a seed. Items that U2-Net-p labelled (`pseudo`) are never judged: it would be its own reference.
 Mattes are resized to the photograph, at most 640 px; then MAE, IoU and boundary IoU per picture,
 mean per set, plain mean over sets.
+
+A second split says what a model is worth on kinds and sources that it was not trained on:
+
+    python evaluate.py --photos photos.zip --labels labels --unseen unseen.toml --card ...
+
+Its truth is the teacher's matte where the teacher and its mirrored pass agree (`labels.py`), so the
+teacher itself is not judged by it. Kinds of subjects that the pack trains and others are averaged
+apart.
 """
 
 from __future__ import annotations
@@ -15,8 +23,9 @@ import statistics
 import sys
 import time
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +47,9 @@ SIDE_MAX_PX = 640
 WARM_UP_ROUNDS = 2  # of timing, not counted
 THRESHOLD = 0.5  # of alpha: what counts as subject for both IoUs
 BAND_SHARE = 0.02  # of the diagonal: the band of boundary IoU
+# Kinds of photographs that the pack's training part has annotated; the rest are new to the model.
+SEEN_KINDS = {"animal", "clothes", "furniture", "product"}
+PICTURES_MIN = 6  # of a kind; fewer count as `other`
 FILTERS = {"bilinear": Image.Resampling.BILINEAR, "lanczos": Image.Resampling.LANCZOS}
 
 
@@ -122,17 +134,31 @@ def alpha(output: Floats, card: Card) -> Floats:
     return plane
 
 
-def matting(card: Card) -> Matting:
-    """Make the network with its own pre- and postprocessing; the matte is resized by its filter."""
-    network = session(card.file)
-    name = network.get_inputs()[0].name
+def as_matting(card: Card, network: Callable[[Floats], Floats]) -> Matting:
+    """Put a network between the card's preprocessing and postprocessing.
+
+    The network takes float32 (1,3,S,S) and returns (1,1,S,S); the matte is resized by the card's
+    filter.
+    """
 
     def run(rgb: Bytes) -> Floats:
-        plane = alpha(network.run(None, {name: tensor(rgb, card)})[0], card)
+        plane = alpha(network(tensor(rgb, card)), card)
         image = Image.fromarray(plane).resize((rgb.shape[1], rgb.shape[0]), FILTERS[card.resize])
         return np.clip(np.asarray(image, np.float32), 0, 1)
 
     return run
+
+
+def matting(card: Card) -> Matting:
+    """Make the network with its own pre- and postprocessing, on onnxruntime."""
+    network = session(card.file)
+    name, output = network.get_inputs()[0].name, network.get_outputs()[0].name
+
+    def run(pixels: Floats) -> Floats:
+        found: Floats = network.run([output], {name: pixels})[0]
+        return found
+
+    return as_matting(card, run)
 
 
 def served(folder: Path) -> Matting:
@@ -229,6 +255,32 @@ def validation(pack: Path | None, folders: Sequence[Path]) -> list[Pair]:
     )
 
 
+def unseen_pairs(options: argparse.Namespace) -> list[Pair]:
+    """Read the second split; a set is a kind of subject, rare kinds together are `other`."""
+    if not options.photos:
+        return []
+    from labels import judging_pairs, photographs, read_unseen  # noqa: PLC0415 - only for --photos
+
+    photos = photographs(options.photos)
+    return grouped(judging_pairs(photos, options.labels, read_unseen(options.unseen)))
+
+
+def grouped(pairs: Sequence[Pair]) -> list[Pair]:
+    """Put pairs of sets with fewer than `PICTURES_MIN` pictures into the set `other`."""
+    counts = Counter(pair.set for pair in pairs)
+    return [p if counts[p.set] >= PICTURES_MIN else replace(p, set="other") for p in pairs]
+
+
+def with_means(scores: dict[str, Score]) -> dict[str, Score]:
+    """Add the means over the kinds that the pack has and over those that it has not."""
+    found = dict(scores)
+    kinds = found.keys() - {"mean"}
+    for name, part in (("seen kinds", kinds & SEEN_KINDS), ("unseen kinds", kinds - SEEN_KINDS)):
+        if part:
+            found[f"mean of {name}"] = mean([scores[kind] for kind in part])
+    return found
+
+
 def times_ms(cards: Sequence[Card], rounds: int) -> list[float]:
     """Take the median time of one pass on one thread; passes interleave to share conditions."""
     sessions = [session(card.file) for card in cards]
@@ -280,6 +332,9 @@ def main() -> None:
         default=[],
         help="more sets: im/ and gt/ (repeatable)",
     )
+    parser.add_argument("--photos", type=Path, help="photographs that label.py labelled")
+    parser.add_argument("--labels", type=Path, help="the folder of their labels")
+    parser.add_argument("--unseen", type=Path, help="unseen.toml: the sources that judge")
     parser.add_argument("--u2netp", type=Path, help="the peer, run as rembg runs it; first column")
     parser.add_argument(
         "--card", type=Path, action="append", default=[], help="card.toml of a model (repeatable)"
@@ -295,15 +350,25 @@ def main() -> None:
     options = parser.parse_args()
     cards = [u2netp_card(options.u2netp)] if options.u2netp else []
     cards += [read_card(path) for path in options.card]
-    pairs = validation(options.pack, options.folder)
+    if options.photos and not (options.labels and options.unseen):
+        parser.error("--photos needs --labels and --unseen")
+    pairs, unseen = validation(options.pack, options.folder), unseen_pairs(options)
     mattings = {card.name: matting(card) for card in cards}
     mattings |= {f"{folder.name} served": served(folder) for folder in options.served}
-    if not pairs or not mattings:
-        parser.error("name something to judge by (--pack, --folder) and a model (--card, --served)")
-    results = [judge(run, pairs) for run in mattings.values()]
-    print("MAE / IoU / boundary IoU\n")
+    if not (pairs or unseen) or not mattings:
+        parser.error(
+            "name something to judge by (--pack, --folder, --photos) and a model (--card, --served)"
+        )
+    print("MAE / IoU / boundary IoU")
     times = times_ms(cards, options.rounds) if options.rounds and cards else []
-    print(table(list(mattings), results, times))
+    if pairs:
+        results = [judge(run, pairs) for run in mattings.values()]
+        print("\n" + table(list(mattings), results, times))
+    if unseen:
+        counts = Counter(pair.set for pair in unseen)
+        print("\nUnseen sources: " + ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())))
+        results = [with_means(judge(run, unseen)) for run in mattings.values()]
+        print("\n" + table(list(mattings), results, [] if pairs else times))
 
 
 if __name__ == "__main__":

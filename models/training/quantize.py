@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help="the file; card.toml is written beside it"
     )
-    parser.add_argument("--version", default="0.3.0")
+    parser.add_argument("--version", default="0.4.0")
     options = parser.parse_args()
     card = read_card(options.card)
     options.out.parent.mkdir(parents=True, exist_ok=True)

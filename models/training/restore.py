@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # Frozen in training: `--init` has them without int8's steps.
 KEPT = ("stem", *(f"stage{number}." for number in range(FROZEN_STAGES)))
-DOUBLED = ("head.out", "side")  # by the export, LOGIT_GAIN times
+GAINED = ("head.out", "side")  # multiplied by the export's gain
 
 
 def values_of(model: onnx.ModelProto) -> dict[str, Tensor]:
@@ -48,14 +48,14 @@ def values_of(model: onnx.ModelProto) -> dict[str, Tensor]:
 class Restorer(Graph):
     """Walks a network as the export does, and puts the values where they came from."""
 
-    def __init__(self, size: int, values: dict[str, Tensor]) -> None:
+    def __init__(self, size: int, values: dict[str, Tensor], gain: float) -> None:
         super().__init__(size)
-        self._values = values
+        self._values, self._gain = values, gain
 
     def conv(self, name: str, x: str, conv: nn.Conv2d, norm: nn.BatchNorm2d | None = None) -> str:
         """Undo `export.Graph.conv` before it is done again."""
         if not name.startswith(KEPT):
-            gain = LOGIT_GAIN if name in DOUBLED else 1.0
+            gain = self._gain if name in GAINED else 1.0
             weight = self._values[f"{name}.weight"] / gain
             bias = self._values.get(f"{name}.bias")
             if norm is not None:
@@ -70,9 +70,9 @@ class Restorer(Graph):
 
 
 @torch.no_grad()
-def restored(model: onnx.ModelProto, net: MattingNet) -> MattingNet:
-    """Put the model's values into `net`, in place."""
-    write_net(Restorer(SIZE_MULTIPLE_PX, values_of(model)), net)
+def restored(model: onnx.ModelProto, net: MattingNet, gain: float) -> MattingNet:
+    """Put the model's values into `net`, in place; `gain` is that of its export."""
+    write_net(Restorer(SIZE_MULTIPLE_PX, values_of(model), gain), net)
     return net
 
 
@@ -82,8 +82,11 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="an .onnx of export or quantize")
     parser.add_argument("--init", type=Path, required=True, help="what it was first trained from")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--gain", type=float, default=LOGIT_GAIN, help="of its export; 2 up to erase-s 0.3.0"
+    )
     options = parser.parse_args()
-    net = restored(onnx.load(options.model), load(options.init))
+    net = restored(onnx.load(options.model), load(options.init), options.gain)
     torch.save({"average": net.state_dict()}, options.out)
 
 

@@ -16,12 +16,14 @@ import json
 import math
 import os
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from labels import Unseen, photographs, read_unseen, training_pairs
 from net import MattingNet, load
 from torch import Tensor, distributed, nn
 from torch.nn import functional
@@ -263,6 +265,14 @@ def arguments() -> argparse.Namespace:
         default=[],
         help="more pairs: im/ and gt/ (repeatable)",
     )
+    parser.add_argument("--photos", type=Path, help="photographs that label.py labelled")
+    parser.add_argument("--labels", type=Path, help="the folder of their labels")
+    parser.add_argument(
+        "--unseen", type=Path, help="unseen.toml: sources of photographs that must not train"
+    )
+    parser.add_argument(
+        "--without", nargs="*", default=[], help="sets of the pack that do not train"
+    )
     parser.add_argument(
         "--init",
         type=Path,
@@ -293,7 +303,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="per process")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--save-minutes", type=float, default=4.0)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if bool(options.photos) != bool(options.labels):
+        parser.error("--photos and --labels go together")
+    return options
 
 
 class Trainer:
@@ -368,6 +381,20 @@ class Trainer:
         return json.dumps(line)
 
 
+def material(options: argparse.Namespace) -> list[Pair]:
+    """Read all that trains."""
+    pairs = [p for p in read_pack(options.pack, "train") if p.set not in options.without]
+    for folder in options.folder:
+        pairs += read_folder(folder)
+    if options.photos:
+        unseen = read_unseen(options.unseen) if options.unseen else Unseen.nothing()
+        pairs += training_pairs(photographs(options.photos), options.labels, unseen)
+    if rank() == 0:
+        counts = Counter(f"{pair.kind} {pair.set}" for pair in pairs)
+        print(json.dumps(dict(sorted(counts.items()))), flush=True)
+    return pairs
+
+
 def main() -> None:
     """Train until the steps or the minutes are spent."""
     options = arguments()
@@ -379,10 +406,7 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     net = load(options.init).to(device)
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    pairs = read_pack(options.pack, "train")
-    for folder in options.folder:
-        pairs += read_folder(folder)
-    pairs = trusted(pairs, net, device, options.out / "trust.npz")
+    pairs = trusted(material(options), net, device, options.out / "trust.npz")
     trainer = Trainer(net, options, device)
     loader = DataLoader(
         Samples(Mixer(pairs, options.seed)),

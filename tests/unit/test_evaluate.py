@@ -9,16 +9,20 @@ import pytest
 import skimage.data
 from evaluate import (
     BAND_SHARE,
+    PICTURES_MIN,
     Score,
     alpha,
     boundary,
+    grouped,
     judge,
     overlap,
     read_card,
     score,
     tensor,
     u2netp_card,
+    with_means,
 )
+from labels import MIRRORED, TEACHER, Opinions
 from PIL import Image
 
 from cutout.image.card import read_card as functions_read_card
@@ -137,3 +141,48 @@ def test_the_command_prints_a_table(tmp_path: Path) -> None:
     assert 0 < mae < 0.5
     assert 0.3 < iou < 1
     assert 0 < boundary_iou < 1
+
+
+def test_kinds_that_the_pack_has_and_others_are_averaged_apart() -> None:
+    """Beside the mean over all; a part without any kind has no mean."""
+    scores = {
+        name: Score(mae=value, iou=value, boundary_iou=value)
+        for name, value in (("animal", 0.2), ("clothes", 0.4), ("person", 0.9), ("mean", 0.5))
+    }
+    found = with_means(scores)
+    assert found["mean of seen kinds"].iou == pytest.approx(0.3)
+    assert found["mean of unseen kinds"].iou == pytest.approx(0.9)
+    assert "mean of unseen kinds" not in with_means({"animal": scores["animal"]})
+
+
+def test_rare_kinds_are_judged_together() -> None:
+    """A set of one picture would weigh as much as a set of many."""
+    plane = np.zeros((4, 4), np.uint8)
+    photo = np.zeros((4, 4, 3), np.uint8)
+    names = ["person"] * PICTURES_MIN + ["boat"]
+    pairs = [Pair(name=n, set=n, kind="gt", rgb=photo, alpha=plane) for n in names]
+    assert [p.set for p in grouped(pairs)] == ["person"] * PICTURES_MIN + ["other"]
+
+
+def test_the_command_judges_sources_that_did_not_train(tmp_path: Path) -> None:
+    """On the mattes on which a teacher and its mirrored pass agree; others are left out."""
+    opinions = Opinions(tmp_path / "labels")
+    for name, mirrored in (("sure", disc(512, 200, 256)), ("unsure", disc(512, 200, 156))):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        Image.fromarray(skimage.data.astronaut()).save(tmp_path / "photos" / name / "a.png")
+        opinions.write(TEACHER, f"{name}/a.png", disc(512, 200, 256))
+        opinions.write(MIRRORED, f"{name}/a.png", mirrored)
+    (tmp_path / "unseen.toml").write_text('sources = ["sure", "unsure"]\nrejected = []\n')
+    program = [sys.executable, str(ROOT / "models/training/evaluate.py"), "--rounds", "0"]
+    for option in ("photos", "labels", "unseen"):
+        path = tmp_path / (f"{option}.toml" if option == "unseen" else option)
+        program += [f"--{option}", str(path)]
+    done = subprocess.run(
+        [*program, "--card", str(CARD)], capture_output=True, text=True, check=True
+    )
+    assert "Unseen sources: 1 other" in done.stdout
+    rows = [line.split(" | ")[0] for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert rows == ["| set", "| other", "| mean", "| mean of unseen kinds"]
+    short = subprocess.run(program[:-2], capture_output=True, text=True, check=False)
+    assert short.returncode == 2
+    assert "--photos needs --labels and --unseen" in short.stderr

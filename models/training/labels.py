@@ -1,0 +1,291 @@
+"""Photographs without annotations, what networks say of them, and what is made of that.
+
+A folder of labels holds one folder per opinion (`teacher`, `mirrored`, and one per second model),
+in it a grey WebP per photograph under the photograph's own name. `label.py` writes them; training
+and evaluation read them here. Mattes and trust are uint8 (H,W) at the photograph's own size: 0
+background … 255 subject, 0 not believed … 255 fully believed.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import tomllib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from data import HALF, Bytes, Pair
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from data import Floats, Kind
+
+TEACHER, MIRRORED = "teacher", "mirrored"
+PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
+INDEX, FOLDER = "index.csv", "photos/"  # in a zip; a zip or folder without an index will do, too
+
+SAME_IOU = 0.9  # two mattes that overlap this far show the same subject
+DOUBT_IOU = 0.6  # below it nothing is believed
+TRAIN_IOU = 0.7  # of the teacher with another opinion: what trains
+SURE_IOU = 0.95  # teacher and mirror must overlap this far for a matte to judge by
+TRUST_POWER = 3.0
+# Where no other opinion is near the teacher's, but the picture's subject is agreed: fine parts
+# (fingers, saucers, legs of chairs) that only the teacher sees. It is the best of them.
+TRUST_MIN = 0.4
+GREY = (25, 230)  # of 255: between them a matte does not decide
+GREY_RADIUS_PX = 5  # an edge is at most twice as wide; hair, too, at 512 px
+GREY_SHARE_MAX = 0.12  # of the subject's area: more is undecided matting, not an edge
+SUBJECT_SHARE_MIN, SUBJECT_SHARE_MAX = 0.01, 0.92
+EMPTY_SHARE = 0.002  # of the picture: no subject, if all opinions agree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Photograph:
+    """A row of the index; `kind` is what it shows, `source` the collection that it comes from."""
+
+    file: str
+    source: str
+    kind: str
+    licence: str
+    origin: str
+
+
+class Photographs(Protocol):
+    """Photographs by name, wherever they lie."""
+
+    index: list[Photograph]
+
+    def rgb(self, file: str) -> Bytes:
+        """Return a photograph as uint8 (H,W,3) sRGB."""
+        ...
+
+
+class Zip:
+    """A zip with `index.csv` (file, source, kind, licence, origin) and the files in `photos/`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with zipfile.ZipFile(path) as archive:
+            rows = csv.DictReader(io.StringIO(archive.read(INDEX).decode()))
+            self.index = [
+                Photograph(**{name: row[name] for name in Photograph.__slots__}) for row in rows
+            ]
+
+    def rgb(self, file: str) -> Bytes:
+        """Return a photograph as uint8 (H,W,3) sRGB."""
+        with zipfile.ZipFile(self._path) as archive:
+            data = archive.read(FOLDER + file)
+        with Image.open(io.BytesIO(data)) as image:
+            return np.asarray(image.convert("RGB"))
+
+
+class Folder:
+    """Any folder of photographs; a photograph's source is the folder that it lies in."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        files = sorted(p.relative_to(path) for p in path.rglob("*") if p.suffix.lower() in PICTURES)
+        self.index = [
+            Photograph(
+                file=f.as_posix(), source=f.parent.name or path.name, kind="", licence="", origin=""
+            )
+            for f in files
+        ]
+
+    def rgb(self, file: str) -> Bytes:
+        """Return a photograph as uint8 (H,W,3) sRGB."""
+        with Image.open(self._path / file) as image:
+            return np.asarray(image.convert("RGB"))
+
+
+def photographs(path: Path) -> Photographs:
+    """Open a folder or a zip of photographs."""
+    return Folder(path) if path.is_dir() else Zip(path)
+
+
+class Opinions:
+    """The mattes in a folder of labels."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def _path(self, opinion: str, file: str) -> Path:
+        return self.folder / opinion / PurePosixPath(file).with_suffix(".webp")
+
+    def has(self, opinion: str, file: str) -> bool:
+        """Tell whether this opinion on this photograph is there."""
+        return self._path(opinion, file).exists()
+
+    def read(self, opinion: str, file: str) -> Bytes | None:
+        """Return a matte, or None if it was not made yet."""
+        path = self._path(opinion, file)
+        if not path.exists():
+            return None
+        with Image.open(path) as image:
+            return np.asarray(image.convert("L"))
+
+    def write(self, opinion: str, file: str, alpha: Floats) -> None:
+        """Store a matte, float32 (H,W) in 0…1; whole or not at all, whenever it is stopped."""
+        path = self._path(opinion, file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        pixels = (np.clip(alpha, 0, 1) * 255 + 0.5).astype(np.uint8)
+        Image.fromarray(pixels).save(part, "WEBP", lossless=True, method=2)
+        part.replace(path)
+
+    def seconds(self) -> list[str]:
+        """Name the opinions that are not the teacher's."""
+        own = {TEACHER, MIRRORED}
+        return sorted(p.name for p in self.folder.iterdir() if p.is_dir() and p.name not in own)
+
+
+def iou(one: Bytes, other: Bytes) -> float:
+    """Intersection over union of two mattes at 0.5; 1 if both are empty."""
+    a, b = one > HALF, other > HALF
+    union = np.count_nonzero(a | b)
+    return np.count_nonzero(a & b) / union if union else 1.0
+
+
+class Label(NamedTuple):
+    """What the opinions on a photograph come to."""
+
+    alpha: Bytes
+    trust: Bytes
+    agreement: float  # IoU of the teacher's matte with the opinion nearest to it
+    mirrored: float | None  # IoU with the mirrored pass, where there was one
+    grey: float  # share of the subject's area that is undecided, away from any edge
+
+
+def grey_share(alpha: Bytes) -> float:
+    """Divide the area that is grey in all its surroundings by the subject's."""
+    low, high = GREY
+    undecided = ((alpha > low) & (alpha < high)).astype(np.uint8) * 255
+    inner = Image.fromarray(undecided).filter(ImageFilter.MinFilter(2 * GREY_RADIUS_PX + 1))
+    return float(np.count_nonzero(np.asarray(inner))) / max(1, int(np.count_nonzero(alpha > low)))
+
+
+def resolved(teacher: Bytes, mirrored: Bytes | None, seconds: Sequence[Bytes]) -> Label:
+    """Make a label of all opinions: the teacher's matte, believed where another one is near it.
+
+    A teacher's matte and its mirrored pass are averaged if they show the same subject. Trust is
+    (1 - |distance to the nearest opinion|)³, at least `TRUST_MIN`, times how far the picture is
+    agreed: 0 at an IoU of `DOUBT_IOU`, 1 from `SAME_IOU` on.
+    """
+    others = [*seconds] if mirrored is None else [mirrored, *seconds]
+    overlaps = [iou(teacher, other) for other in others]
+    agreement = max(overlaps, default=0.0)
+    distance = np.full(teacher.shape, 255, np.int16)
+    for other in others:
+        distance = np.minimum(distance, np.abs(teacher.astype(np.int16) - other))
+    near = np.maximum((1 - distance / 255) ** TRUST_POWER, TRUST_MIN)
+    agreed = float(np.clip((agreement - DOUBT_IOU) / (SAME_IOU - DOUBT_IOU), 0, 1))
+    alpha = teacher
+    if mirrored is not None and overlaps[0] >= SAME_IOU:
+        alpha = ((teacher.astype(np.uint16) + mirrored + 1) // 2).astype(np.uint8)
+    return Label(
+        alpha=alpha,
+        trust=(255 * agreed * near + 0.5).astype(np.uint8),
+        agreement=agreement,
+        mirrored=None if mirrored is None else overlaps[0],
+        grey=grey_share(alpha),
+    )
+
+
+def label_of(file: str, opinions: Opinions, seconds: Sequence[str]) -> Label | None:
+    """Make the label of a photograph, or None if the teacher has not seen it yet."""
+    teacher = opinions.read(TEACHER, file)
+    if teacher is None:
+        return None
+    found = [opinions.read(name, file) for name in seconds]
+    return resolved(
+        teacher, opinions.read(MIRRORED, file), [plane for plane in found if plane is not None]
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """Sources that never train and only judge; files of them whose mattes the eye rejected."""
+
+    sources: frozenset[str]
+    rejected: frozenset[str]
+
+    @classmethod
+    def nothing(cls) -> Unseen:
+        """Hold nothing out."""
+        return cls(sources=frozenset(), rejected=frozenset())
+
+
+def read_unseen(path: Path) -> Unseen:
+    """Read `unseen.toml`."""
+    table = tomllib.loads(path.read_text())
+    return Unseen(sources=frozenset(table["sources"]), rejected=frozenset(table["rejected"]))
+
+
+def _shows(label: Label) -> bool:
+    """Tell whether a matte has a subject and decides about it."""
+    share = float((label.alpha > HALF).mean())
+    return SUBJECT_SHARE_MIN < share < SUBJECT_SHARE_MAX and label.grey <= GREY_SHARE_MAX
+
+
+def _pair(photo: Photograph, rgb: Bytes, label: Label, kind: Kind) -> Pair:
+    return Pair(
+        name=photo.file,
+        set=photo.kind or photo.source,
+        kind=kind,
+        rgb=rgb,
+        alpha=label.alpha,
+        weight=None if kind == "gt" else label.trust,
+    )
+
+
+def trains(label: Label) -> bool:
+    """Tell whether a label is agreed enough, and decided enough, to train on."""
+    return label.agreement >= TRAIN_IOU and _shows(label)
+
+
+def judges(photo: Photograph, label: Label, unseen: Unseen) -> bool:
+    """Tell whether a photograph is kept from training and its label is sure enough to judge by."""
+    held_out = photo.source in unseen.sources and photo.file not in unseen.rejected
+    return held_out and (label.mirrored or 0) > SURE_IOU and _shows(label)
+
+
+def training_pairs(photos: Photographs, folder: Path, unseen: Unseen) -> list[Pair]:
+    """Read what may train: sets are kinds of subjects; `label`, or `bg` where nobody sees one."""
+    opinions = Opinions(folder)
+    seconds = opinions.seconds()
+    pairs = []
+    for photo in photos.index:
+        label = None
+        if photo.source not in unseen.sources:
+            label = label_of(photo.file, opinions, seconds)
+        if label is None:
+            continue
+        if trains(label):
+            pairs.append(_pair(photo, photos.rgb(photo.file), label, "label"))
+        elif _is_empty(photo.file, opinions, seconds):
+            empty = label._replace(alpha=np.zeros_like(label.alpha))
+            pairs.append(_pair(photo, photos.rgb(photo.file), empty, "bg"))
+    return pairs
+
+
+def _is_empty(file: str, opinions: Opinions, seconds: Sequence[str]) -> bool:
+    """Tell whether every opinion sees next to nothing."""
+    found = [opinions.read(name, file) for name in (TEACHER, *seconds)]
+    return all((plane > HALF).mean() < EMPTY_SHARE for plane in found if plane is not None)
+
+
+def judging_pairs(photos: Photographs, folder: Path, unseen: Unseen) -> list[Pair]:
+    """Read what judges: sources kept from training, on which the teacher and its mirror agree."""
+    opinions = Opinions(folder)
+    pairs = []
+    for photo in photos.index:
+        label = label_of(photo.file, opinions, ())
+        if label is not None and judges(photo, label, unseen):
+            pairs.append(_pair(photo, photos.rgb(photo.file), label, "gt"))
+    return pairs

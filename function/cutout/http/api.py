@@ -17,6 +17,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from cutout import __version__
 from cutout.errors import (
     FORMATS_IN,
+    CutoutError,
     InvalidApiKey,
     MethodNotAllowed,
     ModelUnavailable,
@@ -27,6 +28,7 @@ from cutout.errors import (
 from cutout.http.body import Body, parse_body
 from cutout.http.large_images import Transfer, media_type_in
 from cutout.http.removal import Removal
+from cutout.http.removebg import RemoveBg, key_sent, removebg_error_reply, show_credits
 from cutout.http.reply import EXPOSED_HEADERS, Reply, error_reply, json_reply, upload_reply
 from cutout.http.request import MAX_REQUEST_BYTES, Request
 from cutout.keys import Keys, digest_of
@@ -40,14 +42,27 @@ DEEP_HEALTH_SECONDS = 10
 nobody may make the network run as often as they like."""
 
 
+def key_in_header(request: Request) -> str:
+    """Return the key in the header ``x-api-key``, empty without one."""
+    return request.headers.get("x-api-key", "")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One route; a ``keyed`` one is answered only with an API key."""
+    """One route; a ``keyed`` one is answered only with an API key.
+
+    ``key_of`` finds the key in a request, and ``refuse`` words an error as the clients of the route
+    know it. With ``gateway_keys`` a REST API checks the key where the deployment says so; the other
+    keyed routes take keys from places where API Gateway does not look.
+    """
 
     method: str
     path: str
     keyed: bool
     reply_to: Callable[[Request], Reply]
+    key_of: Callable[[Request], str] = key_in_header
+    refuse: Callable[[CutoutError, str], Reply] = error_reply
+    gateway_keys: bool = True
 
 
 class Api:
@@ -90,6 +105,24 @@ class Api:
             Endpoint(method="GET", path="/v2/account", keyed=True, reply_to=self._show_account),
             Endpoint(method="GET", path="/v2/health", keyed=False, reply_to=self._show_health),
             Endpoint(method="HEAD", path="/v2/health", keyed=False, reply_to=self._head_health),
+            Endpoint(
+                method="POST",
+                path="/v1.0/removebg",
+                keyed=True,
+                reply_to=RemoveBg(removal).reply_to,
+                key_of=key_sent,
+                refuse=removebg_error_reply,
+                gateway_keys=False,
+            ),
+            Endpoint(
+                method="GET",
+                path="/v1.0/account",
+                keyed=True,
+                reply_to=show_credits,
+                key_of=key_sent,
+                refuse=removebg_error_reply,
+                gateway_keys=False,
+            ),
         )
         self._routes: dict[str, dict[str, Endpoint]] = {}
         for endpoint in self.endpoints:
@@ -140,10 +173,10 @@ class Api:
         if endpoint is None:
             raise MethodNotAllowed(allow=allow)
         if endpoint.keyed:
-            self._check_key(request)
+            self._check_key(request, endpoint)
         return endpoint.reply_to(request)
 
-    def _check_key(self, request: Request) -> None:
+    def _check_key(self, request: Request, endpoint: Endpoint) -> None:
         """Let a request pass whose key is accepted, or was checked by the gateway.
 
         :raises InvalidApiKey: otherwise; with no accepted keys, always.
@@ -152,13 +185,15 @@ class Api:
         # An event of an HTTP API or a load balancer can look like a REST API's, but has no key id.
         if request.api_key_id and self._settings.keys_checked_by is KeyCheck.GATEWAY:
             return
-        if not self._keys.accept(request.headers.get("x-api-key", "")):
+        if not self._keys.accept(endpoint.key_of(request)):
             raise InvalidApiKey
 
     def _refused(self, error: Exception, request: Request) -> Reply:
         """Log and count a failure, and return the reply that tells the caller."""
         told = record_error(error, self._logger, self._metrics)
-        return error_reply(told, request.request_id)
+        endpoints = self._routes.get(request.path, {}).values()
+        refuse = next((endpoint.refuse for endpoint in endpoints), error_reply)
+        return refuse(told, request.request_id)
 
     def _make_upload(self, request: Request) -> Reply:
         if self._transfer is None:
@@ -239,7 +274,7 @@ def _preflight_reply(allow: str) -> Reply:
     """Return the answer to a browser that asks which requests a page may send (CORS)."""
     headers = {
         "Access-Control-Allow-Methods": allow,
-        "Access-Control-Allow-Headers": "Accept, Content-Type, X-Api-Key",
+        "Access-Control-Allow-Headers": "Accept, Authorization, Content-Type, X-Api-Key",
         "Access-Control-Max-Age": "3600",
     }
     return Reply(status=204, headers=headers)

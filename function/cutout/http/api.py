@@ -27,12 +27,13 @@ from cutout.errors import (
 )
 from cutout.http.body import Body, parse_body
 from cutout.http.large_images import Transfer, media_type_in
+from cutout.http.openapi import document
 from cutout.http.removal import Removal
 from cutout.http.removebg import RemoveBg, key_sent, removebg_error_reply, show_credits
 from cutout.http.reply import EXPOSED_HEADERS, Reply, error_reply, json_reply, upload_reply
 from cutout.http.request import MAX_REQUEST_BYTES, Request
 from cutout.keys import Keys, digest_of
-from cutout.options import Format
+from cutout.options import Format, Options
 from cutout.remover import Remover, Result
 from cutout.settings import KeyCheck, Settings
 from cutout.telemetry import record_error, record_removal
@@ -105,6 +106,7 @@ class Api:
             Endpoint(method="GET", path="/v2/account", keyed=True, reply_to=self._show_account),
             Endpoint(method="GET", path="/v2/health", keyed=False, reply_to=self._show_health),
             Endpoint(method="HEAD", path="/v2/health", keyed=False, reply_to=self._head_health),
+            Endpoint(method="GET", path="/openapi.json", keyed=False, reply_to=self._show_document),
             Endpoint(
                 method="POST",
                 path="/v1.0/removebg",
@@ -238,6 +240,13 @@ class Api:
         if any(_is_deep(name, value) for name, value in request.query):
             self._check_deeply()
         return json_reply({"status": "ok", "version": __version__, "model": self._remover.model})
+
+    def _show_document(self, request: Request) -> Reply:
+        routes = [(one.method, one.path, one.keyed) for one in self.endpoints]
+        defaults = Options(response=self._settings.default_response)
+        return json_reply(
+            document(routes, defaults=defaults, version=__version__, base_path=request.base_path)
+        )
 
     def _head_health(self, request: Request) -> Reply:
         return replace(self._show_health(request), body="")

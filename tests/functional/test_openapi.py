@@ -53,6 +53,16 @@ def test_every_option_is_told_with_its_default(client: Client) -> None:
     assert "avif" in form["format"]["enum"]
 
 
+def test_remove_bgs_route_tells_its_own_fields_and_defaults(client: Client) -> None:
+    """As a client of remove.bg knows them."""
+    schemas = fetched(client)["components"]["schemas"]
+    form = schemas["RemoveBgForm"]["properties"]
+    assert (form["format"]["default"], form["size"]["default"]) == ("auto", "preview")
+    assert {"image_file", "add_shadow", "type", "type_level", "api_key", "roi"} <= set(form)
+    assert "image_file_b64" in schemas["RemoveBgFields"]["properties"]
+    assert "response" not in form
+
+
 def test_its_examples_are_valid(client: Client) -> None:
     """Each by its own schema."""
     schemas = fetched(client)["components"]["schemas"]

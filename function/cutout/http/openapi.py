@@ -6,6 +6,7 @@ from types import UnionType
 from typing import Any, get_args, get_type_hints
 
 from cutout.errors import CutoutError, InvalidOption
+from cutout.http import removebg
 from cutout.http.operations import ANSWERED_BY_GATEWAY, OPERATIONS, SCHEMAS, Operation
 from cutout.options import OPTIONS, Option, Options
 
@@ -47,7 +48,12 @@ def document(
         "servers": [{"url": base_path or "/"}],
         "paths": paths,
         "components": {
-            "schemas": {**SCHEMAS, **_option_schemas(defaults), "Error": _error_schema()},
+            "schemas": {
+                **SCHEMAS,
+                **_option_schemas(defaults),
+                **_removebg_schemas(),
+                "Error": _error_schema(),
+            },
             "securitySchemes": {
                 "ApiKey": {"type": "apiKey", "name": "x-api-key", "in": "header"},
             },
@@ -82,6 +88,21 @@ def _option_schemas(defaults: Options) -> dict[str, Document]:
         "Form": {"type": "object", "properties": {"image_file": _IMAGE, **_SOURCES, **schemas}},
         "Fields": {"type": "object", "properties": {**_SOURCES, **text}},
     }
+
+
+def _removebg_schemas() -> dict[str, Document]:
+    """Return the same for remove.bg's route: its defaults, and the fields that only it has."""
+    schemas = _option_schemas(removebg.DEFAULTS)
+    for schema in schemas.values():
+        fields = schema["properties"]
+        del fields["response"]
+        fields["image_file_b64"] = fields.pop("image_base64")
+        fields["add_shadow"] = {"type": "boolean", "description": "true: shadow_type=drop."}
+        fields["api_key"] = {"type": "string", "description": "The key, if in no header."}
+        for name, words in removebg.IGNORED_WORDS.items():
+            told = "Accepted, and without effect."
+            fields[name] = {"type": "string", "enum": list(words), "description": told}
+    return {f"RemoveBg{name}": schema for name, schema in schemas.items()}
 
 
 def _operation(operation: Operation, *, keyed: bool) -> Document:

@@ -45,6 +45,11 @@ _BODIES = {
     "application/json": _ref("Fields"),
     "application/x-www-form-urlencoded": _ref("Fields"),
 }
+_REMOVEBG_BODIES = {
+    "multipart/form-data": _ref("RemoveBgForm"),
+    "application/json": _ref("RemoveBgFields"),
+    "application/x-www-form-urlencoded": _ref("RemoveBgFields"),
+}
 _FILES = {"image/*": _BINARY, "application/octet-stream": _BINARY}
 _CUTOUT = {"image/*": _BINARY, "application/zip": _BINARY}
 _ANY = {"application/json": {"schema": {"type": "object"}}}
@@ -92,7 +97,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("POST", "/v1.0/removebg"): Operation(
         name="removebg",
         summary="Removes the background of one image, for clients of remove.bg.",
-        body={"required": True, "content": {**_BODIES, **_FILES}},
+        body={"required": True, "content": {**_REMOVEBG_BODIES, **_FILES}},
         replies={"200": {"description": "The cutout.", "content": {**_CUTOUT, **_ANY}}},
         errors=(*_GENERAL, 413),
         error="RemoveBgErrors",

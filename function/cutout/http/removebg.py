@@ -43,11 +43,11 @@ CODES = MappingProxyType(
 _KEPT_STATUS = {404, 405, 429}  # of the faults of the caller; all others are 400
 _FORBIDDEN, _UNAUTHORIZED, _BAD_REQUEST = 403, 401, 400
 
-# Known to remove.bg's reference, and without effect here.
-_IGNORED_WORDS = {
+IGNORED_WORDS = {
     "type": ("auto", "person", "product", "animal", "car", "transportation", "graphic", "other"),
     "type_level": ("none", "latest", "1", "2"),
 }
+"""Fields that remove.bg's reference has and that have no effect here, with their values."""
 _COLOR_WITH_ALPHA = re.compile(
     r"#?(?:([0-9A-Fa-f]{6})([0-9A-Fa-f]{2})|([0-9A-Fa-f]{3})([0-9A-Fa-f]))"
 )
@@ -99,7 +99,7 @@ def read_options(fields: Iterable[Field]) -> tuple[Options, tuple[str, ...]]:
             continue
         if name == "response":  # there is one way here
             ignored.append(field)
-        elif name in {"add_shadow", *_IGNORED_WORDS}:
+        elif name in {"add_shadow", *IGNORED_WORDS}:
             if name in theirs:
                 raise DuplicateOption(option=name)
             theirs[name] = value
@@ -123,7 +123,7 @@ def _check_words(fields: Mapping[str, object]) -> None:
 
     :raises InvalidOption: naming the field.
     """
-    for name, words in _IGNORED_WORDS.items():
+    for name, words in IGNORED_WORDS.items():
         if str(fields.get(name, words[0])).lower() not in words:
             raise InvalidOption(option=name, accepted="one of " + ", ".join(words))
 

@@ -42,7 +42,9 @@ _TIME_MS = int(_TIME.timestamp() * 1000)
 _TIME_TEXT = _TIME.strftime("%d/%b/%Y:%H:%M:%S %z")
 
 # Paths that the template declares; any other reaches the function only through a greedy route.
-_DECLARED = {"/v2", "/v2/uploads", "/v2/account", "/v2/health"}
+_DECLARED = {"/v2", "/v2/uploads", "/v2/account", "/v2/health"} | {
+    *("/v1.0/removebg", "/v1.0/account", "/openapi.json"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -436,6 +438,11 @@ def _rest_requests() -> Iterator[Expected]:
     yield _json("mask", {**fields, "channels": "alpha"}), 200, None
     yield _raw("fit", photo, [("response", "fit"), ("despill", "false")]), 200, None
     yield Request(name="account", method="GET", path="/v2/account", headers=_ANY), 200, None
+    form, body = multipart([("size", "auto"), ("bg_color", "81d4fa77"), ("type", "")], photo)
+    theirs = Request(name="removebg", path="/v1.0/removebg", headers=form, body=body)
+    yield theirs, 200, None
+    credit = replace(theirs, name="removebg-account", method="GET", path="/v1.0/account", body=b"")
+    yield replace(credit, headers=_ANY), 200, None
     yield Request(name="options", method="OPTIONS", headers=_PREFLIGHT, key=None), 204, None
     yield from _rest_errors(photo)
 

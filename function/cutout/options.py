@@ -168,6 +168,7 @@ class Options:
     roi: Region | None = None
     shadow_type: ShadowType = ShadowType.NONE
     shadow_opacity: int = 50
+    semitransparency: bool = True
     clean_edges: bool = True
     despill: bool = False
     input_alpha: InputAlpha = InputAlpha.MULTIPLY
@@ -447,6 +448,10 @@ OPTIONS = (
         parse=partial(_integer, 0, 100),
         accepted="an integer from 0 to 100",
         summary="How dark the shadow is, in %. Has no effect without shadow_type=drop.",
+    ),
+    _switch(
+        "semitransparency",
+        "false: every pixel is either opaque or transparent, divided at an alpha of one half.",
     ),
     _switch(
         "clean_edges",

@@ -129,7 +129,9 @@ def test_the_defaults_are_the_codes_own() -> None:
     given = [read_settings(variables) for variables in environments(PLAIN).values()]
     own = Settings()
     differ = {n for n in own.__slots__ for one in given if getattr(one, n) != getattr(own, n)}
-    assert differ <= {"service", "keys_checked_by", "input_bucket", "result_bucket"}
+    assert differ <= {"service", "keys_checked_by", "input_bucket", "result_bucket"} | {
+        "api_keys_parameter"
+    }
 
 
 def test_the_deployment_picks_the_model() -> None:
@@ -182,7 +184,7 @@ def test_nothing_is_allowed_but_what_is_listed() -> None:
 def test_without_a_catalogue_no_other_bucket_is_named() -> None:
     """An empty list grants nothing, rather than a bucket without a name."""
     named = {r for statement in PLAIN.statements() for r in statement.resources}
-    assert not [name for name in named if name.startswith("arn:")]
+    assert not [name for name in named if name.startswith("arn:aws:s3")]
 
 
 def test_a_catalogue_is_read_only() -> None:
@@ -481,7 +483,7 @@ def rest_methods() -> dict[tuple[str, str], dict[str, Any]]:
 
 def test_the_rest_api_asks_for_keys_where_the_code_does() -> None:
     """Each endpoint of the code is a method with its key; ANY, which takes OPTIONS, has none."""
-    endpoints = {(e.path, e.method): e.keyed for e in app.api.endpoints}
+    endpoints = {(e.path, e.method): e.keyed and e.gateway_keys for e in app.api.endpoints}
     endpoints |= {(e.path, "ANY"): False for e in app.api.endpoints}
     keyed: list[dict[str, list[str]]] = [{"api_key": []}]
     found = {route: spec.get("security") == keyed for route, spec in rest_methods().items()}
@@ -566,12 +568,12 @@ def test_with_the_http_api_the_function_checks_every_key() -> None:
 
 
 def test_without_keys_the_list_of_keys_accepts_none() -> None:
-    """SSM takes no empty value; where API Gateway checks keys there is no list."""
+    """SSM takes no empty value. With the REST API alone the list is for remove.bg's routes."""
     deployment = Deployment(ApiFlavor="HTTP")
     value = deployment.of_type("AWS::SSM::Parameter")["ApiKeys"]["Value"]
     assert not Keys(read=lambda: value).accept("none")
-    assert PLAIN.of_type("AWS::SSM::Parameter") == {}
-    assert environments(PLAIN)["ApiFunction"]["API_KEYS_PARAMETER"] == ""
+    assert PLAIN.of_type("AWS::SSM::Parameter")["ApiKeys"]["Value"] == value
+    assert environments(PLAIN)["ApiFunction"]["API_KEYS_PARAMETER"] == "ApiKeys"
 
 
 def test_the_largest_list_of_keys_fits() -> None:

@@ -10,6 +10,7 @@ import pytest
 import app
 from cloudformation import ROOT, TEMPLATE
 from cutout.errors import CutoutError
+from cutout.http.removebg import CODES
 
 RESOURCES = TEMPLATE["Resources"]
 API = RESOURCES["Api"]["Properties"]
@@ -19,7 +20,7 @@ ROUTES = {
     (event["Properties"]["Method"], event["Properties"]["Path"]): event["Properties"]
     for event in FUNCTION["Events"].values()
 }
-ENDPOINTS = {(e.method, e.path): e.keyed for e in app.api.endpoints}
+ENDPOINTS = {(e.method, e.path): e.keyed and e.gateway_keys for e in app.api.endpoints}
 
 # Every type of API Gateway's documentation ("Gateway response types"), with what the contract says.
 ANSWERS = {
@@ -44,6 +45,12 @@ ANSWERS = {
     "UNAUTHORIZED": (401, "invalid_api_key"),
     "UNSUPPORTED_MEDIA_TYPE": (415, "unsupported_media_type"),
     "WAF_FILTERED": (403, "access_denied"),
+}
+
+# These come only where API Gateway checks a key or a signature, or knows no route.
+NOT_FOR_REMOVE_BG = {
+    *("EXPIRED_TOKEN", "INVALID_API_KEY", "INVALID_SIGNATURE", "MISSING_AUTHENTICATION_TOKEN"),
+    *("QUOTA_EXCEEDED", "RESOURCE_NOT_FOUND", "UNAUTHORIZED"),
 }
 
 
@@ -73,11 +80,23 @@ def test_gateway_answers_are_the_contracts(kind: str) -> None:
     status, code = ANSWERS[kind]
     assert not {name for name in names(spec) if name == "Ref" or name.startswith("Fn::")}
     assert list(spec["ResponseTemplates"]) == ["application/json"]
-    assert list(json.loads(spec["ResponseTemplates"]["application/json"])) == ["error"]
+    document = json.loads(spec["ResponseTemplates"]["application/json"])
+    assert list(document) == (["error"] if kind in NOT_FOR_REMOVE_BG else ["error", "errors"])
     assert list(answer(kind)) == ["code", "message", "status", "request_id"]
     assert (spec["StatusCode"], answer(kind)["status"]) == (status, status)
     assert answer(kind)["code"] == code
     assert answer(kind)["request_id"] == "$context.requestId"
+
+
+@pytest.mark.parametrize("kind", sorted(set(ANSWERS) - NOT_FOR_REMOVE_BG))
+def test_gateway_answers_are_read_by_remove_bgs_clients_too(kind: str) -> None:
+    """The same message, in remove.bg's shape, under its code where it has one."""
+    template = API["GatewayResponses"][kind]["ResponseTemplates"]["application/json"]
+    (error,) = json.loads(template)["errors"]
+    assert list(error) == ["title", "code", "detail"]
+    assert error["title"] == answer(kind)["message"]
+    assert error["code"] == CODES.get(answer(kind)["code"], answer(kind)["code"])
+    assert re.fullmatch(r"[ -~]*", error["detail"])
 
 
 @pytest.mark.parametrize("kind", ANSWERS)

@@ -34,7 +34,7 @@ IMPORTS: dict[str, set[str]] = {
     "settings": {"errors", "options"},
     "store": {"errors"},
     "keys": {"errors"},
-    "image": {"errors", "options"},
+    "image": {"errors", "color", "options"},
     "remover": {"errors", "options", "image"},
     "telemetry": {"errors", "remover"},
     "http": {"errors", "options", "settings", "store", "keys", "remover", "telemetry"},

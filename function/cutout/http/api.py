@@ -17,6 +17,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from cutout import __version__
 from cutout.errors import (
     FORMATS_IN,
+    CutoutError,
     InvalidApiKey,
     MethodNotAllowed,
     ModelUnavailable,
@@ -27,11 +28,13 @@ from cutout.errors import (
 from cutout.http.body import Body, parse_body
 from cutout.http.fetch import Fetcher
 from cutout.http.large_images import Transfer, media_type_in
+from cutout.http.openapi import document
 from cutout.http.removal import Removal
+from cutout.http.removebg import RemoveBg, key_sent, removebg_error_reply, show_credits
 from cutout.http.reply import EXPOSED_HEADERS, Reply, error_reply, json_reply, upload_reply
 from cutout.http.request import MAX_REQUEST_BYTES, Request
 from cutout.keys import Keys, digest_of
-from cutout.options import Format
+from cutout.options import Format, Options
 from cutout.remover import Remover, Result
 from cutout.settings import KeyCheck, Settings
 from cutout.telemetry import record_error, record_removal
@@ -41,14 +44,27 @@ DEEP_HEALTH_SECONDS = 10
 nobody may make the network run as often as they like."""
 
 
+def key_in_header(request: Request) -> str:
+    """Return the key in the header ``x-api-key``, empty without one."""
+    return request.headers.get("x-api-key", "")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One route; a ``keyed`` one is answered only with an API key."""
+    """One route; a ``keyed`` one is answered only with an API key.
+
+    ``key_of`` finds the key in a request, and ``refuse`` words an error as the clients of the route
+    know it. With ``gateway_keys`` a REST API checks the key where the deployment says so; the other
+    keyed routes take keys from places where API Gateway does not look.
+    """
 
     method: str
     path: str
     keyed: bool
     reply_to: Callable[[Request], Reply]
+    key_of: Callable[[Request], str] = key_in_header
+    refuse: Callable[[CutoutError, str], Reply] = error_reply
+    gateway_keys: bool = True
 
 
 class Api:
@@ -94,6 +110,25 @@ class Api:
             Endpoint(method="GET", path="/v2/account", keyed=True, reply_to=self._show_account),
             Endpoint(method="GET", path="/v2/health", keyed=False, reply_to=self._show_health),
             Endpoint(method="HEAD", path="/v2/health", keyed=False, reply_to=self._head_health),
+            Endpoint(method="GET", path="/openapi.json", keyed=False, reply_to=self._show_document),
+            Endpoint(
+                method="POST",
+                path="/v1.0/removebg",
+                keyed=True,
+                reply_to=RemoveBg(removal).reply_to,
+                key_of=key_sent,
+                refuse=removebg_error_reply,
+                gateway_keys=False,
+            ),
+            Endpoint(
+                method="GET",
+                path="/v1.0/account",
+                keyed=True,
+                reply_to=show_credits,
+                key_of=key_sent,
+                refuse=removebg_error_reply,
+                gateway_keys=False,
+            ),
         )
         self._routes: dict[str, dict[str, Endpoint]] = {}
         for endpoint in self.endpoints:
@@ -144,10 +179,10 @@ class Api:
         if endpoint is None:
             raise MethodNotAllowed(allow=allow)
         if endpoint.keyed:
-            self._check_key(request)
+            self._check_key(request, endpoint)
         return endpoint.reply_to(request)
 
-    def _check_key(self, request: Request) -> None:
+    def _check_key(self, request: Request, endpoint: Endpoint) -> None:
         """Let a request pass whose key is accepted, or was checked by the gateway.
 
         :raises InvalidApiKey: otherwise; with no accepted keys, always.
@@ -156,13 +191,15 @@ class Api:
         # An event of an HTTP API or a load balancer can look like a REST API's, but has no key id.
         if request.api_key_id and self._settings.keys_checked_by is KeyCheck.GATEWAY:
             return
-        if not self._keys.accept(request.headers.get("x-api-key", "")):
+        if not self._keys.accept(endpoint.key_of(request)):
             raise InvalidApiKey
 
     def _refused(self, error: Exception, request: Request) -> Reply:
         """Log and count a failure, and return the reply that tells the caller."""
         told = record_error(error, self._logger, self._metrics)
-        return error_reply(told, request.request_id)
+        endpoints = self._routes.get(request.path, {}).values()
+        refuse = next((endpoint.refuse for endpoint in endpoints), error_reply)
+        return refuse(told, request.request_id)
 
     def _make_upload(self, request: Request) -> Reply:
         if self._transfer is None:
@@ -208,6 +245,13 @@ class Api:
             self._check_deeply()
         return json_reply({"status": "ok", "version": __version__, "model": self._remover.model})
 
+    def _show_document(self, request: Request) -> Reply:
+        routes = [(one.method, one.path, one.keyed) for one in self.endpoints]
+        defaults = Options(response=self._settings.default_response)
+        return json_reply(
+            document(routes, defaults=defaults, version=__version__, base_path=request.base_path)
+        )
+
     def _head_health(self, request: Request) -> Reply:
         return replace(self._show_health(request), body="")
 
@@ -243,7 +287,7 @@ def _preflight_reply(allow: str) -> Reply:
     """Return the answer to a browser that asks which requests a page may send (CORS)."""
     headers = {
         "Access-Control-Allow-Methods": allow,
-        "Access-Control-Allow-Headers": "Accept, Content-Type, X-Api-Key",
+        "Access-Control-Allow-Headers": "Accept, Authorization, Content-Type, X-Api-Key",
         "Access-Control-Max-Age": "3600",
     }
     return Reply(status=204, headers=headers)

@@ -103,6 +103,13 @@ class Removal:
             wants_mask=is_legacy or is_json_mask,
             wants_json=request.wants_json(),
         )
+        return self._delivered(self.result_of(source, options, request), asked)
+
+    def result_of(self, source: Source, options: Options, request: Request) -> Result:
+        """Return the cutout of the source's image, made within the time that the request has.
+
+        :raises CutoutError: the image is refused, or something fails on our side.
+        """
         image = self._image_of(source, left_ms=request.left_ms() - DEADLINE_RESERVE_MS)
         left_ms = request.left_ms() - DEADLINE_RESERVE_MS
         result = self._remover.remove(
@@ -113,7 +120,7 @@ class Removal:
             max_bytes=MAX_RESULT_BYTES if options.response is Delivery.FIT else None,
         )
         self._record(result)
-        return self._delivered(result, asked)
+        return result
 
     def _delivered(self, result: Result, asked: _Asked) -> Reply:
         """Return the result, or the link to it, as the caller asked for it.

@@ -29,6 +29,7 @@ EXPOSED_HEADERS = (
     "Retry-After",
     "Server-Timing",
     "X-Content-Type-Options",
+    "X-Credits-Charged",
     "X-Foreground-Coverage",
     "X-Foreground-Height",
     "X-Foreground-Left",
@@ -37,8 +38,12 @@ EXPOSED_HEADERS = (
     "X-Height",
     "X-Ignored-Params",
     "X-Model",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
     "X-Request-Id",
     "X-Result-Scale",
+    "X-Type",
     "X-Width",
 )
 """What a browser's script may read of a reply's headers."""
@@ -76,14 +81,14 @@ def image_reply(result: Result, options: Options, ignored: Sequence[str]) -> Rep
         "Content-Type": result.file.media_type,
         "Content-Disposition": disposition(result, options),
     }
-    return Reply(body=result.file.body, headers=headers | _facts(result) | _ignored(ignored))
+    return Reply(body=result.file.body, headers=headers | facts(result) | ignored_header(ignored))
 
 
 def document_reply(result: Result, ignored: Sequence[str], request_id: str) -> Reply:
     """Return the image inside JSON."""
     image = base64.b64encode(result.file.body).decode()
     document = {"image_base64": image, **_described(result), "request_id": request_id}
-    return json_reply(document, headers=_facts(result) | _ignored(ignored))
+    return json_reply(document, headers=facts(result) | ignored_header(ignored))
 
 
 def mask_reply(result: Result, ignored: Sequence[str]) -> Reply:
@@ -91,7 +96,7 @@ def mask_reply(result: Result, ignored: Sequence[str]) -> Reply:
     file = result.file
     mask = base64.b64encode(file.body).decode()
     document = {"mask": mask, "width": file.width, "height": file.height}
-    return json_reply(document, headers=_facts(result) | _ignored(ignored))
+    return json_reply(document, headers=facts(result) | ignored_header(ignored))
 
 
 def link_reply(
@@ -100,7 +105,7 @@ def link_reply(
     """Return where the image is; ``redirects`` sends the client there at once."""
     where = {"url": link.url, "expires_at": link.expires_at}
     document = {**where, **_described(result), "request_id": request_id}
-    headers = _facts(result) | _ignored(ignored)
+    headers = facts(result) | ignored_header(ignored)
     if redirects:
         # 303 and no other: whatever the request was, the image is fetched with GET.
         return json_reply(document, status=303, headers=headers | {"Location": link.url})
@@ -116,7 +121,7 @@ def upload_reply(upload: Upload, max_bytes: int, ignored: Sequence[str], request
         "max_bytes": max_bytes,
         "request_id": request_id,
     }
-    return json_reply(document, headers=_ignored(ignored))
+    return json_reply(document, headers=ignored_header(ignored))
 
 
 def file_name(result: Result, options: Options) -> str:
@@ -142,7 +147,8 @@ def _described(result: Result) -> dict[str, object]:
     }
 
 
-def _facts(result: Result) -> dict[str, str]:
+def facts(result: Result) -> dict[str, str]:
+    """Return the headers that tell what was found and done."""
     report = result.report
     scale = {"X-Result-Scale": f"{result.scale:.4f}"} if result.scale < 1 else {}
     return {
@@ -161,7 +167,7 @@ def _facts(result: Result) -> dict[str, str]:
     }
 
 
-def _ignored(names: Sequence[str]) -> dict[str, str]:
+def ignored_header(names: Sequence[str]) -> dict[str, str]:
     """Return the header that lists the fields that no option has, within its two limits."""
     if not names:
         return {}

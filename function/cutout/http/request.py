@@ -31,6 +31,7 @@ class Request:
     of a stage, and without slashes at its end. Header names are lower case; ``query`` holds decoded
     names and values, repetitions included. ``api_key_id`` is the id of the key that a REST API has
     checked, empty where none was checked. ``left_ms`` tells the time that is left to answer.
+    ``base_path`` is what stands before ``path`` in the URL: a stage's name or a custom domain's.
     """
 
     request_id: str
@@ -42,6 +43,7 @@ class Request:
     encoded: str
     is_base64: bool
     left_ms: Callable[[], int]
+    base_path: str = ""
 
     @classmethod
     def parse(
@@ -64,6 +66,7 @@ class Request:
             encoded=event.get("body") or "",
             is_base64=bool(event.get("isBase64Encoded")),
             left_ms=left_ms,
+            base_path=_base_path(event, context),
         )
 
     def content(self, *, instead: str) -> bytes:
@@ -120,6 +123,13 @@ def _path(event: Mapping[str, Any], context: Mapping[str, Any]) -> str:
         if f"{path}/".startswith(f"{stage}/"):
             path = path[len(stage) :]
     return path.rstrip("/") or "/"
+
+
+def _base_path(event: Mapping[str, Any], context: Mapping[str, Any]) -> str:
+    """Return what the URL has before the routed path; empty where nothing or nothing known."""
+    whole = str(context.get("path") or event.get("rawPath") or event.get("path") or "").rstrip("/")
+    path = _path(event, context).rstrip("/")
+    return whole.removesuffix(path) if path and whole.endswith(path) else ""
 
 
 def _headers(event: Mapping[str, Any]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cutout.errors import UnknownForeground
 from cutout.image.background import cover, on_white, own_background
-from cutout.image.composite import OPAQUE, WHITE, over
+from cutout.image.composite import OPAQUE, WHITE, lay_under, over
 from cutout.image.decode import Photo
 from cutout.image.despill import remove_green_spill
 from cutout.image.foreground import estimate_foreground, extend_foreground
@@ -17,6 +17,8 @@ from cutout.image.resample import clear
 from cutout.image.shadow import cast_shadow
 from cutout.image.tiles import strips
 from cutout.options import Channels, Format, InputAlpha, OnEmpty, Options, ShadowType
+
+_HALF = 128  # the least alpha, of 255, that is at least one half
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,6 +46,8 @@ def compose(
     :raises InvalidOption: ``invalid_crop_margin``, the canvas would be far larger than the photo.
     """
     alpha = _quantized(matte.alpha)
+    if not options.semitransparency:
+        _harden(alpha)
     found = subject_of(alpha)
     if not found.width and options.on_empty is OnEmpty.ERROR:
         raise UnknownForeground
@@ -54,6 +58,8 @@ def compose(
     if options.channels is Channels.RGBA:
         if options.shadow_type is ShadowType.DROP and subject.width:
             cast_shadow(pixels, subject, options.shadow_opacity)
+        if options.bg_color is not None and options.bg_color.a < OPAQUE:
+            lay_under(pixels, options.bg_color)
         backdrop = _backdrop(photo, matte, layout.frame, options, picture)
         if backdrop is not None:
             flatten(pixels, backdrop)
@@ -73,7 +79,14 @@ def _placed(
         pixels[..., :3] = window(_colours(photo, matte, options), source)
         for strip in strips(pixels):
             clear(strip)
-    return scaled(pixels, source, layout) if layout.is_scaled else pixels
+    if not layout.is_scaled:
+        return pixels
+    pixels = scaled(pixels, source, layout)
+    if not options.semitransparency:
+        _harden(pixels[..., 3])
+        for strip in strips(pixels):
+            clear(strip)
+    return pixels
 
 
 def _colours(photo: Photo, matte: Matte, options: Options) -> NDArray[np.uint8]:
@@ -100,7 +113,7 @@ def _backdrop(
         if options.input_alpha is not InputAlpha.DISCARD:
             shown = Photo(pixels=on_white(photo), alpha=None)
         return own_background(shown, matte, frame, options.bg_blur)
-    if options.bg_color is not None:
+    if options.bg_color is not None and options.bg_color.a == OPAQUE:
         return np.array([options.bg_color.r, options.bg_color.g, options.bg_color.b], np.uint8)
     return None if options.format.has_alpha else WHITE
 
@@ -119,6 +132,12 @@ def flatten(pixels: NDArray[np.uint8], backdrop: NDArray[np.uint8]) -> None:
 def coverage_of(alpha: NDArray[np.uint8]) -> float:
     """Return the mean of alpha, uint8 (H, W), as 0..1."""
     return float(alpha.mean(dtype=np.float64)) / OPAQUE
+
+
+def _harden(alpha: NDArray[np.uint8]) -> None:
+    """Make every alpha 0 or 255, divided at one half, in place."""
+    for strip in strips(alpha):
+        np.multiply(strip >= _HALF, OPAQUE, out=strip, casting="unsafe")
 
 
 def _quantized(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:

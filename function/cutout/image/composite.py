@@ -1,7 +1,10 @@
-"""The one formula by which colours are laid over each other."""
+"""The formulas by which colours are laid over each other."""
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cutout.color import Color
+from cutout.image.tiles import strips
 
 OPAQUE = 255
 """The alpha of an opaque pixel."""
@@ -26,3 +29,21 @@ def over(
     blend += blend >> 8
     blend >>= 8
     return blend.astype(np.uint8)
+
+
+def lay_under(pixels: NDArray[np.uint8], color: Color) -> None:
+    """Put a colour that may be translucent behind ``pixels``, in place.
+
+    ``pixels`` are uint8 (H, W, 4), sRGB with straight alpha, and stay so. With B and β of the
+    colour, alpha becomes (α·255 + β·(255 - α)) / 255 and each channel
+    (F·α·255 + B·β·(255 - α)) / (α·255 + β·(255 - α)), rounded; colour is 0 where alpha is 0.
+    """
+    behind = np.array([color.r, color.g, color.b], np.uint32)
+    for strip in strips(pixels):
+        alpha = strip[..., 3:].astype(np.uint32)
+        front, back = alpha * OPAQUE, color.a * (OPAQUE - alpha)
+        whole = front + back  # 255² at the most
+        blend = strip[..., :3] * front + behind * back + whole // 2
+        strip[..., :3] = blend // np.maximum(whole, 1)
+        strip[..., 3:] = (whole + OPAQUE // 2) // OPAQUE
+        strip[strip[..., 3] == 0] = 0

@@ -7,9 +7,11 @@ _CELLS = 160  # along the longer side: the matte is averaged down to them
 _SUBJECT = 0.05  # alpha from which a cell belongs to the subject
 _AROUND = 4  # cells around it that count as its surroundings
 
-# Decidedness of the matte -> mean IoU with the truth that mattes of such decidedness have had.
-_DECIDED = (0.0, 1.0)
-_IOU = (0.0, 1.0)
+# Decidedness -> mean IoU with the truth of mattes that were as decided: of 366 mattes of erase-s
+# 0.3.0 as served, 123 of sources that it was not trained on and 243 of its pack's validation part.
+# Between the points it is interpolated. models/erase-s/README.md says how well it holds.
+_DECIDED = (0.0, 0.894, 0.919, 0.942, 0.955, 0.965, 0.98, 1.0)
+_IOU = (0.0, 0.52, 0.62, 0.87, 0.93, 0.94, 0.955, 0.97)
 
 
 def confidence(alpha: NDArray[np.float32]) -> float:

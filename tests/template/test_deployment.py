@@ -263,7 +263,9 @@ def test_only_the_stacks_own_doors_call_the_functions() -> None:
         assert permission["Principal"] == "apigateway.amazonaws.com"
         assert permission["Action"] == "lambda:InvokeFunction"
         prefix = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:"
-        assert re.match(rf"{prefix}(Api/\*/[A-Z*]+/v|HttpApi/\*$)", permission["SourceArn"])
+        assert re.match(
+            rf"{prefix}(Api/\*/[A-Z*]+/(v|openapi\.json$)|HttpApi/\*$)", permission["SourceArn"]
+        )
     assert FULL.of_type("AWS::Lambda::Url") == {}
 
 

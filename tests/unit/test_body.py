@@ -16,7 +16,7 @@ from cutout.errors import (
     MultipleSources,
     UnsupportedMediaType,
 )
-from cutout.http.body import Body, BodyKind, parse_body
+from cutout.http.body import Body, BodyKind, decode_base64, parse_body
 from cutout.http.source import Source, image_bytes, only_source, split_sources
 
 BOUNDARY = "----cutout7MA4YWxkTrZu0gW"
@@ -459,3 +459,19 @@ def test_the_name_of_a_wrong_part_is_told_escaped() -> None:
     wrong = part('name="a/b c"', b"!", "Content-Transfer-Encoding: base64")
     with pytest.raises(InvalidBase64, match=r"^a%2Fb%20c must be base64"):
         parse_body(MULTIPART, wrong + END)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(b"QQ", b"A"), (b"QQ=", b"A"), (b"QQ==", b"A"), (b"QUI", b"AB"), (b"QUI=", b"AB"), (b"QUJD", b"ABC")],
+)  # fmt: skip
+def test_the_padding_of_base64_may_be_missing(text: bytes, expected: bytes) -> None:
+    """Whole, in part, or all of it."""
+    assert decode_base64(text, "image") == expected
+
+
+@pytest.mark.parametrize("text", [b"=QQ", b"Q", b"QQQQQ="])
+def test_padding_is_at_the_end_only(text: bytes) -> None:
+    """What has it elsewhere, or one digit too many, is not base64."""
+    with pytest.raises(InvalidBase64):
+        decode_base64(text, "image")

@@ -57,7 +57,7 @@ def test_every_mode_and_format_at_odd_sizes(client: Client, size: tuple[int, int
 
 
 @pytest.mark.parametrize(
-    "size", [(2, 20_000), (20_000, 2), (3, 65_536), (200_000, 2), (40_000, 40)], ids=str
+    "size", [(2, 20_000), (20_000, 2), (3, 65_535), (65_535, 2), (40_000, 40)], ids=str
 )
 def test_extreme_shapes(client: Client, size: tuple[int, int]) -> None:
     """Ribbons, in a format that holds them."""

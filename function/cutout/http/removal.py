@@ -110,13 +110,13 @@ class Removal:
 
         :raises CutoutError: the image is refused, or something fails on our side.
         """
-        image = self._image_of(source, left_ms=request.left_ms() - DEADLINE_RESERVE_MS)
-        left_ms = request.left_ms() - DEADLINE_RESERVE_MS
+        image = self._image_of(source, left_ms=_budget_ms(request))
+        background = self._fetched_background(options, left_ms=_budget_ms(request))
         result = self._remover.remove(
             image,
             options,
-            background=self._fetched_background(options, left_ms=left_ms),
-            budget_ms=request.left_ms() - DEADLINE_RESERVE_MS,
+            background=background,
+            budget_ms=_budget_ms(request),
             max_bytes=MAX_RESULT_BYTES if options.response is Delivery.FIT else None,
         )
         self._record(result)
@@ -202,6 +202,11 @@ class Removal:
             )
         except (InvalidImageUrl, ImageUrlFetchFailed) as error:
             raise InvalidBackground(reason=str(error)) from error
+
+
+def _budget_ms(request: Request) -> int:
+    """Return the time that is left for the work itself, in ms, without that for the reply."""
+    return request.left_ms() - DEADLINE_RESERVE_MS
 
 
 def _smaller(options: Options, *, has_storage: bool) -> str:

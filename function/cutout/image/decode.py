@@ -28,6 +28,7 @@ from cutout.image.jpeg import JpegImage, read_jpeg
 from cutout.image.png_chunks import read_png
 from cutout.image.sniff import pillow_format_of
 from cutout.image.tiff import orientation_of, read_directory
+from cutout.image.tiles import STRIP_PX
 from cutout.image.truncation import check_rows, is_filler
 
 # Imported by name so that a cold start loads these seven plugins and not Pillow's forty.
@@ -37,7 +38,6 @@ PLUGINS = (_Avif, _Bmp, _Gif, _Jpeg, _Png, _Tiff, _WebP)
 Image.MAX_IMAGE_PIXELS = None
 
 _WHITES = {"I": (255.0, 65_535.0, 2.0**31 - 1), "F": (1.0, 255.0, 65_535.0, 2.0**31 - 1)}
-_STRIP_PX = 1 << 20
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -186,7 +186,7 @@ def _last_pixel(image: Image.Image) -> tuple[int, ...]:
 def _array(image: Image.Image) -> NDArray[np.uint8]:
     """Return an image's pixels; Pillow's own conversion holds them three times, this one twice."""
     array = np.empty((image.height, image.width, *((3,) if image.mode == "RGB" else ())), np.uint8)
-    rows = max(1, _STRIP_PX // image.width)
+    rows = max(1, STRIP_PX // image.width)
     for top in range(0, image.height, rows):
         bottom = min(top + rows, image.height)
         array[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
@@ -239,7 +239,7 @@ def _eight_bit(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 def _strips(image: Image.Image) -> Iterator[tuple[slice, NDArray[Any]]]:
     """Yield rows of the image and their values; a whole photo's copy would be 200 MB at 50 MP."""
-    rows = max(1, _STRIP_PX // image.width)
+    rows = max(1, STRIP_PX // image.width)
     for top in range(0, image.height, rows):
         bottom = min(top + rows, image.height)
         values = np.asarray(image.crop((0, top, image.width, bottom)))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 import skimage.data
+from drawn_models import card_of
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -21,7 +22,6 @@ from cutout.errors import (
     RoiRegionEmpty,
     envelope,
 )
-from cutout.image.card import ModelCard, Output, Range, Resize
 from cutout.image.decode import Limits
 from cutout.image.model import Model
 from cutout.image.place import SUBJECT_ALPHA, Box
@@ -30,21 +30,7 @@ from cutout.remover import Remover, Result
 
 SIDE = 88  # cells: a quarter of the shipped network's, so that many photos can be tried
 LIMITS = Limits(max_pixels=50_000_000)
-CARD = ModelCard(
-    name="drawn",
-    version="1",
-    file="none",
-    sha256="",
-    input_size=SIDE,
-    mean=(0.5, 0.5, 0.5),
-    std=(0.5, 0.5, 0.5),
-    resize=Resize.BILINEAR,
-    range=Range.FULL,
-    output=Output.ALPHA,
-    licence="none",
-    source="none",
-    zoom=0.5,
-)
+CARD = card_of(SIDE, zoom=0.5)
 ASTRONAUT = Image.fromarray(skimage.data.astronaut())
 
 

@@ -4,13 +4,13 @@ import io
 
 import numpy as np
 import pytest
+from drawn_models import card_of
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
 from cutout.errors import CutoutError, RoiExceedsBounds, RoiRegionEmpty, envelope
-from cutout.image.card import ModelCard, Output, Range, Resize
 from cutout.image.decode import Limits, Photo
 from cutout.image.model import Model
 from cutout.image.place import Box
@@ -19,21 +19,7 @@ from cutout.options import Length, Region, parse_options
 from cutout.remover import Remover, Result
 
 SIDE = 32
-CARD = ModelCard(
-    name="drawn",
-    version="1",
-    file="none",
-    sha256="",
-    input_size=SIDE,
-    mean=(0.0, 0.0, 0.0),
-    std=(1.0, 1.0, 1.0),
-    resize=Resize.BILINEAR,
-    range=Range.FULL,
-    output=Output.ALPHA,
-    licence="none",
-    source="none",
-    zoom=0.0,
-)
+CARD = card_of(SIDE)
 
 
 class FindsAll:

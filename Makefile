@@ -99,7 +99,7 @@ bench-edges: $(STAMP) ## Measure the edges against true mattes and closed-form m
 	  -r tests/bench/requirements.txt
 	@exec $(RUN) tests/bench/edges.py $(ARGS)
 
-mutants: $(STAMP) ## Change the code in small ways; which changes does no test notice? ARGS="--module options.py"
+mutants: $(STAMP) ## Change the code in small ways; which changes does no test notice? ARGS="--module http/body.py"
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
 	  -r tests/mutants/requirements.txt
 	@exec $(RUN) tests/mutants/run.py $(ARGS)

@@ -4,6 +4,7 @@ import ast
 import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -13,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FUNCTION = ROOT / "function"
 PACKAGE = FUNCTION / "cutout"
 MODULES = {
-    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 
@@ -64,11 +65,12 @@ SOLE_IMPORTERS = {
 }
 
 VOCABULARY_OF_THE_CORE = {"errors", "color", "options", "remover"}
-CORE = [name for name in MODULES if name in VOCABULARY_OF_THE_CORE or name.startswith("image.")]
+CORE = [name for name in MODULES if name.partition(".")[0] in VOCABULARY_OF_THE_CORE | {"image"}]
 NOT_IN_CORE = {"logging", "os", "time", "datetime", "random", "secrets", "uuid"}
 STAGE_TIMER = ("remover", "time")  # the one clock in the core
 
 
+@cache
 def trees() -> dict[str, ast.Module]:
     """Return the syntax trees of the package's modules and of ``app``."""
     paths = MODULES | {"app": FUNCTION / "app.py"}
@@ -128,7 +130,8 @@ def own_imports(module: str) -> set[str]:
         for name in imports(trees()[module])
         if within(name, "cutout") and name != "cutout"
     }
-    return {known for known in MODULES if any(within(name, known) for name in names)}
+    found = ([known for known in MODULES if within(name, known)] for name in names)
+    return {max(known, key=len) for known in found if known}  # a package's module, not the package
 
 
 def room(module: str) -> str:
@@ -192,6 +195,7 @@ EDITS_SYS_PATH = {
 }
 
 
+@cache
 def programs() -> dict[str, ast.Module]:
     """Return the syntax trees of all Python files, by their paths."""
     return {

@@ -1,0 +1,43 @@
+"""What a caller can ask for.
+
+``values`` are the typed options, ``parsers`` turn a field into a value, ``table`` says which option
+has which parser, and ``fields`` parses a whole request.
+"""
+
+from cutout.options.fields import overlay, parse_options
+from cutout.options.table import OPTIONS, Option
+from cutout.options.values import (
+    DEFAULTS,
+    Channels,
+    Delivery,
+    Format,
+    InputAlpha,
+    Length,
+    Margin,
+    OnEmpty,
+    Options,
+    Position,
+    Region,
+    ShadowType,
+    Size,
+)
+
+__all__ = [
+    "DEFAULTS",
+    "OPTIONS",
+    "Channels",
+    "Delivery",
+    "Format",
+    "InputAlpha",
+    "Length",
+    "Margin",
+    "OnEmpty",
+    "Option",
+    "Options",
+    "Position",
+    "Region",
+    "ShadowType",
+    "Size",
+    "overlay",
+    "parse_options",
+]

@@ -1,0 +1,79 @@
+"""All fields of a request → :class:`~cutout.options.values.Options`, by the table."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from cutout.color import parse_color
+from cutout.errors import DuplicateOption, MultipleBackgrounds
+from cutout.options.table import OPTIONS
+from cutout.options.values import DEFAULTS, Options
+
+_BY_NAME = {option.name: option for option in OPTIONS}
+_BACKGROUNDS = ("bg_color", "bg_image_file", "bg_image_url", "bg_blur")
+
+
+def overlay(*layers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return the fields of all layers that options have, a later layer's over an earlier one's.
+
+    Names are lower case in it, with ``-`` as ``_``. An absent (empty) field changes nothing, and
+    a background takes the place of any other background.
+    """
+    merged: list[tuple[str, str]] = []
+    for layer in layers:
+        named = [(name.lower().replace("-", "_"), value) for name, value in layer]
+        given = [
+            (name, value)
+            for name, value in named
+            if name in _BY_NAME and (value or name == "bg_color")
+        ]
+        covered = {name for name, _ in given}
+        if covered & set(_BACKGROUNDS):
+            covered |= set(_BACKGROUNDS)
+        merged = [field for field in merged if field[0] not in covered] + given
+    return tuple(merged)
+
+
+def parse_options(
+    fields: Iterable[tuple[str, object]], defaults: Options = DEFAULTS
+) -> tuple[Options, tuple[str, ...]]:
+    """Return the typed options of a request, and the names of the fields that no option has.
+
+    What no field says is as ``defaults`` have it.
+
+    ``fields`` are names and values as they came, text or JSON values, in order and with
+    repetitions. Names are matched in any case (ASCII). ``None`` and the empty string mean absent,
+    but an empty ``bg_color`` is an error.
+
+    :raises DuplicateOption: an option is given twice (``bg_color`` twice is ``InvalidOption``).
+    :raises MultipleBackgrounds: more than one ``bg_*`` option.
+    :raises InvalidOption: a value is not accepted.
+    :raises RoiExceedsBounds: ``roi`` is not within any photo.
+    :raises RoiRegionEmpty: ``roi`` contains no pixel of any photo.
+    """
+    given: dict[str, object] = {}
+    unknown: dict[str, None] = {}  # an ordered set
+    for field, wire in fields:
+        name = field.lower() if field.isascii() else field
+        if name not in _BY_NAME:
+            unknown[field] = None
+        elif name in given:
+            if name == "bg_color":
+                parse_color(None)
+            raise DuplicateOption(option=name)
+        else:
+            given[name] = wire
+    present = {
+        name: wire
+        for name, wire in given.items()
+        if not _is_absent(wire) or (name == "bg_color" and wire is not None)
+    }
+    backgrounds = [name for name in _BACKGROUNDS if name in present]
+    if len(backgrounds) > 1:
+        raise MultipleBackgrounds(given=" and ".join(backgrounds))
+    values = {name: _BY_NAME[name].value(wire) for name, wire in present.items()}
+    return replace(defaults, **values), tuple(unknown)  # type: ignore[arg-type] # by the table
+
+
+def _is_absent(wire: object) -> bool:
+    """Tell whether a field says nothing: JSON's ``null``, an empty text, or an empty file."""
+    return wire is None or (isinstance(wire, str | bytes) and not wire)

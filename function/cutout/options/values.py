@@ -1,0 +1,164 @@
+"""The typed values of the options: what the pipeline and both doors work with."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cutout.color import Color
+
+
+class Format(StrEnum):
+    """What the result is encoded as."""
+
+    PNG = "png"
+    JPG = "jpg"
+    WEBP = "webp"
+    AVIF = "avif"
+    BMP = "bmp"
+    GIF = "gif"
+    TIFF = "tiff"
+    ZIP = "zip"
+    AUTO = "auto"
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the format can be transparent."""
+        return self not in {Format.JPG, Format.BMP, Format.GIF}
+
+
+class Channels(StrEnum):
+    """The cutout, or its matte alone."""
+
+    RGBA = "rgba"
+    ALPHA = "alpha"
+
+
+class Size(StrEnum):
+    """The cap on the result's pixels."""
+
+    PREVIEW = "preview"
+    MEDIUM = "medium"
+    HD = "hd"
+    FIFTY_MP = "50mp"
+    FULL = "full"
+
+    @property
+    def max_pixels(self) -> int | None:
+        """The cap in px, with remove.bg's numbers; ``None`` leaves it to the deployment."""
+        return _SIZE_CAPS_PX.get(self)
+
+
+_SIZE_CAPS_PX = {
+    Size.PREVIEW: 250_000,
+    Size.MEDIUM: 1_500_000,
+    Size.HD: 4_000_000,
+    Size.FIFTY_MP: 50_000_000,
+}
+
+
+class InputAlpha(StrEnum):
+    """What a transparent input's own alpha does."""
+
+    MULTIPLY = "multiply"
+    KEEP = "keep"
+    DISCARD = "discard"
+
+
+class Delivery(StrEnum):
+    """How the result travels: in the reply, by URL, whichever fits, or made to fit the reply."""
+
+    AUTO = "auto"
+    INLINE = "inline"
+    URL = "url"
+    FIT = "fit"
+
+
+class OnEmpty(StrEnum):
+    """What happens when no subject is found."""
+
+    IMAGE = "image"
+    ERROR = "error"
+
+
+class ShadowType(StrEnum):
+    """The shadow behind the subject."""
+
+    NONE = "none"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Length:
+    """A number of px, or a share in % of a side: of the subject in a margin, else of the photo."""
+
+    value: float
+    relative: bool
+
+    def pixels(self, side_px: int) -> int:
+        """Return the length in whole px against a side of ``side_px``."""
+        return round(self.value * side_px / 100) if self.relative else round(self.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Margin:
+    """What ``crop`` leaves around the subject, side by side."""
+
+    top: Length
+    right: Length
+    bottom: Length
+    left: Length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """A rectangle of the upright photo: its left, top, right and bottom edge."""
+
+    x1: Length
+    y1: Length
+    x2: Length
+    y2: Length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Where the subject's box is in the canvas, in % of the room that it leaves.
+
+    0 is at the left or the top, 50 in the middle, 100 at the right or the bottom. ``None`` in both
+    keeps it where it is in the photo.
+    """
+
+    x: float | None
+    y: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What one request asks for; every value in it is valid.
+
+    ``scale`` is in % of the canvas. Without a ``position`` a subject that is scaled is centred, and
+    any other stays where it is.
+    """
+
+    format: Format = Format.PNG
+    bg_color: Color | None = None
+    bg_image_file: bytes | None = None
+    bg_image_url: str | None = None
+    bg_blur: int | None = None
+    channels: Channels = Channels.RGBA
+    size: Size = Size.FULL
+    crop: bool = False
+    crop_margin: Margin | None = None
+    scale: float | None = None
+    position: Position | None = None
+    roi: Region | None = None
+    shadow_type: ShadowType = ShadowType.NONE
+    shadow_opacity: int = 50
+    semitransparency: bool = True
+    clean_edges: bool = True
+    despill: bool = False
+    input_alpha: InputAlpha = InputAlpha.MULTIPLY
+    quality: int = 90
+    response: Delivery = Delivery.AUTO
+    on_empty: OnEmpty = OnEmpty.IMAGE
+
+
+DEFAULTS = Options()

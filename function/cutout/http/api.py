@@ -27,11 +27,13 @@ from cutout.errors import (
 )
 from cutout.http.body import Body, parse_body
 from cutout.http.fetch import Fetcher
+from cutout.http.headers import EXPOSED_HEADERS
 from cutout.http.large_images import Transfer, media_type_in
-from cutout.http.openapi import document
+from cutout.http.openapi.document import document
+from cutout.http.openapi.requests import Deployment
 from cutout.http.removal import Removal
 from cutout.http.removebg import RemoveBg, key_sent, removebg_error_reply, show_credits
-from cutout.http.reply import EXPOSED_HEADERS, Reply, error_reply, json_reply, upload_reply
+from cutout.http.reply import Reply, error_reply, json_reply, upload_reply
 from cutout.http.request import MAX_REQUEST_BYTES, Request
 from cutout.keys import Keys, digest_of
 from cutout.options import Format, Options
@@ -247,9 +249,14 @@ class Api:
 
     def _show_document(self, request: Request) -> Reply:
         routes = [(one.method, one.path, one.keyed) for one in self.endpoints]
-        defaults = Options(response=self._settings.default_response)
+        deployment = Deployment(
+            defaults=Options(response=self._settings.default_response),
+            has_storage=self._transfer is not None,
+            fetches_urls=self._settings.fetch_urls,
+        )
+        base_path = request.base_path
         return json_reply(
-            document(routes, defaults=defaults, version=__version__, base_path=request.base_path)
+            document(routes, deployment=deployment, version=__version__, base_path=base_path)
         )
 
     def _head_health(self, request: Request) -> Reply:

@@ -21,7 +21,7 @@ from cutout.store import (
 )
 
 _UPLOAD_SECONDS = 3_600
-_MEDIA_TYPE = re.compile(
+MEDIA_TYPE = re.compile(
     r"image/[A-Za-z0-9!#$&^_.+-]{1,100}|application/octet-stream", re.IGNORECASE
 )
 
@@ -132,7 +132,7 @@ def media_type_in(fields: Iterable[Field]) -> tuple[str | None, list[str]]:
         raise DuplicateOption(option="content_type")
     if not given or given[0] is None or given[0] == "":
         return None, others
-    if not isinstance(given[0], str) or not _MEDIA_TYPE.fullmatch(given[0]):
+    if not isinstance(given[0], str) or not MEDIA_TYPE.fullmatch(given[0]):
         raise InvalidOption(
             option="content_type", accepted="an image's media type, such as image/jpeg"
         )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from cutout.errors import CutoutError, DuplicateOption, InvalidOption
+from cutout.errors import SERVER_FAULT, CutoutError, DuplicateOption, InvalidOption
 from cutout.http.body import Field, parse_body
 from cutout.http.removal import Removal
 from cutout.http.reply import Reply, error_reply, facts, ignored_header, image_reply, json_reply
@@ -154,20 +154,22 @@ def show_credits(_: Request) -> Reply:
     return json_reply({"data": {"attributes": attributes}}, headers=_rate_limit())
 
 
-def removebg_error_reply(error: CutoutError, request_id: str) -> Reply:
-    """Return an error as remove.bg's clients read it: faults of the input are all 400."""
-    status = error.status
+def status_told(status: int) -> int:
+    """Return the status that remove.bg has for one of ours: faults of the input are all 400."""
     if status == _UNAUTHORIZED:
-        status = _FORBIDDEN
-    elif not error.is_ours and status not in _KEPT_STATUS:
-        status = _BAD_REQUEST
+        return _FORBIDDEN
+    return status if status >= SERVER_FAULT or status in _KEPT_STATUS else _BAD_REQUEST
+
+
+def removebg_error_reply(error: CutoutError, request_id: str) -> Reply:
+    """Return an error as remove.bg's clients read it."""
     told = {
         "title": str(error),
         "code": CODES.get(error.code, error.code),
         "detail": error.detail,
     }
     headers = {**error_reply(error, request_id).headers, **_charges()}
-    return json_reply({"errors": [told]}, status=status, headers=headers)
+    return json_reply({"errors": [told]}, status=status_told(error.status), headers=headers)
 
 
 def _document_reply(result: Result, ignored: Iterable[str]) -> Reply:

@@ -23,31 +23,6 @@ MAX_RESULT_BYTES = (MAX_REPLY_BYTES - _REPLY_RESERVE_BYTES) * 3 // 4
 
 _MAX_IGNORED_NAMES, _MAX_IGNORED_BYTES = 20, 1_000  # the contract's
 
-EXPOSED_HEADERS = (
-    "Content-Disposition",
-    "Location",
-    "Retry-After",
-    "Server-Timing",
-    "X-Content-Type-Options",
-    "X-Credits-Charged",
-    "X-Foreground-Coverage",
-    "X-Foreground-Height",
-    "X-Foreground-Left",
-    "X-Foreground-Top",
-    "X-Foreground-Width",
-    "X-Height",
-    "X-Ignored-Params",
-    "X-Model",
-    "X-RateLimit-Limit",
-    "X-RateLimit-Remaining",
-    "X-RateLimit-Reset",
-    "X-Request-Id",
-    "X-Result-Scale",
-    "X-Type",
-    "X-Width",
-)
-"""What a browser's script may read of a reply's headers."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:

@@ -1,11 +1,12 @@
 """What a caller can ask for.
 
-``values`` are the typed options, ``parsers`` turn a field into a value, ``table`` says which option
-has which parser, and ``fields`` parses a whole request.
+``values`` are the typed options, ``parsers`` turn a field into a value, ``table`` has one row
+(``option``) for each option, and ``fields`` parses a whole request.
 """
 
 from cutout.options.fields import overlay, parse_options
-from cutout.options.table import OPTIONS, Option
+from cutout.options.option import Option
+from cutout.options.table import OPTIONS
 from cutout.options.values import (
     DEFAULTS,
     Channels,

@@ -31,7 +31,14 @@ from cutout.http.large_images import Transfer, media_type_in
 from cutout.http.openapi import document
 from cutout.http.removal import Removal
 from cutout.http.removebg import RemoveBg, key_sent, removebg_error_reply, show_credits
-from cutout.http.reply import EXPOSED_HEADERS, Reply, error_reply, json_reply, upload_reply
+from cutout.http.reply import (
+    CONFIDENCE_HEADER,
+    EXPOSED_HEADERS,
+    Reply,
+    error_reply,
+    json_reply,
+    upload_reply,
+)
 from cutout.http.request import MAX_REQUEST_BYTES, Request
 from cutout.keys import Keys, digest_of
 from cutout.options import Format, Options
@@ -157,6 +164,7 @@ class Api:
             path=request.path[:100],
             status=reply.status,
             elapsed_ms=round((time.perf_counter() - start) * 1000, 1),
+            **_logged_confidence(reply),
         )
         return _proxy_reply(reply, request, self._settings)
 
@@ -276,6 +284,12 @@ class Api:
         record_removal(result.report, self._metrics)
         if result.scale < 1:
             self._metrics.add_metric(name="ScaledToFit", unit=MetricUnit.Count, value=1)
+
+
+def _logged_confidence(reply: Reply) -> dict[str, Any]:
+    """Return the log's field for the confidence of a reply about a matte; nothing for another."""
+    value = reply.headers.get(CONFIDENCE_HEADER)
+    return {} if value is None else {"confidence": float(value)}
 
 
 def _is_deep(name: str, value: object) -> bool:

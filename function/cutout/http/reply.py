@@ -23,6 +23,9 @@ MAX_RESULT_BYTES = (MAX_REPLY_BYTES - _REPLY_RESERVE_BYTES) * 3 // 4
 
 _MAX_IGNORED_NAMES, _MAX_IGNORED_BYTES = 20, 1_000  # the contract's
 
+CONFIDENCE_HEADER = "X-Matte-Confidence"
+"""How well the matte can be expected to fit, 0..1; the log's line has it too."""
+
 EXPOSED_HEADERS = (
     "Content-Disposition",
     "Location",
@@ -37,6 +40,7 @@ EXPOSED_HEADERS = (
     "X-Foreground-Width",
     "X-Height",
     "X-Ignored-Params",
+    CONFIDENCE_HEADER,
     "X-Model",
     "X-RateLimit-Limit",
     "X-RateLimit-Remaining",
@@ -144,6 +148,7 @@ def _described(result: Result) -> dict[str, object]:
         "height": file.height,
         "foreground": asdict(result.report.subject),
         "coverage": round(result.report.coverage, 4),
+        "confidence": round(result.report.confidence, 2),
     }
 
 
@@ -160,6 +165,7 @@ def facts(result: Result) -> dict[str, str]:
         "X-Foreground-Width": str(report.subject.width),
         "X-Foreground-Height": str(report.subject.height),
         "X-Foreground-Coverage": f"{report.coverage:.4f}",
+        CONFIDENCE_HEADER: f"{report.confidence:.2f}",
         "X-Model": report.model,
         "Server-Timing": ", ".join(
             f"{stage};dur={elapsed_ms:.1f}" for stage, elapsed_ms in report.stage_ms.items()

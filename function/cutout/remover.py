@@ -28,23 +28,33 @@ class Report:
 
     ``stage_ms`` maps each stage to its duration in ms; ``photo_px`` is the number of pixels that
     were worked on. ``subject`` is the subject's box in the result, of size 0 if there is none;
-    ``coverage`` the matte's mean over the result, 0..1.
+    ``coverage`` the matte's mean over the result, 0..1. ``confidence`` is how well the matte can be
+    expected to fit, 0..1, as :class:`Matte` says.
     """
 
     stage_ms: Mapping[str, float]
     photo_px: int
     subject: Box
     coverage: float
+    confidence: float
     model: str
 
     @classmethod
-    def of(cls, photo_px: int, cutout: Cutout, timer: "StageTimer", card: ModelCard) -> "Report":
+    def of(
+        cls,
+        photo_px: int,
+        cutout: Cutout,
+        confidence: float,
+        timer: "StageTimer",
+        card: ModelCard,
+    ) -> "Report":
         """Return the report of a finished removal."""
         return cls(
             stage_ms=timer.stage_ms,
             photo_px=photo_px,
             subject=cutout.subject,
             coverage=cutout.coverage,
+            confidence=confidence,
             model=f"{card.name}/{card.version}",
         )
 
@@ -124,11 +134,11 @@ class Remover:
             matte = _extracted(photo, region, model, options)
         with timer("compose"):
             cutout = compose(photo, matte, options, picture)
-        photo_px = photo.width * photo.height
+        photo_px, confidence = photo.width * photo.height, matte.confidence
         del photo, matte, picture  # frees 7 or 10 bytes for each pixel, which the encoder can use
         with timer("encode"):
             encoded = encode_within(cutout, options, max_bytes=max_bytes, has_time=timer.has_time)
-        report = Report.of(photo_px, encoded.cutout, timer, model.card)
+        report = Report.of(photo_px, encoded.cutout, confidence, timer, model.card)
         return Result(file=encoded.file, report=report, scale=encoded.scale)
 
     @property

@@ -7,7 +7,8 @@ Metrics, all with the dimension ``service``:
   ``internal_error`` for nearly all of these, but whoever operates the service needs to tell a
   failure of S3 (``StorageFailed``), an event that cannot be read (``UnknownEvent``) and a bug (such
   as ``KeyError``) apart.
-- ``DecodeTime``, ``MatteTime``, ``ComposeTime``, ``EncodeTime`` in ms, and ``Pixels`` of the photo.
+- ``DecodeTime``, ``MatteTime``, ``ComposeTime``, ``EncodeTime`` in ms, ``Pixels`` of the photo, and
+  ``Confidence``, 0..1, of the matte.
 """
 
 from typing import Any
@@ -39,11 +40,12 @@ def record_error(error: Exception, logger: Logger, metrics: Metrics, **fields: A
 
 
 def record_removal(report: Report, metrics: Metrics) -> None:
-    """Measure how long the stages of a removal took, and how large the photo was."""
+    """Measure a removal: how long its stages took, the photo's size, the matte's confidence."""
     for stage, elapsed_ms in report.stage_ms.items():
         name = f"{stage.capitalize()}Time"
         metrics.add_metric(name=name, unit=MetricUnit.Milliseconds, value=elapsed_ms)
     metrics.add_metric(name="Pixels", unit=MetricUnit.Count, value=report.photo_px)
+    metrics.add_metric(name="Confidence", unit=MetricUnit.NoUnit, value=report.confidence)
 
 
 def _count(metrics: Metrics, name: str, **dimensions: str) -> None:

@@ -27,6 +27,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime
@@ -42,6 +43,10 @@ from data import (
     read_pack,
     validation_pastes,
 )
+
+if TYPE_CHECKING:  # only --served needs the function
+    from cutout.image.card import Point
+    from cutout.image.matte import Matte
 
 SIDE_MAX_PX = 640
 WARM_UP_ROUNDS = 2  # of timing, not counted
@@ -161,8 +166,13 @@ def matting(card: Card) -> Matting:
     return as_matting(card, run)
 
 
-def served(folder: Path) -> Matting:
-    """Make what the function makes of a model: refined at the picture's size, zoom and all."""
+def served_mattes(
+    folder: Path, points: tuple[Point, ...] | None = None
+) -> Callable[[Bytes], Matte]:
+    """Make what the function makes of a model: refined at the picture's size, zoom and all.
+
+    `points` replace the card's own, which turn how decided a matte is into its confidence.
+    """
     sys.path.append(str(Path(__file__).resolve().parents[2] / "function"))
     from cutout.image.card import read_card as read_model_card  # noqa: PLC0415 - only for --served
     from cutout.image.decode import Photo  # noqa: PLC0415 - the same
@@ -172,12 +182,19 @@ def served(folder: Path) -> Matting:
 
     card = read_model_card(folder)
     network = load_network(card, folder)
+    card = replace(card, confidence=points or card.confidence)
 
-    def run(rgb: Bytes) -> Floats:
+    def run(rgb: Bytes) -> Matte:
         photo = Photo(pixels=rgb, alpha=None)
-        return extract_matte(photo, card, network, input_alpha=InputAlpha.DISCARD).alpha
+        return extract_matte(photo, card, network, input_alpha=InputAlpha.DISCARD)
 
     return run
+
+
+def served(folder: Path) -> Matting:
+    """Make the mattes that the function makes of a model, without their confidence."""
+    run = served_mattes(folder)
+    return lambda rgb: run(rgb).alpha
 
 
 def eroded(mask: Bytes, steps: int) -> Bytes:

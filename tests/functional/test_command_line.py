@@ -3,6 +3,7 @@
 import importlib.resources
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -107,6 +108,10 @@ def test_a_folder_keeps_its_structure_and_skips_what_is_done(here: Path) -> None
     ]
     done = run(here, *command, "--overwrite")
     assert done == (0, b"", "2 photos: 2 cut out, 0 skipped, 0 failed.\n")
+    _, _, said = run(here, *command, "--overwrite", "--verbose", "--jobs", "1")
+    lines = said.splitlines()
+    for line, name in zip(sorted(lines[:2]), ("photos/a.jpg", "photos/cats/b.PNG"), strict=True):
+        assert re.fullmatch(rf"{re.escape(name)}: done, confidence [01]\.\d\d", line)
 
 
 def test_a_broken_file_does_not_stop_the_others(here: Path) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import numpy as np
 import pytest
 import skimage.data
+from aws_lambda_powertools import Logger
 from client import ANY_PAYLOAD, Client, HttpReply, multipart
 from conftest import LIMITS, deployment
 from numpy.typing import NDArray
@@ -92,6 +93,7 @@ def test_a_cutout_and_what_its_headers_say(client: Client) -> None:
     assert int(headers["x-foreground-height"]) == rows[-1] - rows[0] + 1
     assert int(headers["x-foreground-width"]) == columns[-1] - columns[0] + 1
     assert float(headers["x-foreground-coverage"]) == pytest.approx(alpha.mean() / 255, abs=1e-4)
+    assert 0.9 < float(headers["x-matte-confidence"]) <= 1
     assert headers["x-model"].startswith("erase-s/")
     stages = [entry.split(";dur=") for entry in headers["server-timing"].split(", ")]
     assert [stage for stage, _ in stages] == ["decode", "matte", "compose", "encode"]
@@ -99,6 +101,34 @@ def test_a_cutout_and_what_its_headers_say(client: Client) -> None:
     assert headers["access-control-allow-origin"] == "*"
     for name in (name for name in headers if name.startswith("x-")):
         assert name in headers["access-control-expose-headers"].lower()
+
+
+@pytest.mark.parametrize(("alpha", "told"), [(1.0, 0.97), (0.9, 0.79), (0.75, 0.5), (0.6, 0.2)])
+def test_a_reply_says_how_sure_the_matte_is(log: io.StringIO, alpha: float, told: float) -> None:
+    """In the image's headers, in JSON, under remove.bg's route and in the log; two decimals."""
+    card = replace(
+        read_card(app.LOCAL_MODELS / "erase-s"),
+        input_size=32,
+        confidence=((0.0, 0.0), (0.5, 0.5), (0.75, 0.75), (1.0, 0.97)),
+    )
+    network = Model(
+        card=card, network=lambda tensor: np.full((1, 1, *tensor.shape[2:]), alpha, np.float32)
+    )
+    logger = Logger(service=f"test-{id(log)}", stream=log)
+    client = Client(deployment(Remover(network, LIMITS), logger=logger))
+    small = encoded(ASTRONAUT.resize((64, 48)), "PNG")
+    image = client.post("/v2", body=small, content_type="image/png")
+    assert image.headers["x-matte-confidence"] == f"{told:.2f}"
+    as_json = {"Accept": "application/json"}
+    document = client.post("/v2", body=small, content_type="image/png", headers=as_json).json()
+    assert document["confidence"] == told
+    mask = client.json("/v2", {"image": base64.b64encode(small).decode()})
+    assert mask.headers["x-matte-confidence"] == f"{told:.2f}"
+    removebg = client.post("/v1.0/removebg", **multipart(image_file=("a.png", small)))
+    assert removebg.headers["x-matte-confidence"] == f"{told:.2f}"
+    client.send("GET", "/v2/health", key=None)
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [line.get("confidence") for line in lines] == [told] * 4 + [None]
 
 
 def test_it_is_the_astronaut_that_is_cut_out(client: Client) -> None:
@@ -294,7 +324,8 @@ def test_the_json_reply(client: Client) -> None:
     document = reply.json()
     assert base64.b64decode(document["image_base64"]) == image.body
     assert list(document) == [
-        "image_base64", "format", "width", "height", "foreground", "coverage", "request_id",
+        "image_base64", "format", "width", "height", "foreground", "coverage", "confidence",
+        "request_id",
     ]  # fmt: skip
     assert (document["format"], document["width"], document["height"]) == ("webp", 64, 48)
     assert document["foreground"] == {
@@ -302,6 +333,7 @@ def test_the_json_reply(client: Client) -> None:
         for side in ("top", "left", "width", "height")
     }
     assert document["coverage"] == float(image.headers["x-foreground-coverage"])
+    assert document["confidence"] == float(image.headers["x-matte-confidence"])
     assert document["request_id"] == reply.headers["x-request-id"]
 
 
@@ -866,7 +898,7 @@ def test_the_log_tells_the_request_and_never_its_content(logging: Client, log: i
 
 
 def test_metrics_are_emitted(client: Client, capfd: pytest.CaptureFixture[str]) -> None:
-    """CloudWatch's embedded format: time per stage, pixels, requests, errors by code."""
+    """CloudWatch's embedded format: stages, pixels, confidence, requests, errors by code."""
     client.post("/v2", body=JPEG, content_type="image/jpeg")
     client.post("/v2?bg_color=no", body=JPEG, content_type="image/jpeg")
     lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
@@ -874,6 +906,8 @@ def test_metrics_are_emitted(client: Client, capfd: pytest.CaptureFixture[str]) 
     done = next(line for line in metrics if "Pixels" in line)
     assert done["Pixels"] == [512 * 512]
     assert done["Requests"] == [1]
+    (confidence,) = done["Confidence"]
+    assert 0.9 < confidence <= 1
     assert {"DecodeTime", "MatteTime", "ComposeTime", "EncodeTime"} <= set(done)
     failed = next(line for line in metrics if "Errors" in line)
     assert (failed["code"], failed["service"]) == ("invalid_bg_color", "cutout")

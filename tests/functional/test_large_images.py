@@ -255,7 +255,8 @@ def test_a_result_by_url(client: Client, cloud: Cloud) -> None:
     document = reply.json()
     assert reply.status == 200
     assert list(document) == [
-        *("url", "expires_at", "format", "width", "height", "foreground", "coverage", "request_id"),
+        *("url", "expires_at", "format", "width", "height", "foreground", "coverage"),
+        *("confidence", "request_id"),
     ]
     direct = client.post("/v2", **multipart(image_file=("cat.jpg", JPEG), **fields))
     answer = fetched(document["url"])
@@ -266,6 +267,7 @@ def test_a_result_by_url(client: Client, cloud: Cloud) -> None:
     assert str(document["width"]) == direct.headers["x-width"] == reply.headers["x-width"]
     assert str(document["foreground"]["top"]) == direct.headers["x-foreground-top"]
     assert document["coverage"] == float(direct.headers["x-foreground-coverage"])
+    assert document["confidence"] == float(direct.headers["x-matte-confidence"])
     assert document["request_id"] == reply.headers["x-request-id"]
     assert reply.headers["x-model"] == direct.headers["x-model"]
 

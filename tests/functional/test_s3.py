@@ -49,6 +49,7 @@ from PIL import Image
 import app
 from context import LocalContext
 from cutout.errors import OutOfTime, StorageDisabled, UnknownEvent, UploadsFailed
+from cutout.image.card import read_card
 from cutout.options import Options, parse_options
 from cutout.settings import Settings
 from make_events import PHOTO, Event, s3_put_event, sqs_event
@@ -121,6 +122,18 @@ def test_any_key_by_any_event(cloud: Cloud, key: str) -> None:
         assert answer["results"][0]["resultCode"] == "Succeeded"
     assert cloud.outcomes() == ["cut_out", *["unchanged"] * 4]
     assert cloud.keys() == [target(key)]
+
+
+def test_a_result_says_how_sure_its_matte_is(cloud: Cloud) -> None:
+    """In its metadata and in the log; a file of an error has no matte."""
+    sure = read_card(app.LOCAL_MODELS / "erase-s").confidence[-1][1]  # the network has no doubt
+    cloud.handle(messages(cloud.put("uploads/a.jpg", png()).created()))
+    bucket = cloud.settings.result_bucket
+    result = cloud.s3.head_object(Bucket=bucket, Key="cutouts/a.jpg.png")
+    assert result["Metadata"]["confidence"] == f"{sure:.2f}"
+    cloud.handle(messages(cloud.put("uploads/b.jpg", b"no image").created()))
+    told = [(line["message"], line.get("confidence")) for line in cloud.lines()]
+    assert told == [("cut_out", round(sure, 2)), ("refused", None)]
 
 
 def test_the_longest_key() -> None:

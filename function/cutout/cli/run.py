@@ -14,7 +14,7 @@ from cutout.errors import CutoutError, ModelUnavailable
 from cutout.image.decode import Limits
 from cutout.image.model import read_model
 from cutout.options import Options
-from cutout.remover import Remover
+from cutout.remover import Remover, Report
 
 DONE, SOME_FAILED, WRONG_COMMAND, NO_MODEL, INTERRUPTED = 0, 1, 2, 3, 130
 """The exit statuses."""
@@ -32,17 +32,16 @@ class Progress:
     skipped: int = 0
     failed: int = 0
 
-    def add(self, job: Job, error: str | None) -> None:
-        """Count a photo that is finished; ``error`` says why it failed."""
-        if error is None:
-            self.done += 1
-        else:
-            self.failed += 1
+    def add(self, job: Job, made: Report | str) -> None:
+        """Count a photo that is finished: its report, or why it failed."""
         self._clear()
-        if error is not None:
-            _say(f"{job.name}: {error}")
-        elif self.verbose:
-            _say(f"{job.name}: done")
+        if isinstance(made, str):
+            self.failed += 1
+            _say(f"{job.name}: {made}")
+        else:
+            self.done += 1
+            if self.verbose:
+                _say(f"{job.name}: done, confidence {made.confidence:.2f}")
         self._draw()
 
     def skip(self, job: Job) -> None:
@@ -122,7 +121,7 @@ def _work(command: Command, jobs: list[Job], progress: Progress) -> None:
     # Threads share one network, and the heavy stages release the interpreter's lock.
     pool = ThreadPoolExecutor(command.jobs)
     try:
-        futures: dict[Future[str | None], Job] = {
+        futures: dict[Future[Report | str], Job] = {
             pool.submit(_do, remover, job, command.options): job for job in jobs
         }
         for future in as_completed(futures):
@@ -132,22 +131,22 @@ def _work(command: Command, jobs: list[Job], progress: Progress) -> None:
         pool.shutdown(cancel_futures=True)
 
 
-def _do(remover: Remover, job: Job, options: Options) -> str | None:
-    """Cut out one photo; return why it failed, or nothing."""
+def _do(remover: Remover, job: Job, options: Options) -> Report | str:
+    """Cut out one photo; return its report, or why it failed."""
     try:
         data = sys.stdin.buffer.read() if job.source is None else job.source.read_bytes()
-        result = remover.remove(data, replace(options, format=job.format)).file
-        file = job.file(result.format)
+        result = remover.remove(data, replace(options, format=job.format))
+        file = job.file(result.file.format)
         if file is None:
-            sys.stdout.buffer.write(result.body)
+            sys.stdout.buffer.write(result.file.body)
             sys.stdout.buffer.flush()
         else:
-            _write(file, result.body)
+            _write(file, result.file.body)
     except CutoutError as error:
         return str(error)
     except OSError as error:
         return f"{error.strerror or error} ({error.filename})" if error.filename else str(error)
-    return None
+    return result.report
 
 
 def _write(file: Path, body: bytes) -> None:

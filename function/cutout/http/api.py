@@ -27,7 +27,7 @@ from cutout.errors import (
 )
 from cutout.http.body import Body, parse_body
 from cutout.http.fetch import Fetcher
-from cutout.http.headers import EXPOSED_HEADERS
+from cutout.http.headers import CONFIDENCE, EXPOSED_HEADERS
 from cutout.http.large_images import Transfer, media_type_in
 from cutout.http.openapi.document import document
 from cutout.http.openapi.requests import Deployment
@@ -159,6 +159,7 @@ class Api:
             path=request.path[:100],
             status=reply.status,
             elapsed_ms=round((time.perf_counter() - start) * 1000, 1),
+            **_logged_confidence(reply),
         )
         return _proxy_reply(reply, request, self._settings)
 
@@ -283,6 +284,12 @@ class Api:
         record_removal(result.report, self._metrics)
         if result.scale < 1:
             self._metrics.add_metric(name="ScaledToFit", unit=MetricUnit.Count, value=1)
+
+
+def _logged_confidence(reply: Reply) -> dict[str, Any]:
+    """Return the log's field for the confidence of a reply about a matte; nothing for another."""
+    value = reply.headers.get(CONFIDENCE)
+    return {} if value is None else {"confidence": float(value)}
 
 
 def _is_deep(name: str, value: object) -> bool:

@@ -17,6 +17,9 @@ def _count(description: str) -> Mapping[str, Any]:
     return _header(description, type="integer", minimum=0)
 
 
+CONFIDENCE = "X-Matte-Confidence"
+"""Named here since the log's line has it too."""
+
 HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "Access-Control-Allow-Origin": _text("CORS: the pages that may read it.", example="*"),
@@ -40,6 +43,12 @@ HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "X-Height": _header("The result's height in px.", type="integer", minimum=1),
         "X-Ignored-Params": _text(
             "Names of fields that have no meaning here, percent-encoded.", example="colour"
+        ),
+        CONFIDENCE: _header(
+            "How well the matte can be expected to fit: its IoU with the truth.",
+            type="number",
+            minimum=0,
+            maximum=1,
         ),
         "X-Model": _text(
             "The model that made the matte, and its version.", example="erase-s/0.3.0"
@@ -86,6 +95,7 @@ RESULT_FACTS = (
     "X-Foreground-Top",
     "X-Foreground-Width",
     "X-Height",
+    CONFIDENCE,
     "X-Model",
     "X-Width",
 )

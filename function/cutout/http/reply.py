@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from urllib.parse import quote
 
 from cutout.errors import CutoutError, MethodNotAllowed, envelope
+from cutout.http.headers import CONFIDENCE
 from cutout.http.large_images import Link, Upload
 from cutout.options import Channels, Options
 from cutout.remover import Result
@@ -119,6 +120,7 @@ def _described(result: Result) -> dict[str, object]:
         "height": file.height,
         "foreground": asdict(result.report.subject),
         "coverage": round(result.report.coverage, 4),
+        "confidence": round(result.report.confidence, 2),
     }
 
 
@@ -135,6 +137,7 @@ def facts(result: Result) -> dict[str, str]:
         "X-Foreground-Width": str(report.subject.width),
         "X-Foreground-Height": str(report.subject.height),
         "X-Foreground-Coverage": f"{report.coverage:.4f}",
+        CONFIDENCE: f"{report.confidence:.2f}",
         "X-Model": report.model,
         "Server-Timing": ", ".join(
             f"{stage};dur={elapsed_ms:.1f}" for stage, elapsed_ms in report.stage_ms.items()

@@ -1,13 +1,20 @@
 """``card.toml`` → :class:`ModelCard`: what a network's file is and how its tensors are made."""
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 
 from cutout.errors import ModelUnavailable
 
 CARD_FILE = "card.toml"
+
+Point = tuple[float, float]
+"""How decided a matte is, and the IoU with the truth that such mattes have; both 0..1."""
+
+_UNCALIBRATED: tuple[Point, ...] = ((0.0, 0.0), (1.0, 1.0))
 
 
 class Resize(StrEnum):
@@ -37,7 +44,8 @@ class ModelCard:
     """One network: S is ``input_size`` px, ``mean`` and ``std`` are RGB after the division.
 
     A subject whose surroundings are at most the share ``zoom`` of the photo, 0..1, is looked at
-    again, closer; at 0, where the card does not say, none is.
+    again, closer; at 0, where the card does not say, none is. ``confidence`` has points in rising
+    order, from 0 to 1; where the card does not say, a matte's confidence is how decided it is.
     """
 
     name: str
@@ -53,6 +61,7 @@ class ModelCard:
     licence: str
     source: str
     zoom: float = 0.0
+    confidence: tuple[Point, ...] = _UNCALIBRATED
 
 
 def read_card(folder: Path) -> ModelCard:
@@ -77,6 +86,7 @@ def read_card(folder: Path) -> ModelCard:
             licence=str(table["licence"]),
             source=str(table["source"]),
             zoom=_share(table.get("zoom", 0.0)),
+            confidence=_points(table.get("confidence", _UNCALIBRATED)),
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         reason = f"{folder / CARD_FILE}: {type(error).__name__}: {error}"
@@ -95,3 +105,15 @@ def _share(value: float) -> float:
         message = f"zoom is {value}, and must be from 0 to 1"
         raise ValueError(message)
     return float(value)
+
+
+def _points(rows: Sequence[Sequence[float]]) -> tuple[Point, ...]:
+    """Return the points, or raise the ``ValueError`` or ``TypeError`` that says what they lack."""
+    points = tuple((float(decided), float(iou)) for decided, iou in rows)
+    places, ious = zip(*points, strict=True)
+    rising = all(one < following for one, following in pairwise(places))
+    falls_nowhere = all(one <= following for one, following in pairwise((0.0, *ious, 1.0)))
+    if not rising or not falls_nowhere or (places[0], places[-1]) != (0, 1):
+        message = f"confidence is {rows}, and must rise from [0, …] to [1, …], with IoUs 0 to 1"
+        raise ValueError(message)
+    return points

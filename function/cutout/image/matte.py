@@ -9,6 +9,7 @@ from PIL import Image
 
 from cutout.image.card import ModelCard, Output, Range, Resize
 from cutout.image.composite import WHITE, over
+from cutout.image.confidence import confidence
 from cutout.image.decode import Photo
 from cutout.image.model import Network
 from cutout.image.refine import local_models
@@ -33,9 +34,14 @@ _MIN_WINDOW_PX = 16  # there is no detail to gain in a smaller window
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Matte:
-    """A photo's matte: ``alpha`` float32 (H, W), 0 background … 1 subject."""
+    """A photo's matte: ``alpha`` float32 (H, W), 0 background … 1 subject.
+
+    ``confidence`` is the IoU with the truth that can be expected of it, 0..1: 0 if there is no
+    subject, 1 for a matte that no network made.
+    """
 
     alpha: NDArray[np.float32]
+    confidence: float = 1.0
 
 
 def extract_matte(
@@ -64,8 +70,11 @@ def extract_matte(
         if _agreement(_part(coarse, window, photo), closer) >= _AGREEMENT:
             alpha = np.zeros(photo.pixels.shape[:2], np.float32)
             alpha[window] = _refined(pixels, own_there, local_models(seen_closer, closer))
-            return Matte(alpha=alpha)
-    return Matte(alpha=_refined(photo.pixels, own, local_models(seen, coarse)))
+            return Matte(alpha=alpha, confidence=confidence(closer, card.confidence))
+    return Matte(
+        alpha=_refined(photo.pixels, own, local_models(seen, coarse)),
+        confidence=confidence(coarse, card.confidence),
+    )
 
 
 def _look(

@@ -47,4 +47,4 @@ def matte_around(matte: Matte, region: Box, photo: Photo) -> Matte:
         return matte
     alpha = np.zeros((photo.height, photo.width), np.float32)
     alpha[region.slices] = matte.alpha
-    return Matte(alpha=alpha)
+    return Matte(alpha=alpha, confidence=matte.confidence)

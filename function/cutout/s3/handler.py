@@ -127,7 +127,7 @@ class Uploads:
             error = record_error(product.made, self._logger, self._metrics, **fields)
             return _Report(code=_Code.PERMANENT, text=f"{error.code}: {error}")
         record_removal(product.made, self._metrics)
-        self._logger.info("cut_out", **fields)
+        self._logger.info("cut_out", confidence=round(product.made.confidence, 2), **fields)
         return _Report(code=_Code.SUCCEEDED, text=product.target)
 
     def _tell_kept(self, kept: Kept, fields: dict[str, Any]) -> _Report:

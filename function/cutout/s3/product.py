@@ -60,7 +60,9 @@ def cutout_file(order: Order, result: Result) -> Product:
         content=Content(
             body=result.file.body,
             media_type=result.file.media_type,
-            metadata=order.stamp.metadata(model=result.report.model),
+            metadata=order.stamp.metadata(
+                model=result.report.model, confidence=f"{result.report.confidence:.2f}"
+            ),
         ),
         made=result.report,
     )

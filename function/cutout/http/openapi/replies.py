@@ -10,6 +10,7 @@ Schema = Mapping[str, Any]
 
 _COUNT = {"type": "integer", "minimum": 0}
 _SIDE = {"type": "integer", "minimum": 1}
+_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 _TEXT = {"type": "string"}
 _TIME = {"type": "string", "format": "date-time"}
 _URL = {"type": "string", "format": "uri"}
@@ -38,13 +39,21 @@ def _with_example(schema: Schema, example: Any) -> Schema:
 
 
 _BOX = {"top": 12, "left": 40, "width": 233, "height": 308}
-_FOUND = {"format": "png", "width": 320, "height": 320, "foreground": _BOX, "coverage": 0.4127}
+_FOUND = {
+    "format": "png",
+    "width": 320,
+    "height": 320,
+    "foreground": _BOX,
+    "coverage": 0.4127,
+    "confidence": 0.93,
+}
 _DESCRIBED = {
     "format": {"enum": _FORMATS_OUT, "type": "string"},
     "width": _SIDE,
     "height": _SIDE,
     "foreground": {"$ref": "#/components/schemas/Box"},
-    "coverage": {"type": "number", "minimum": 0, "maximum": 1},
+    "coverage": _SHARE,
+    "confidence": _SHARE,
 }
 _UPLOAD = {"url": "https://bucket.example/", "fields": {"key": "incoming/…/image"}}
 _LIMITS = {

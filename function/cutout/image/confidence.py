@@ -1,0 +1,48 @@
+"""The network's matte → how well it can be expected to fit, as a number from 0 to 1.
+
+A network that knows what the subject is answers 0 and 1 with little between. How far it does, about
+the subject, tells good mattes from bad ones: on 366 judged photographs the rank correlation with
+the intersection over union (IoU) is 0.88. The card's table turns it into the IoU to expect.
+``models/training/confidence.py`` measures both and fits the table.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutout.image.card import Point
+from cutout.image.tiles import Plane
+
+_SUBJECT = 0.05  # alpha from which a cell belongs to the subject
+_AROUND_SHARE = 1 / 88  # of the side: how far the subject's surroundings reach; 4 of 352 cells
+
+
+def confidence(coarse: Plane, points: tuple[Point, ...]) -> float:
+    """Return the IoU with the truth that can be expected of a matte, 0..1.
+
+    :param coarse: the network's own matte, float32 (S, S), 0 background … 1 subject. The refined
+        one says less: its soft edges depend on the photo.
+    :param points: the card's ``confidence``, (:func:`decidedness`, IoU) in rising order.
+    :returns: 0 if there is no subject.
+    """
+    places, ious = zip(*points, strict=True)
+    return float(np.interp(decidedness(coarse), places, ious))
+
+
+def decidedness(coarse: Plane) -> float:
+    """Return the mean of ``|2 * alpha - 1|`` over the subject and its surroundings, 0..1.
+
+    0 if there is no subject.
+    """
+    distance = max(1, round(_AROUND_SHARE * len(coarse)))
+    near = _within(_within(coarse > _SUBJECT, distance).T, distance).T
+    if not near.any():
+        return 0.0
+    return float(np.abs(2 * coarse[near] - 1).mean(dtype=np.float64))
+
+
+def _within(found: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:
+    """Return the cells that have a found one at most ``distance`` rows above or below."""
+    padded = np.pad(found, ((distance + 1, distance), (0, 0)))
+    counts = np.cumsum(padded, axis=0, dtype=np.int32)
+    window: NDArray[np.bool_] = counts[2 * distance + 1 :] > counts[: -2 * distance - 1]
+    return window

@@ -13,9 +13,9 @@ from cutout.image.despill import remove_green_spill
 from cutout.image.foreground import estimate_foreground, extend_foreground
 from cutout.image.matte import Matte
 from cutout.image.place import Box, Layout, lay_out, scaled, seen, subject_of, window
-from cutout.image.resample import clear
+from cutout.image.rgba import clear, joined, replace
 from cutout.image.shadow import cast_shadow
-from cutout.image.tiles import strips
+from cutout.image.tiles import strips, tiles
 from cutout.options import Channels, Format, InputAlpha, OnEmpty, Options, ShadowType
 
 _HALF = 128  # the least alpha, of 255, that is at least one half
@@ -53,8 +53,9 @@ def compose(
         raise UnknownForeground
     layout = lay_out(found, photo, options)
     pixels = _placed(photo, matte, alpha, layout, options)
+    alpha = np.ascontiguousarray(pixels[..., 3])
+    subject, coverage = subject_of(alpha), coverage_of(alpha)
     del alpha
-    subject, coverage = subject_of(pixels[..., 3]), coverage_of(pixels[..., 3])
     if options.channels is Channels.RGBA:
         if options.shadow_type is ShadowType.DROP and subject.width:
             cast_shadow(pixels, subject, options.shadow_opacity)
@@ -73,19 +74,20 @@ def _placed(
 ) -> NDArray[np.uint8]:
     """Return the canvas with the subject alone, uint8 (H, W, 4); colours only for ``rgba``."""
     source = seen(layout, photo)
-    pixels = np.zeros((source.height, source.width, 4), np.uint8)
-    pixels[..., 3] = window(alpha, source)
     if options.channels is Channels.RGBA:
-        pixels[..., :3] = window(_colours(photo, matte, options), source)
-        for strip in strips(pixels):
-            clear(strip)
+        colours = window(_colours(photo, matte, options), source)
+        pixels = joined(colours, window(alpha, source))
+        del colours
+        clear(pixels)
+    else:
+        pixels = np.zeros((source.height, source.width, 4), np.uint8)
+        pixels[..., 3] = window(alpha, source)
     if not layout.is_scaled:
         return pixels
     pixels = scaled(pixels, source, layout)
     if not options.semitransparency:
         _harden(pixels[..., 3])
-        for strip in strips(pixels):
-            clear(strip)
+        clear(pixels)
     return pixels
 
 
@@ -123,10 +125,19 @@ def flatten(pixels: NDArray[np.uint8], backdrop: NDArray[np.uint8]) -> None:
 
     ``backdrop`` is uint8 (H, W, 3), or (3,) for one colour. Every pixel ends opaque.
     """
-    whole = np.broadcast_to(backdrop, (*pixels.shape[:2], 3))
-    for strip, behind in zip(strips(pixels), strips(whole), strict=True):
-        strip[..., :3] = over(strip[..., :3], strip[..., 3], behind)
-        strip[..., 3] = OPAQUE
+    one_colour = backdrop.ndim == 1
+    word = joined(backdrop[None, None], OPAQUE) if one_colour else None
+    for rows, columns in tiles(*pixels.shape[:2]):
+        tile = pixels[rows, columns]
+        alpha = np.ascontiguousarray(tile[..., 3])
+        if alpha.min() == OPAQUE:
+            continue
+        behind = backdrop if one_colour else backdrop[rows, columns]
+        replace(tile, alpha == 0, joined(behind, OPAQUE) if word is None else word)
+        mixed = (alpha > 0) & (alpha < OPAQUE)
+        colours = tile[..., :3]
+        colours[mixed] = over(colours[mixed], alpha[mixed], behind if one_colour else behind[mixed])
+        tile[..., 3] = OPAQUE
 
 
 def coverage_of(alpha: NDArray[np.uint8]) -> float:

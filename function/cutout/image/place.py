@@ -63,8 +63,7 @@ class Layout:
 
 def subject_of(alpha: NDArray[np.uint8]) -> Box:
     """Return the box of the pixels that count as subject, of size 0 where there are none."""
-    mask = alpha >= SUBJECT_ALPHA
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    rows, columns = (np.flatnonzero(alpha.max(axis=axis) >= SUBJECT_ALPHA) for axis in (1, 0))
     if rows.size == 0:
         return Box()
     return Box(

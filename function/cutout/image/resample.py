@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cutout.image.rgba import clear
 from cutout.image.tiles import STRIP_PX
 
 # With alpha, a filter that is never negative: one that overshoots makes colours beside the edge
@@ -45,9 +46,3 @@ def resampled(
         if mode == "RGBA":
             clear(result[first:last])
     return result
-
-
-def clear(pixels: NDArray[np.uint8]) -> None:
-    """Set the colour of ``pixels``, uint8 (H, W, 4), to 0 where alpha is 0, in place."""
-    whole = pixels.view(np.uint32)[..., 0]  # a pixel as one number: four times faster to clear
-    np.multiply(whole, pixels[..., 3] > 0, out=whole)

@@ -17,7 +17,7 @@ Plane = NDArray[np.float32]
 STRIP_PX = 1 << 20
 """Pixels in one strip: a few bytes for each of them are working memory that nobody notices."""
 
-_TILE_PX = 1 << 16  # the float32 planes of one tile stay in a core's L2 cache
+_TILE_PX = 1 << 15  # the float32 planes of one tile stay in a core's L2 cache
 _TILE_SIDE_PX = 1 << 10  # longest side of a tile: its interpolation matrix has side x cells values
 
 

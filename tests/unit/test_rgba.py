@@ -1,0 +1,44 @@
+"""Colours and alpha in one array, word by word: the same bytes as channel by channel."""
+
+import numpy as np
+import pytest
+
+from cutout.image.rgba import clear, joined, replace
+
+RANDOM = np.random.default_rng(5)
+
+
+@pytest.mark.parametrize(
+    "size", [(1, 1), (1, 2), (2, 1), (7, 5), (1100, 1001), (1, 70_001)], ids=str
+)
+@pytest.mark.parametrize("alpha", ["plane", "value"])
+def test_joined_is_what_two_assignments_give(size: tuple[int, int], alpha: str) -> None:
+    """The last pixel too, and in photos of several strips."""
+    colours = RANDOM.integers(0, 256, (*size, 3), np.uint8)
+    opacity = RANDOM.integers(0, 256, size, np.uint8) if alpha == "plane" else 200
+    expected = np.empty((*size, 4), np.uint8)
+    expected[..., :3], expected[..., 3] = colours, opacity
+    assert np.array_equal(joined(colours, opacity), expected)
+
+
+def test_a_window_of_a_photo_is_joined() -> None:
+    """Its rows do not follow one another in memory."""
+    colours = RANDOM.integers(0, 256, (40, 50, 3), np.uint8)[3:30, 5:28]
+    pixels = joined(colours, 9)
+    assert np.array_equal(pixels[..., :3], colours)
+    assert (pixels[..., 3] == 9).all()
+
+
+def test_clear_takes_the_colour_of_transparent_pixels_alone() -> None:
+    """A faint pixel keeps its colour."""
+    pixels = np.array([[[1, 2, 3, 0], [4, 5, 6, 1], [7, 8, 9, 255]]], np.uint8)
+    clear(pixels)
+    assert pixels.tolist() == [[[0, 0, 0, 0], [4, 5, 6, 1], [7, 8, 9, 255]]]
+
+
+@pytest.mark.parametrize("others", [[[[9, 8, 7, 6]]], [[[9, 8, 7, 6], [1, 1, 1, 1]]]])
+def test_replace_copies_whole_pixels(others: list[list[list[int]]]) -> None:
+    """From one pixel for all, or from as many."""
+    pixels = np.zeros((1, 2, 4), np.uint8)
+    replace(pixels, np.array([[True, False]]), np.array(others, np.uint8))
+    assert pixels.tolist() == [[[9, 8, 7, 6], [0, 0, 0, 0]]]

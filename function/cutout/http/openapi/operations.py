@@ -71,8 +71,8 @@ _RAN_DEEPLY = GENERAL_CODES | {"model_unavailable"}
 _DEEP = {
     "name": "deep",
     "in": "query",
-    "description": "true: runs the model, at most once in ten seconds.",
-    "schema": {"type": "boolean"},
+    "description": "1, true or yes: runs the model, at most once in ten seconds.",
+    "schema": {"type": "string", "examples": ["1"]},
 }
 
 
@@ -135,7 +135,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         name="showHealth",
         tag="Service",
         summary="Tells the version and the model.",
-        description="Needs no key. With deep=true it is 503 where the model does not work.",
+        description="Needs no key. With deep=1 it is 503 where the model does not work.",
         parameters=(_DEEP,),
         replies={"200": _json("The service answers.", "Health"), **refusals(_RAN_DEEPLY)},
     ),

@@ -157,6 +157,6 @@ def _url_schema() -> Schema:
 
 
 def _color_with_alpha(schema: Schema) -> str:
-    """Return the pattern of a colour that may have an alpha too."""
-    with_alpha = "^(?:#?(?:[0-9A-Fa-f]{4}|[0-9A-Fa-f]{8})|"
+    """Return the pattern of a colour that may have an alpha too, or be empty."""
+    with_alpha = "^(?:|#?(?:[0-9A-Fa-f]{4}|[0-9A-Fa-f]{8})|"
     return str(schema["pattern"]).replace("^(?:", with_alpha, 1)

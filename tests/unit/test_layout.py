@@ -187,6 +187,7 @@ EDITS_SYS_PATH = {
     "models/add.py",
     "models/compare.py",
     "models/training/evaluate.py",
+    "models/training/quantize.py",
     "tests/bench/bench.py",
     "tests/bench/edge_crops.py",
     "tests/bench/edges.py",

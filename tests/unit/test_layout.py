@@ -49,7 +49,7 @@ SOLE_IMPORTERS = {
     "PIL.ImageColor": {"color"},
     "PIL": {"color"}
     | {f"image.{name}" for name in ("decode", "truncation", "matte", "resample", "shadow")}
-    | {"image.background", "image.encode", "image.shrink"},
+    | {"image.background", "image.encode"},
     "pillow_heif": {"image.decode"},
     "onnxruntime": {"image.model"},
     "isal": {"image.png"},

@@ -147,21 +147,21 @@ def _bottleneck(g: Graph, name: str, x: str, unit: Bottleneck) -> str:
 def _point(g: Graph, name: str, x: str, unit: nn.Module) -> str:
     """Append `net.ConvNormAct`."""
     conv, norm = unit.children()
-    return g.relu(g.conv(name, x, conv, norm))  # type: ignore[arg-type]
+    return g.relu(g.conv(name, x, conv, norm))
 
 
 def _block(g: Graph, name: str, x: str, block: nn.Module) -> str:
     """Append `net.Block`."""
     depthwise, norm, _, pointwise, norm_out = block.get_submodule("f").children()
-    y = g.relu(g.conv(f"{name}.depthwise", x, depthwise, norm))  # type: ignore[arg-type]
-    y = g.conv(f"{name}.pointwise", y, pointwise, norm_out)  # type: ignore[arg-type]
+    y = g.relu(g.conv(f"{name}.depthwise", x, depthwise, norm))
+    y = g.conv(f"{name}.pointwise", y, pointwise, norm_out)
     return g.relu(g.add(f"{name}.sum", x, y))
 
 
 def _context(g: Graph, name: str, x: str, context: Context) -> str:
     """Append `net.Context`."""
     reduce, down, norm, mix, first, second = context
-    y = g.conv(f"{name}.down", _point(g, f"{name}.reduce", x, reduce), down, norm)  # type: ignore[arg-type]
+    y = g.conv(f"{name}.down", _point(g, f"{name}.reduce", x, reduce), down, norm)
     y = _block(g, f"{name}.first", _point(g, f"{name}.mix", y, mix), first)
     return _block(g, f"{name}.second", y, second)
 
@@ -175,8 +175,8 @@ def write_net(g: Graph, net: MattingNet) -> None:
     features = [stem]
     for number, stage in enumerate(encoder.stages):
         for index, unit in enumerate(stage.children()):
-            x = _bottleneck(g, f"stage{number}.{index}", x, unit)  # type: ignore[arg-type]
-        features.append(g.norm(f"lateral_norm{number}", x, net.lateral_norm[number]))  # type: ignore[arg-type]
+            x = _bottleneck(g, f"stage{number}.{index}", x, unit)
+        features.append(g.norm(f"lateral_norm{number}", x, net.lateral_norm[number]))
     skips = [
         _point(g, f"lateral{n}", f, unit)
         for n, (f, unit) in enumerate(zip(features, net.lateral, strict=True))
@@ -184,8 +184,8 @@ def write_net(g: Graph, net: MattingNet) -> None:
     skips.append(_context(g, "context32", features[-1], net.context32))
     x = _context(g, "context64", skips[-1], net.context64)
     scene = g.node("ReduceMean", "scene.mean", [x], 1, axes=[2, 3], keepdims=1)
-    scene = g.relu(g.conv("scene.0", scene, net.scene[0]))  # type: ignore[arg-type]
-    x = g.add("scene.sum", x, g.conv("scene.1", scene, net.scene[2]))  # type: ignore[arg-type]
+    scene = g.relu(g.conv("scene.0", scene, net.scene[0]))
+    x = g.add("scene.sum", x, g.conv("scene.1", scene, net.scene[2]))
     for level in reversed(range(len(skips))):
         above = g.grown(
             f"top_down{level}.grown",
@@ -195,7 +195,7 @@ def write_net(g: Graph, net: MattingNet) -> None:
         x = g.add(f"top_down{level}.sum", skips[level], above)
         for index, block in enumerate(net.blocks[level].children()):
             x = _block(g, f"block{level}.{index}", x, block)
-    coarse = g.grown("side.grown", g.conv("side", x, net.side[0]), "image")  # type: ignore[arg-type]
+    coarse = g.grown("side.grown", g.conv("side", x, net.side[0]), "image")
     lifted = g.grown("lift.grown", _point(g, "lift", x, net.lift), "image")
     scale, shift = (t.view(1, 3, 1, 1) for t in scale_shift(encoder.bn_in))
     rgb = g.node("Mul", "rgb.mul", ["image", g.constant("rgb.scale", (1 / scale).numpy())], size)

@@ -102,7 +102,7 @@ class ConvNormAct(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
         conv, norm = self
-        return normed(conv, norm, x).relu_()  # type: ignore[arg-type]
+        return normed(conv, norm, x).relu_()
 
 
 class Bottleneck(nn.Module):
@@ -125,7 +125,7 @@ class Bottleneck(nn.Module):
         skip = x if self.proj is None else self.proj(y)
         y = normed(self.conv0, self.bn1, y).relu_()
         y = normed(self.conv1, self.bn2, y).relu_()
-        return skip + self.conv2(y)  # type: ignore[no-any-return]
+        return skip + self.conv2(y)
 
 
 class Encoder(nn.Module):
@@ -173,8 +173,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
         depthwise, norm, _, pointwise, norm_out = self.f
-        y = normed(depthwise, norm, x).relu_()  # type: ignore[arg-type]
-        return (x + normed(pointwise, norm_out, y)).relu_()  # type: ignore[arg-type]
+        y = normed(depthwise, norm, x).relu_()
+        return (x + normed(pointwise, norm_out, y)).relu_()
 
 
 class Context(nn.Sequential):
@@ -190,8 +190,8 @@ class Context(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
         reduce, down, norm, mix, first, second = self
-        y = normed(down, norm, reduce(x))  # type: ignore[arg-type]
-        return second(first(mix(y)))  # type: ignore[no-any-return]
+        y = normed(down, norm, reduce(x))
+        return second(first(mix(y)))
 
 
 class Head(nn.Module):
@@ -206,7 +206,7 @@ class Head(nn.Module):
     def forward(self, features: Tensor, rgb: Tensor) -> Tensor:
         """See the class."""
         x = torch.cat((features, rgb.to(features.dtype)), 1)
-        return self.out(normed(self.conv, self.norm, x).relu_())  # type: ignore[no-any-return]
+        return self.out(normed(self.conv, self.norm, x).relu_())
 
 
 def grown(x: Tensor, like: Tensor) -> Tensor:
@@ -290,4 +290,5 @@ def load(path: Path) -> MattingNet:
     else:
         state = torch.load(path, map_location="cpu", weights_only=True)["average"]
     net.load_state_dict(state)
-    return net.eval()
+    net.eval()
+    return net

@@ -2,34 +2,29 @@
 
     python quantize.py --pack pack.zip --card runs/a/card.toml --out ../erase-s/model.onnx
 
-QDQ; weights int8 per output channel, symmetric; activations uint8 per tensor, their ranges from
-real photographs of the pack's training part (never its validation part). A fixed order of
-photographs and no other chance: the same float file gives the same bytes.
+What int8 means here is in ../int8.py; the ranges of activations come from real photographs of the
+pack's training part (never its validation part). A fixed order of photographs and no other chance:
+the same float file gives the same bytes.
 """
 
 from __future__ import annotations
 
 import argparse
-import tempfile
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import onnx
 from evaluate import Card, read_card, tensor
 from export import write_card
-from onnxruntime import SessionOptions
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    CalibrationMethod,
-    QuantFormat,
-    QuantType,
-    quantize_static,
-)
 
-from data import Floats, Pair, read_pack
+from data import Pair, read_pack
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from int8 import quantize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 PHOTOGRAPHS = 96  # for the ranges
 FILE_MAX_BYTES = 12_000_000
@@ -43,19 +38,6 @@ QUANTIZED = [
     "MaxPool",
     "ReduceMean",
 ]  # a Relu before uint8 with zero point 0 vanishes
-
-
-class Photographs(CalibrationDataReader):  # type: ignore[misc]
-    """Feeds photographs one by one, as the card says."""
-
-    def __init__(self, pairs: Sequence[Pair], card: Card) -> None:
-        self._feeds: Iterator[dict[str, Floats]] = iter(
-            [{"image": tensor(pair.rgb, card)} for pair in pairs]
-        )
-
-    def get_next(self) -> dict[str, Floats] | None:
-        """Return the next feed, or None at the end."""
-        return next(self._feeds, None)
 
 
 def photographs(pack: Path, count: int) -> list[Pair]:
@@ -73,25 +55,14 @@ def float_nodes(model: onnx.ModelProto) -> list[str]:
 
 def quantized(card: Card, pairs: Sequence[Pair], out: Path) -> None:
     """Write the int8 model of the float model that `card` describes."""
-    model = onnx.load(card.file)
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / "float.onnx"
-        onnx.save(onnx.shape_inference.infer_shapes(model), plain)
-        session = SessionOptions()
-        session.intra_op_num_threads = 1
-        quantize_static(
-            plain,
-            out,
-            Photographs(pairs, card),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            calibrate_method=CalibrationMethod.MinMax,
-            op_types_to_quantize=QUANTIZED,
-            nodes_to_exclude=float_nodes(model),
-            extra_options={"WeightSymmetric": True, "ActivationSymmetric": False},
-        )
+    quantize(
+        card.file,
+        out,
+        (tensor(pair.rgb, card) for pair in pairs),
+        operators=QUANTIZED,
+        float_nodes=float_nodes(onnx.load(card.file)),
+        fold=False,  # the export wrote BatchNorms into the weights
+    )
     if out.stat().st_size > FILE_MAX_BYTES:
         raise SystemExit(
             f"{out.name} has {out.stat().st_size} bytes; at most {FILE_MAX_BYTES} are accepted"

@@ -57,15 +57,14 @@ class Restorer(Graph):
         if not name.startswith(KEPT):
             gain = self._gain if name in GAINED else 1.0
             weight = self._values[f"{name}.weight"] / gain
-            bias = self._values.get(f"{name}.bias")
             if norm is not None:
                 scale, shift = scale_shift(norm)
                 conv.weight.copy_(weight / scale.view(-1, 1, 1, 1))
-                norm.bias.add_(bias - shift)
+                norm.bias.add_(self._values[f"{name}.bias"] - shift)
             else:
                 conv.weight.copy_(weight)
                 if conv.bias is not None:
-                    conv.bias.copy_(bias / gain)
+                    conv.bias.copy_(self._values[f"{name}.bias"] / gain)
         return super().conv(name, x, conv, norm)
 
 

@@ -209,7 +209,7 @@ def trusted(
             for pair in pairs
             if pair.kind == "pseudo"
         }
-        np.savez(cache.with_suffix(".part.npz"), **maps)  # type: ignore[arg-type]
+        np.savez(cache.with_suffix(".part.npz"), **maps)
         cache.with_suffix(".part.npz").replace(cache)
     if distributed.is_initialized():
         distributed.barrier()
@@ -359,7 +359,7 @@ class Trainer:
             logits = self.net(normalised(rgb))
         loss = total_loss(logits, alpha / 255, trust / 255)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         share_gradients(self.parameters)
         nn.utils.clip_grad_norm_(self.parameters, GRADIENT_NORM_MAX)
         self.optimizer.step()
@@ -405,7 +405,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     net = load(options.init).to(device)
-    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net = net.to(memory_format=torch.channels_last)
     pairs = trusted(material(options), net, device, options.out / "trust.npz")
     trainer = Trainer(net, options, device)
     loader = DataLoader(

@@ -49,7 +49,7 @@ SOLE_IMPORTERS = {
     "PIL.ImageColor": {"color"},
     "PIL": {"color"}
     | {f"image.{name}" for name in ("decode", "truncation", "matte", "resample", "shadow")}
-    | {"image.background", "image.encode", "image.shrink", "image.webp"},
+    | {"image.background", "image.encode", "image.webp"},
     "pillow_heif": {"image.decode"},
     "onnxruntime": {"image.model"},
     "isal": {"image.png"},
@@ -187,6 +187,7 @@ EDITS_SYS_PATH = {
     "models/add.py",
     "models/compare.py",
     "models/training/evaluate.py",
+    "models/training/quantize.py",
     "tests/bench/bench.py",
     "tests/bench/edge_crops.py",
     "tests/bench/edges.py",

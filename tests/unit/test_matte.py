@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import skimage.data
+from drawn_models import card_of
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -31,20 +32,14 @@ def card(
     divisor: Range = Range.FULL,
     output: Output = Output.ALPHA,
 ) -> ModelCard:
-    """Return a card of a network that no one trained."""
-    return ModelCard(
-        name="fake",
-        version="0",
-        file="none",
-        sha256="",
-        input_size=side,
+    """Return a card whose mean and deviation differ in every channel."""
+    return dataclasses.replace(
+        card_of(side),
         mean=(0.5, 0.25, 0.125),
         std=(0.5, 0.5, 0.25),
         resize=resize,
         range=divisor,
         output=output,
-        licence="none",
-        source="none",
     )
 
 
@@ -289,18 +284,15 @@ def small_disc(radius_px: float) -> Photo:
     return Photo(pixels=pixels, alpha=None)
 
 
-def zooming(zoom: float) -> ModelCard:
-    """Return a card that says when to look again, with plain tensors."""
-    return dataclasses.replace(card(), zoom=zoom, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-
-
 def test_a_small_subject_is_looked_at_again() -> None:
     """Closer, so that it has the network's cells for itself, and lands where it was."""
     y, x = np.mgrid[:600, :800]
     truth = np.hypot(x - 300, y - 200) < 60
     for zoom in (0.0, 0.5):
         network = Looks(lambda tensor, _: bright(tensor))
-        matte = extract_matte(small_disc(60), zooming(zoom), network, input_alpha=MULTIPLY)
+        matte = extract_matte(
+            small_disc(60), card_of(SIDE, zoom=zoom), network, input_alpha=MULTIPLY
+        )
         assert len(network.inputs) == (2 if zoom else 1)
         assert np.abs(matte.alpha - truth).mean() < 0.002
         assert matte.alpha[:80].max() == matte.alpha[:, 450:].max() == 0
@@ -312,16 +304,16 @@ def test_a_small_subject_is_looked_at_again() -> None:
 def test_a_large_subject_or_none_is_looked_at_once(radius_px: float) -> None:
     """There is nothing to come closer to."""
     network = Looks(lambda tensor, _: bright(tensor))
-    extract_matte(small_disc(radius_px), zooming(0.5), network, input_alpha=MULTIPLY)
+    extract_matte(small_disc(radius_px), card_of(SIDE, zoom=0.5), network, input_alpha=MULTIPLY)
     assert len(network.inputs) == 1
 
 
 def test_a_second_look_that_sees_something_else_does_not_count() -> None:
     """What the subject is was decided by the whole picture."""
     photo = small_disc(60)
-    once = extract_matte(photo, zooming(0.0), bright, input_alpha=MULTIPLY).alpha
+    once = extract_matte(photo, card_of(SIDE, zoom=0.0), bright, input_alpha=MULTIPLY).alpha
     network = Looks(lambda tensor, look: bright(tensor) if look == 1 else 1 - bright(tensor))
-    twice = extract_matte(photo, zooming(0.5), network, input_alpha=MULTIPLY).alpha
+    twice = extract_matte(photo, card_of(SIDE, zoom=0.5), network, input_alpha=MULTIPLY).alpha
     assert len(network.inputs) == 2
     np.testing.assert_array_equal(twice, once)
 
@@ -332,7 +324,7 @@ def test_own_alpha_counts_in_a_second_look_too() -> None:
     half = Photo(pixels=opaque.pixels, alpha=np.full((600, 800), 128, np.uint8))
     # A half-transparent photo is seen on white, at half its contrast.
     network = Looks(lambda tensor, _: bright(2 * tensor - 1))
-    matte = extract_matte(half, zooming(0.5), network, input_alpha=MULTIPLY).alpha
+    matte = extract_matte(half, card_of(SIDE, zoom=0.5), network, input_alpha=MULTIPLY).alpha
     assert len(network.inputs) == 2
     assert matte.max() == pytest.approx(128 / 255, abs=0.01)
     assert matte[:80].max() == 0

@@ -10,25 +10,37 @@ from cutout.image.rgba import clear
 from cutout.image.tiles import STRIP_PX
 
 # With alpha, a filter that is never negative: one that overshoots makes colours beside the edge
-# brighter than any of the subject's, since alpha ends at opaque and they do not.
-_FILTERS = {"RGBA": Image.Resampling.HAMMING, "RGB": Image.Resampling.BICUBIC}
+# brighter than any of the subject's, since alpha ends at opaque and they do not. Pillow weights the
+# colours of RGBA by alpha, and those of RGBX not.
+_FILTERS = {
+    "RGBA": Image.Resampling.HAMMING,
+    "RGBX": Image.Resampling.HAMMING,
+    "RGB": Image.Resampling.BICUBIC,
+}
 _SUPPORT_PX = 2  # of the wider filter, in px of the coarser side
 _STRIP_PX = 4 * STRIP_PX
 
 
 def resampled(
-    pixels: NDArray[np.uint8], box: tuple[float, float, float, float], width: int, height: int
+    pixels: NDArray[np.uint8],
+    box: tuple[float, float, float, float],
+    width: int,
+    height: int,
+    *,
+    is_weighted: bool = True,
 ) -> NDArray[np.uint8]:
     """Return a part of ``pixels`` at the size ``width`` x ``height`` px.
 
-    ``pixels`` is uint8 (H, W, 3) sRGB, or (H, W, 4) with straight alpha, whose colours then count
-    with the weight of their alpha; colour is 0 where alpha is 0. ``box`` is left, top, right and
-    bottom of the part in px of ``pixels``, within them; a pixel may be in it in part. Works in
-    strips, so that the memory it needs beside the result is small.
+    ``pixels`` is uint8 (H, W, 3) sRGB, or (H, W, 4) with straight alpha. Colours then count with
+    the weight of their alpha, and are 0 where alpha is 0, unless ``is_weighted`` is false. ``box``
+    is left, top, right and bottom of the part in px of ``pixels``, within them; a pixel may be in
+    it in part. Works in strips, so that the memory it needs beside the result is small.
     """
     left, top, right, bottom = box
     channels = pixels.shape[2]
-    mode = "RGBA" if channels == 4 else "RGB"  # noqa: PLR2004 - channels
+    mode = "RGB"
+    if channels == 4:  # noqa: PLR2004 - channels
+        mode = "RGBA" if is_weighted else "RGBX"
     result = np.empty((height, width, channels), np.uint8)
     shrinkage = (bottom - top) / height
     row_px = max(pixels.shape[1] * shrinkage, width)  # read for each row of the result, or made

@@ -4,15 +4,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from cutout.errors import OutOfTime, ResultTooLarge
 from cutout.image.compose import Cutout, coverage_of
 from cutout.image.composite import OPAQUE
 from cutout.image.encode import ImageFile, encode
 from cutout.image.place import Box, subject_of
+from cutout.image.resample import resampled
 from cutout.options import Channels, Format, Options, ShadowType
 
 _MAX_TRIES = 3
@@ -82,9 +79,8 @@ def scaled(cutout: Cutout, scale: float, options: Options) -> Cutout:
     height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
     is_opaque = bool(pixels[..., 3].min() == OPAQUE)
     is_straight = is_opaque or options.format is Format.ZIP
-    smaller = _resized(pixels, (width, height), mode="RGBX" if is_straight else "RGBA")
-    if not is_opaque and not is_straight:
-        smaller[smaller[..., 3] == 0] = 0
+    whole = (0.0, 0.0, float(pixels.shape[1]), float(pixels.shape[0]))
+    smaller = resampled(pixels, whole, width, height, is_weighted=not is_straight)
     has_shadow = options.shadow_type is ShadowType.DROP and options.channels is Channels.RGBA
     if is_opaque or has_shadow:  # the matte cannot be told from the background or the shadow
         return Cutout(
@@ -109,16 +105,6 @@ def _next_scale(tried: list[tuple[float, int]], aim: float) -> float:
     # Four decimals, as the header tells it. A file too large is never followed by a larger one.
     ceiling = min((s for s, n in tried if n > aim), default=1.0)
     return max(1e-4, math.floor(min(estimate, ceiling * 0.99) * 10_000) / 10_000)
-
-
-def _resized(pixels: NDArray[np.uint8], size: tuple[int, int], *, mode: str) -> NDArray[np.uint8]:
-    """Return uint8 (H, W, 4) at another ``size``, (width, height).
-
-    Pillow weights RGBA by alpha and RGBX not. Its Hamming window is never negative, so that no
-    colour is brighter, and no alpha larger, than those it comes from.
-    """
-    image = Image.frombuffer(mode, pixels.shape[1::-1], pixels, "raw", mode, 0, 1)
-    return np.array(image.resize(size, Image.Resampling.HAMMING))
 
 
 def _scaled_box(box: Box, across: float, down: float) -> Box:

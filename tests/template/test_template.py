@@ -163,8 +163,9 @@ def test_the_api_asks_for_keys_and_passes_bytes() -> None:
 
 
 def test_the_variables_are_those_that_the_functions_read() -> None:
-    """All of them, each for the function that reads it, by the names in ``settings.py``."""
-    tree = ast.parse((ROOT / "function/cutout/settings.py").read_text(encoding="utf-8"))
+    """All of them, each for the function that reads it, by the names in ``settings``."""
+    reader = ROOT / "function/cutout/settings/environment.py"
+    tree = ast.parse(reader.read_text(encoding="utf-8"))
     texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)]
     read = {t for t in texts if isinstance(t, str) and re.fullmatch(r"[A-Z]+(_[A-Z]+)+", t)}
     # The Logger reads its level by itself; Lambda sets the size of the memory. Two are for local

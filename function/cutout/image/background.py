@@ -13,11 +13,12 @@ from cutout.errors import (
     InvalidImage,
     UnsupportedImageFormat,
 )
+from cutout.image.canvas import window
 from cutout.image.composite import OPAQUE, WHITE, over
 from cutout.image.decode import Limits, Photo, decode
 from cutout.image.foreground import estimate_foreground, extend_foreground
 from cutout.image.matte import Matte
-from cutout.image.place import Box, window
+from cutout.image.place import Box
 from cutout.image.resample import resampled
 from cutout.image.tiles import STRIP_PX, strips
 

@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from cutout.errors import UnknownForeground
 from cutout.image.background import cover, on_white, own_background
+from cutout.image.canvas import scaled, seen, window
 from cutout.image.composite import OPAQUE, WHITE, lay_under, over
 from cutout.image.decode import Photo
 from cutout.image.despill import remove_green_spill
 from cutout.image.foreground import estimate_foreground, extend_foreground
 from cutout.image.matte import Matte
-from cutout.image.place import Box, Layout, lay_out, scaled, seen, subject_of, window
+from cutout.image.place import Box, Layout, lay_out, subject_of
 from cutout.image.rgba import clear, joined, replace
 from cutout.image.shadow import cast_shadow
 from cutout.image.tiles import strips, tiles

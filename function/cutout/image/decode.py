@@ -23,11 +23,10 @@ from PIL import TiffImagePlugin as _Tiff
 from PIL import WebPImagePlugin as _WebP
 
 from cutout.errors import CutoutError, InvalidImage, UnsupportedImageFormat
-from cutout.image.header import check_size, header_size, without_exif
-from cutout.image.jpeg import JpegImage, read_jpeg
-from cutout.image.png_chunks import read_png
+from cutout.image.header import check_size
 from cutout.image.sniff import pillow_format_of
-from cutout.image.tiff import orientation_of, read_directory
+from cutout.image.structure import Structure, read_structure
+from cutout.image.tiff import orientation_of
 from cutout.image.tiles import STRIP_PX
 from cutout.image.truncation import check_rows, is_filler
 
@@ -106,49 +105,15 @@ def decode(data: bytes, *, limits: Limits, cap_px: int | None = None) -> Photo:
     try:
         with warnings.catch_warnings():  # Pillow warns of odd metadata, which is dropped anyway
             warnings.simplefilter("ignore")
-            return _decode(_checked(data, pillow_format, limits), limits, cap_px)
+            file = read_structure(data, pillow_format, max_pixels=limits.max_pixels)
+            return _decode(file, limits, cap_px)
     except (CutoutError, MemoryError):
         raise  # out of memory is no fault of the file
     except Exception as error:  # Pillow's parsers raise anything, from struct.error to TypeError
         raise InvalidImage(reason=f"it is a damaged or truncated {pillow_format} file") from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Checked:
-    """A file within the limits: what Pillow gets, and what was read without it."""
-
-    data: bytes
-    pillow_format: str
-    orientation: int | None = None  # None: Pillow's plugin finds the EXIF block
-    jpeg: JpegImage | None = None
-
-
-def _checked(data: bytes, pillow_format: str, limits: Limits) -> _Checked:
-    """Check what the file's own structure says, without a decoder.
-
-    :raises CutoutError: see :func:`decode`.
-    """
-    jpeg = orientation = None
-    size = header_size(data, pillow_format)
-    if pillow_format == "JPEG":
-        jpeg = read_jpeg(data)
-        size, orientation, data = (jpeg.width, jpeg.height), orientation_of(jpeg.exif), jpeg.data
-    elif pillow_format == "PNG":
-        png = read_png(data)
-        size, orientation, data = (png.width, png.height), orientation_of(png.exif), png.data
-    elif pillow_format == "TIFF":
-        directory = read_directory(data)
-        size, orientation = directory.size, 1  # Pillow itself turns a TIFF upright
-        check_size(*size, max_pixels=limits.max_pixels)
-        directory.check_layout(data, max_pixels=limits.max_pixels)
-    elif pillow_format == "AVIF":
-        data = without_exif(data)
-    if size is not None:
-        check_size(*size, max_pixels=limits.max_pixels)
-    return _Checked(data=data, pillow_format=pillow_format, orientation=orientation, jpeg=jpeg)
-
-
-def _decode(file: _Checked, limits: Limits, cap_px: int | None) -> Photo:
+def _decode(file: Structure, limits: Limits, cap_px: int | None) -> Photo:
     with Image.open(io.BytesIO(file.data), formats=(file.pillow_format,)) as image:
         check_size(*image.size, max_pixels=limits.max_pixels)  # a GIF's frame can pass its screen
         orientation = file.orientation

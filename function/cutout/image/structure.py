@@ -1,0 +1,51 @@
+"""Bytes → :class:`Structure`: what a file says of its picture, read and checked before any decoder.
+
+Each format's own module walks its segments, chunks or directory; this one asks the right module.
+"""
+
+from dataclasses import dataclass
+
+from cutout.image.header import check_size, header_size, without_exif
+from cutout.image.jpeg import JpegImage, read_jpeg
+from cutout.image.png_chunks import read_png
+from cutout.image.tiff import orientation_of, read_directory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Structure:
+    """A file within the limits, and what was read of it without Pillow.
+
+    ``data`` is what Pillow gets. ``orientation`` is EXIF's 1 to 8, or ``None`` if Pillow's plugin
+    is to find the EXIF block; ``jpeg`` is ``None`` for every other format.
+    """
+
+    data: bytes
+    pillow_format: str
+    orientation: int | None = None
+    jpeg: JpegImage | None = None
+
+
+def read_structure(data: bytes, pillow_format: str, *, max_pixels: int) -> Structure:
+    """Return the structure of a file of the format that Pillow calls ``pillow_format``.
+
+    :raises CutoutError: the file is damaged, too large or too small; see
+        :func:`cutout.image.decode.decode`.
+    """
+    jpeg = orientation = None
+    size = header_size(data, pillow_format)
+    if pillow_format == "JPEG":
+        jpeg = read_jpeg(data)
+        size, orientation, data = (jpeg.width, jpeg.height), orientation_of(jpeg.exif), jpeg.data
+    elif pillow_format == "PNG":
+        png = read_png(data)
+        size, orientation, data = (png.width, png.height), orientation_of(png.exif), png.data
+    elif pillow_format == "TIFF":
+        directory = read_directory(data)
+        size, orientation = directory.size, 1  # Pillow itself turns a TIFF upright
+        check_size(*size, max_pixels=max_pixels)
+        directory.check_layout(data, max_pixels=max_pixels)
+    elif pillow_format == "AVIF":
+        data = without_exif(data)
+    if size is not None:
+        check_size(*size, max_pixels=max_pixels)
+    return Structure(data=data, pillow_format=pillow_format, orientation=orientation, jpeg=jpeg)

@@ -274,7 +274,7 @@ class ImageUrlDisabled(CutoutError):
     status = 400
     code = "image_url_disabled"
     text = "This deployment does not fetch image_url. Send the image itself."
-    accepted = "image_file or image_base64"
+    accepted = "the image itself, as a file or as base64"
 
 
 class StorageDisabled(CutoutError):

@@ -118,15 +118,16 @@ class Remover:
 
         ``background`` is what was fetched from ``bg_image_url``: the file of an image, which takes
         the place of ``bg_image_file``. ``budget_ms`` is the time that is left for all stages
-        together. A file of more than ``max_bytes`` is made of a cutout that is scaled down;
-        ``None`` sets no limit.
+        together. A file of more than ``max_bytes``, or with sides that the format cannot hold, is
+        made of a cutout that is scaled down; ``None`` sets no limit, and nothing is scaled.
 
         :raises CutoutError: any of the tree's, from the stage that found it.
         """
         timer = StageTimer(budget_ms)
         with timer("decode"):
             photo = decode(data, limits=self._limits, cap_px=options.size.max_pixels)
-            check_sides(photo.width, photo.height, options)
+            if max_bytes is None:  # otherwise the result is made to fit
+                check_sides(photo.width, photo.height, options)
             region = None if options.roi is None else region_of(options.roi, photo)
             picture = self._picture(options, background)
         with timer("matte"):

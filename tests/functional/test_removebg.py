@@ -3,14 +3,17 @@
 import base64
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from client import ANY_PAYLOAD, Client, HttpReply, multipart
+from conftest import deployment
 from numpy.typing import NDArray
 from PIL import Image
 
+import app
 from make_events import PHOTO, clear_png
 
 JPEG = PHOTO.read_bytes()
@@ -201,6 +204,85 @@ def test_faults_of_the_image_are_all_400(client: Client) -> None:
     assert (large.status, fault(large)["code"]) == (400, "file_too_large")
     text = client.post(ROUTE, body=b"cat", content_type="text/plain")
     assert (text.status, fault(text)["code"]) == (400, "unsupported_media_type")
+
+
+FILE_OR_TEXT = "image_file (multipart/form-data) or image_file_b64"
+SENT_AS_TEXT = (
+    "image_file was sent as text: send it as a file part of multipart/form-data, or its base64 as"
+    " image_file_b64."
+)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "title", "detail"),
+    [
+        (
+            {"image_key": "incoming/x"},
+            "missing_source",
+            f"No image was sent. Send {FILE_OR_TEXT}.",
+            FILE_OR_TEXT,
+        ),
+        (
+            {"image_file": "/9j/"},
+            "missing_source",
+            f"No image was sent. Send {FILE_OR_TEXT}. {SENT_AS_TEXT}",
+            FILE_OR_TEXT,
+        ),
+        (
+            {"image_file_b64": "/9j/", "image_url": "https://a.example/b.jpg"},
+            "multiple_sources",
+            "Exactly one image source is accepted, and image_file_b64 and image_url are given.",
+            f"one of {FILE_OR_TEXT}",
+        ),
+        (
+            {"image_file_b64": "!"},
+            "invalid_base64",
+            "image_file_b64 must be base64 (RFC 4648), with or without a data:…;base64, prefix.",
+            "",
+        ),
+        (
+            {"image_url": "https://a.example/b.jpg"},
+            "image_url_disabled",
+            "This deployment does not fetch image_url. Send the image itself.",
+            "the image itself, as a file or as base64",
+        ),
+    ],
+)
+def test_messages_name_what_this_route_and_this_deployment_have(
+    client: Client, fields: dict[str, str], code: str, title: str, detail: str
+) -> None:
+    """Fields of remove.bg, and no URL where none is fetched."""
+    reply = client.form(ROUTE, fields)
+    assert reply.status == 400
+    assert fault(reply) == {"title": title, "code": code, "detail": detail}
+
+
+def test_where_urls_are_fetched_they_are_offered() -> None:
+    """By the message about a missing image."""
+    settings = replace(app.settings, fetch_urls=True)
+    client = Client(deployment(app.remover, settings))
+    told = fault(client.form(ROUTE, {}))
+    assert told["detail"] == "image_file (multipart/form-data), image_file_b64 or image_url"
+
+
+def test_a_side_that_the_format_cannot_hold_is_scaled_down(client: Client) -> None:
+    """As a file that is too large for the reply is; WebP ends at 16,383 px."""
+    with io.BytesIO() as file:
+        Image.new("RGB", (16_400, 16)).save(file, "PNG")
+        data = file.getvalue()
+    fields = {"size": "full", "format": "webp", "bg_color": "white", "on_empty": "image"}
+    reply = client.post(ROUTE, **multipart(image_file=("a.png", data), **fields))
+    assert pixels(reply).shape[:2] == (
+        int(reply.headers["x-height"]),
+        int(reply.headers["x-width"]),
+    )
+    scale = float(reply.headers["x-result-scale"])
+    assert round(16_400 * scale) == int(reply.headers["x-width"]) <= 16_383
+    same = {"body": data, "content_type": "image/png"}
+    fit = client.post("/v2?format=webp&bg_color=white&response=fit", **same)
+    assert (fit.status, fit.headers["x-width"]) == (200, reply.headers["x-width"])
+    refused = client.post("/v2?format=webp&bg_color=white", **same)
+    assert (refused.status, refused.error()["code"]) == (400, "invalid_format")
 
 
 @ANY_PAYLOAD

@@ -7,7 +7,7 @@ import pytest
 import skimage.data
 from numpy.typing import NDArray
 
-from cutout.errors import OutOfTime, ResultTooLarge
+from cutout.errors import InvalidOption, OutOfTime, ResultTooLarge
 from cutout.image import shrink
 from cutout.image.compose import Cutout, coverage_of
 from cutout.image.encode import ImageFile, encode
@@ -192,3 +192,40 @@ def test_without_time_what_fits_is_taken(monkeypatch: pytest.MonkeyPatch) -> Non
     left = iter([True, False])
     with pytest.raises(OutOfTime):
         encode_within(astronaut(), Options(), max_bytes=100, has_time=lambda: next(left))
+
+
+def ribbon(width: int, height: int = 4) -> Cutout:
+    """Return a long opaque cutout of one colour."""
+    return cutout_of(np.full((height, width, 4), (9, 90, 200, 255), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [(Format.WEBP, 16_383), (Format.AVIF, 32_768), (Format.JPG, 65_500), (Format.AUTO, 65_500)],
+)
+def test_a_side_that_the_format_cannot_hold_is_made_shorter(name: Format, limit: int) -> None:
+    """Just enough; its box goes with it, and without a limit of bytes it is refused."""
+    cutout, options = ribbon(limit + 1_000), Options(format=name)
+    encoded = encode_within(cutout, options, max_bytes=4_000_000, has_time=lambda: False)
+    assert limit * 0.999 < encoded.file.width <= limit
+    assert encoded.file.width == round((limit + 1_000) * encoded.scale)
+    assert encoded.cutout.subject.width == encoded.file.width
+    with pytest.raises(InvalidOption):
+        encode_within(cutout, options, max_bytes=None, has_time=lambda: True)
+
+
+def test_both_limits_are_kept() -> None:
+    """The sides first, and then the bytes."""
+    noise = np.random.default_rng(3).integers(0, 256, (4, 20_000, 4), np.uint8)
+    noise[..., 3] = 255
+    options = Options(format=Format.WEBP)
+    encoded = encode_within(cutout_of(noise), options, max_bytes=10_000, has_time=lambda: True)
+    assert len(encoded.file.body) <= 10_000
+    assert encoded.file.width == round(20_000 * encoded.scale)
+
+
+def test_the_matte_alone_has_no_longest_side() -> None:
+    """It is a PNG whatever the format says."""
+    options = Options(format=Format.WEBP, channels=Channels.ALPHA)
+    encoded = encode_within(ribbon(20_000), options, max_bytes=10**6, has_time=lambda: True)
+    assert (encoded.file.width, encoded.scale) == (20_000, 1.0)

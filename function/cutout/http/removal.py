@@ -72,6 +72,11 @@ class Removal:
         self._transfer = transfer
         self._record = record
 
+    @property
+    def fetches_urls(self) -> bool:
+        """Whether an image can be given as a URL."""
+        return self._fetcher is not None
+
     def reply_to(self, request: Request) -> Reply:
         """Return the cutout of the request's image, or the link to it.
 
@@ -84,9 +89,7 @@ class Removal:
         options, ignored = parse_options(fields, self._defaults)
         if options.response is Delivery.URL:
             self._storage()
-        accepted = _accepted_sources(
-            has_storage=has_storage, fetches_urls=self._fetcher is not None
-        )
+        accepted = _accepted_sources(has_storage=has_storage, fetches_urls=self.fetches_urls)
         source = only_source(sources, fields, accepted=accepted)
         is_legacy = source.name == "image"
         if is_legacy:

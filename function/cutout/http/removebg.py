@@ -16,7 +16,7 @@ from cutout.http.body import Field, parse_body
 from cutout.http.removal import Removal
 from cutout.http.reply import Reply, error_reply, facts, ignored_header, image_reply, json_reply
 from cutout.http.request import Request
-from cutout.http.source import only_source, split_sources
+from cutout.http.source import SourceNames, only_source, split_sources
 from cutout.options import Delivery, Format, OnEmpty, Options, Size, parse_options
 from cutout.remover import Result
 
@@ -51,7 +51,7 @@ IGNORED_WORDS = {
 _COLOR_WITH_ALPHA = re.compile(
     r"#?(?:([0-9A-Fa-f]{6})([0-9A-Fa-f]{2})|([0-9A-Fa-f]{3})([0-9A-Fa-f]))"
 )
-_SOURCES = "image_file (multipart/form-data), image_file_b64 or image_url"
+_SOURCES = SourceNames(base64="image_file_b64")
 _RATE_LIMIT = 500  # remove.bg's own number of requests a minute; API Gateway limits, nothing here
 
 
@@ -69,17 +69,21 @@ class RemoveBg:
         """
         content = request.content(instead="Send a smaller image.")
         body = parse_body(request.headers.get("content-type", ""), content)
-        sources, fields = split_sources(body, request.query)
+        sources, fields = split_sources(body, request.query, _SOURCES)
         options, ignored = read_options(fields)
-        source = only_source(sources, fields, accepted=_SOURCES)
-        if source.name == "image_base64":
-            source = replace(source, name="image_file_b64")
+        source = only_source(sources, fields, accepted=self._accepted(), names=_SOURCES)
         result = self._removal.result_of(source, options, request)
         if request.wants_json():
             reply = _document_reply(result, ignored)
         else:
             reply = image_reply(result, options, ignored)
         return replace(reply, headers={**reply.headers, "X-Type": "other", **_charges()})
+
+    def _accepted(self) -> str:
+        """Return the ways to send an image, for a message."""
+        if self._removal.fetches_urls:
+            return "image_file (multipart/form-data), image_file_b64 or image_url"
+        return "image_file (multipart/form-data) or image_file_b64"
 
 
 def read_options(fields: Iterable[Field]) -> tuple[Options, tuple[str, ...]]:

@@ -7,9 +7,24 @@ from urllib.parse import quote
 from cutout.errors import InvalidBase64, MissingImage, MultipleSources
 from cutout.http.body import Body, BodyKind, Field, decode_base64
 
-_ALIASES = {"image_file_b64": "image_base64", "imageurl": "image_url"}
+_BASE64_NAMES = {"image_base64", "image_file_b64"}
 # Field names in a message are the caller's data, so that only a few are told, and in part.
 _MAX_TOLD_FIELDS, _MAX_TOLD_NAME = 3, 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceNames:
+    """What the sources are called on one route, beside ``image_file`` and ``image_url``.
+
+    ``base64`` is the field that holds base64, and ``others`` are sources that only this route has.
+    """
+
+    base64: str
+    others: frozenset[str] = frozenset()
+
+
+OWN_NAMES = SourceNames(base64="image_base64", others=frozenset({"image_key", "image"}))
+"""The names of ``POST /v2``. BackgroundErase's first interface had the field ``image``, in JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +39,9 @@ class Source:
     is_urlencoded: bool = False
 
 
-def split_sources(body: Body, query: Iterable[Field]) -> tuple[list[Source], list[Field]]:
+def split_sources(
+    body: Body, query: Iterable[Field], names: SourceNames = OWN_NAMES
+) -> tuple[list[Source], list[Field]]:
     """Return the image sources of a request, and its other fields, the query string's included.
 
     A source that is empty or ``null`` is absent.
@@ -32,22 +49,34 @@ def split_sources(body: Body, query: Iterable[Field]) -> tuple[list[Source], lis
     sources = [] if body.raw is None else [Source(name="the body", value=body.raw)]
     others: list[Field] = []
     is_form = body.kind is BodyKind.FORM
-    # BackgroundErase's first interface had the field "image", in JSON.
-    names = {"image_base64", "image_url", "image_key"}
-    if is_form or body.kind is BodyKind.JSON:
-        names.add("image")
+    known = {names.base64, "image_url", *names.others}
+    if not is_form and body.kind is not BodyKind.JSON:
+        known.discard("image")
     placed = [(field, is_form) for field in body.fields] + [(field, True) for field in query]
     for (name, value), is_urlencoded in placed:
-        lower = name.lower() if name.isascii() else name
-        lower = _ALIASES.get(lower, lower)
-        if lower not in names and not (lower == "image_file" and isinstance(value, bytes)):
+        own = _own_name(name, names)
+        if own not in known and not (own == "image_file" and isinstance(value, bytes)):
             others.append((name, value))
         elif value is not None and value != "":
-            sources.append(Source(name=lower, value=value, is_urlencoded=is_urlencoded))
+            sources.append(Source(name=own, value=value, is_urlencoded=is_urlencoded))
     return sources, others
 
 
-def only_source(sources: list[Source], others: Iterable[Field], *, accepted: str) -> Source:
+def _own_name(name: str, names: SourceNames) -> str:
+    """Return the one spelling of a field's name that a route has for it."""
+    lower = name.lower() if name.isascii() else name
+    if lower in _BASE64_NAMES:
+        return names.base64
+    return "image_url" if lower == "imageurl" else lower
+
+
+def only_source(
+    sources: list[Source],
+    others: Iterable[Field],
+    *,
+    accepted: str,
+    names: SourceNames = OWN_NAMES,
+) -> Source:
     """Return the one source; ``others`` are the request's other fields.
 
     ``accepted`` says which sources this deployment takes.
@@ -56,7 +85,7 @@ def only_source(sources: list[Source], others: Iterable[Field], *, accepted: str
     :raises MultipleSources: there are several.
     """
     if not sources:
-        raise MissingImage(accepted=accepted, found=_found(others))
+        raise MissingImage(accepted=accepted, found=_found(others, names))
     if len(sources) > 1:
         raise MultipleSources(
             accepted=accepted, given=" and ".join(source.name for source in sources[:3])
@@ -64,22 +93,22 @@ def only_source(sources: list[Source], others: Iterable[Field], *, accepted: str
     return sources[0]
 
 
-def _found(others: Iterable[Field]) -> str:
+def _found(others: Iterable[Field], names: SourceNames) -> str:
     """Return the end of a message: where a file was sent that no source has; empty if nowhere."""
     files: list[str] = []
     for name, value in others:
         if name.lower() == "image_file":
             return (
                 " image_file was sent as text: send it as a file part of multipart/form-data, or"
-                " its base64 as image_base64."
+                f" its base64 as {names.base64}."
             )
         if isinstance(value, bytes):
             files.append(quote(name, safe="", errors="replace")[:_MAX_TOLD_NAME])
     if not files:
         return ""
-    names = ", ".join(files[:_MAX_TOLD_FIELDS])
+    listed = ", ".join(files[:_MAX_TOLD_FIELDS])
     fields = "field" if len(files) == 1 else "fields"
-    return f" A file was sent in the {fields} {names}: name the field image_file."
+    return f" A file was sent in the {fields} {listed}: name the field image_file."
 
 
 def image_bytes(source: Source) -> bytes:

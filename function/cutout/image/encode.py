@@ -49,26 +49,33 @@ def encode(cutout: Cutout, options: Options) -> ImageFile:
     """
     pixels = cutout.pixels
     height, width = pixels.shape[:2]
-    if options.channels is Channels.ALPHA:
-        return ImageFile(
-            body=write_png(pixels[..., 3:]),
-            format=Format.PNG,
-            media_type="image/png",
-            width=width,
-            height=height,
-        )
-    chosen = options.format
-    if chosen is Format.AUTO:
-        chosen = Format.JPG if _is_opaque(pixels) else Format.PNG
+    chosen = _chosen_format(pixels, options)
     _check_sides(width, height, chosen)
-    codec = CODECS[chosen]
+    if options.channels is Channels.ALPHA:
+        body = write_png(pixels[..., 3:])
+    else:
+        body = CODECS[chosen].write(pixels, options.quality)
     return ImageFile(
-        body=codec.write(pixels, options.quality),
+        body=body,
         format=chosen,
-        media_type=codec.media_type,
+        media_type=CODECS[chosen].media_type,
         width=width,
         height=height,
     )
+
+
+def longest_side_px(cutout: Cutout, options: Options) -> int:
+    """Return the longest side that the format of the file can hold, in px."""
+    return CODECS[_chosen_format(cutout.pixels, options)].max_side_px
+
+
+def _chosen_format(pixels: NDArray[np.uint8], options: Options) -> Format:
+    """Return the format of the file: the matte is a PNG, and ``auto`` depends on the pixels."""
+    if options.channels is Channels.ALPHA:
+        return Format.PNG
+    if options.format is Format.AUTO:
+        return Format.JPG if _is_opaque(pixels) else Format.PNG
+    return options.format
 
 
 def check_sides(width: int, height: int, options: Options) -> None:

@@ -1,4 +1,4 @@
-"""``Cutout`` → a file of at most so many bytes, scaled down just enough for that."""
+"""``Cutout`` → a file within limits of bytes and of sides, scaled down just enough for them."""
 
 import math
 from collections.abc import Callable
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from cutout.errors import OutOfTime, ResultTooLarge
 from cutout.image.compose import Cutout, coverage_of
 from cutout.image.composite import OPAQUE
-from cutout.image.encode import ImageFile, encode
+from cutout.image.encode import ImageFile, encode, longest_side_px
 from cutout.image.place import Box, subject_of
 from cutout.image.resample import resampled
 from cutout.options import Channels, Format, Options, ShadowType
 
 _MAX_TRIES = 3
-"""How many smaller sizes are encoded at most, after the full one."""
+"""How many smaller sizes are encoded at most, after the largest one."""
 _GROWTH = 1.8
 """A file's bytes grow with about this power of the side: 2 for BMP and noise; a photograph has more
 detail per pixel the smaller it gets. Only the first try depends on it."""
@@ -37,18 +37,22 @@ def encode_within(
 ) -> Encoded:
     """Return the cutout encoded as ``options`` say, smaller where it would pass ``max_bytes``.
 
-    ``None`` sets no limit. ``has_time`` is asked before each smaller size.
+    It is smaller too where a side is longer than the format can hold. ``None`` sets no limit, and
+    then nothing is scaled. ``has_time`` is asked before each smaller size.
 
     :raises OutOfTime: there is no time left, and nothing fits yet.
     :raises ResultTooLarge: the last size that was tried does not fit either.
-    :raises InvalidOption: ``invalid_format``, a side is longer than the format can hold.
+    :raises InvalidOption: ``invalid_format``, a side is longer than the format can hold, and there
+        is no limit to scale for.
     """
-    full = Encoded(file=encode(cutout, options), cutout=cutout, scale=1.0)
-    size = len(full.file.body)
-    if max_bytes is None or size <= max_bytes:
-        return full
+    if max_bytes is None:
+        return Encoded(file=encode(cutout, options), cutout=cutout, scale=1.0)
+    largest = _largest(cutout, options)
+    size = len(largest.file.body)
+    if size <= max_bytes:
+        return largest
     best: Encoded | None = None
-    tried = [(1.0, size)]
+    tried = [(largest.scale, size)]
     for number in range(1, _MAX_TRIES + 1):
         if not has_time():
             break
@@ -67,6 +71,16 @@ def encode_within(
     if len(tried) <= _MAX_TRIES:
         raise OutOfTime(before="encode")
     raise ResultTooLarge(size=size, max_bytes=max_bytes, help_with="a smaller size")
+
+
+def _largest(cutout: Cutout, options: Options) -> Encoded:
+    """Return the cutout encoded, its sides as long as the format can hold at most."""
+    longest, limit = max(cutout.pixels.shape[:2]), longest_side_px(cutout, options)
+    scale = 1.0
+    if longest > limit:
+        scale = math.floor(limit / longest * 10_000) / 10_000
+        cutout = scaled(cutout, scale, options)
+    return Encoded(file=encode(cutout, options), cutout=cutout, scale=scale)
 
 
 def scaled(cutout: Cutout, scale: float, options: Options) -> Cutout:
@@ -95,7 +109,7 @@ def scaled(cutout: Cutout, scale: float, options: Options) -> Cutout:
 def _next_scale(tried: list[tuple[float, int]], aim: float) -> float:
     """Return the scale at which the file should have ``aim`` bytes, as far as ``tried`` tells.
 
-    ``tried`` holds scales and bytes, the full size first.
+    ``tried`` holds scales and bytes, the largest size first.
     """
     (scale, size), (other, other_size) = tried[-1], tried[0]
     growth = _GROWTH

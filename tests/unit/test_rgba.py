@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cutout.image.rgba import clear, joined, replace
+from cutout.image.rgba import clear, joined, picked, put, replace
 
 RANDOM = np.random.default_rng(5)
 
@@ -36,9 +36,23 @@ def test_clear_takes_the_colour_of_transparent_pixels_alone() -> None:
     assert pixels.tolist() == [[[0, 0, 0, 0], [4, 5, 6, 1], [7, 8, 9, 255]]]
 
 
-@pytest.mark.parametrize("others", [[[[9, 8, 7, 6]]], [[[9, 8, 7, 6], [1, 1, 1, 1]]]])
-def test_replace_copies_whole_pixels(others: list[list[list[int]]]) -> None:
-    """From one pixel for all, or from as many."""
-    pixels = np.zeros((1, 2, 4), np.uint8)
-    replace(pixels, np.array([[True, False]]), np.array(others, np.uint8))
+def test_replace_copies_whole_pixels() -> None:
+    """Others stay."""
+    pixels, others = np.zeros((1, 2, 4), np.uint8), np.array([[[9, 8, 7, 6], [1, 1, 1, 1]]])
+    replace(pixels, np.array([[True, False]]), others.astype(np.uint8))
     assert pixels.tolist() == [[[9, 8, 7, 6], [0, 0, 0, 0]]]
+
+
+def test_what_is_picked_is_put_back_where_it_was() -> None:
+    """Of a part of a photo, in the order of its rows."""
+    whole = RANDOM.integers(0, 256, (9, 11, 4), np.uint8)
+    pixels, before = whole[2:7, 3:9], whole.copy()
+    where = pixels[..., 0] > 100
+    row = picked(pixels, where)
+    assert np.array_equal(row[0], pixels[where])
+    put(pixels, where, 255 - row)
+    expected = before[2:7, 3:9].copy()
+    expected[where] = 255 - expected[where]
+    assert np.array_equal(pixels, expected)
+    before[2:7, 3:9] = expected
+    assert np.array_equal(whole, before)

@@ -14,7 +14,7 @@ from cutout.image.despill import remove_green_spill
 from cutout.image.foreground import estimate_foreground, extend_foreground
 from cutout.image.matte import Matte
 from cutout.image.place import Box, Layout, lay_out, subject_of
-from cutout.image.rgba import clear, joined, replace
+from cutout.image.rgba import clear, joined, picked, put, replace
 from cutout.image.shadow import cast_shadow
 from cutout.image.tiles import strips, tiles
 from cutout.options import Channels, Format, InputAlpha, OnEmpty, Options, ShadowType
@@ -126,19 +126,22 @@ def flatten(pixels: NDArray[np.uint8], backdrop: NDArray[np.uint8]) -> None:
 
     ``backdrop`` is uint8 (H, W, 3), or (3,) for one colour. Every pixel ends opaque.
     """
-    one_colour = backdrop.ndim == 1
-    word = joined(backdrop[None, None], OPAQUE) if one_colour else None
+    word = joined(backdrop[None, None], OPAQUE) if backdrop.ndim == 1 else None
     for rows, columns in tiles(*pixels.shape[:2]):
         tile = pixels[rows, columns]
         alpha = np.ascontiguousarray(tile[..., 3])
         if alpha.min() == OPAQUE:
             continue
-        behind = backdrop if one_colour else backdrop[rows, columns]
-        replace(tile, alpha == 0, joined(behind, OPAQUE) if word is None else word)
+        if word is None:
+            behind = joined(backdrop[rows, columns], OPAQUE)
+        else:
+            behind = np.broadcast_to(word, tile.shape)
+        replace(tile, alpha == 0, behind)
         mixed = (alpha > 0) & (alpha < OPAQUE)
-        colours = tile[..., :3]
-        colours[mixed] = over(colours[mixed], alpha[mixed], behind if one_colour else behind[mixed])
-        tile[..., 3] = OPAQUE
+        if mixed.any():
+            front, back = picked(tile, mixed), picked(behind, mixed)
+            shown = over(front[..., :3], front[..., 3], back[..., :3])
+            put(tile, mixed, joined(shown, OPAQUE))
 
 
 def coverage_of(alpha: NDArray[np.uint8]) -> float:

@@ -31,13 +31,25 @@ def joined(colours: NDArray[np.uint8], alpha: NDArray[np.uint8] | int) -> NDArra
 def clear(pixels: NDArray[np.uint8]) -> None:
     """Set the colour of ``pixels``, uint8 (H, W, 4), to 0 where alpha is 0, in place."""
     for strip in strips(pixels):
-        words = strip.view(np.uint32)[..., 0]
+        words = _words(strip)
         np.multiply(words, strip[..., 3] > 0, out=words)
 
 
 def replace(pixels: NDArray[np.uint8], where: NDArray[np.bool_], others: NDArray[np.uint8]) -> None:
-    """Copy ``others`` over ``pixels``, both uint8 (H, W, 4), where ``where`` is true, in place.
+    """Copy ``others`` over ``pixels``, both uint8 (H, W, 4), where ``where`` is true, in place."""
+    np.copyto(_words(pixels), _words(others), where=where)
 
-    ``others`` may be of shape (1, 1, 4), which is one pixel for all.
-    """
-    np.copyto(pixels.view(np.uint32)[..., 0], others.view(np.uint32)[..., 0], where=where)
+
+def picked(pixels: NDArray[np.uint8], where: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return the pixels of uint8 (H, W, 4) where ``where`` is true, as one row: (1, n, 4)."""
+    return _words(pixels)[where].view(np.uint8).reshape(1, -1, 4)
+
+
+def put(pixels: NDArray[np.uint8], where: NDArray[np.bool_], row: NDArray[np.uint8]) -> None:
+    """Put a row that :func:`picked` gave back to where it was in ``pixels``, in place."""
+    _words(pixels)[where] = _words(row)[0]
+
+
+def _words(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Return a view of uint8 (H, W, 4) as words, uint32 (H, W)."""
+    return pixels.view(np.uint32)[..., 0]

@@ -1,18 +1,17 @@
-"""Time of the function on this machine: ``make bench``.
+"""Time, memory and cost of the function on this machine: ``make bench``.
 
-Figures are medians of CPU time on one core, so that other work on the machine disturbs them little;
-what is compared runs side by side in the same run.
+Times are medians of CPU time on one core, so that other work on the machine disturbs them little;
+what is compared runs side by side in the same run. With ``--rembg`` the table of
+rembg's figures beside ours comes first. All that is printed is written to ``results.md`` too.
 """
 
 import argparse
-import gc
+import contextlib
 import io
 import os
-import statistics
 import sys
-import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,15 +19,22 @@ if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # one core, as 1,769 MB of Lambda have
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "function")]
+sys.path[:0] = [str(ROOT / part) for part in ("function", "events/local", "tests")]
 
 import numpy as np  # noqa: E402
-import skimage.data  # noqa: E402
+from child import photo  # noqa: E402
 from PIL import Image  # noqa: E402
-from tables import table  # noqa: E402
+from tables import Both, medians, table  # noqa: E402
 
-import app  # noqa: E402 - its path stands above
-from cutout.color import Color  # noqa: E402
+from context import prepare_import  # noqa: E402
+
+# What the function logs would stand between the tables.
+os.environ |= {"POWERTOOLS_LOG_LEVEL": "CRITICAL", "POWERTOOLS_METRICS_DISABLED": "true"}
+prepare_import()
+
+import whole  # noqa: E402 - as the others here: its path stands above
+
+import app  # noqa: E402
 from cutout.image.compose import compose  # noqa: E402
 from cutout.image.decode import Limits, decode  # noqa: E402
 from cutout.image.encode import CODECS, encode  # noqa: E402
@@ -39,31 +45,10 @@ from cutout.options import Format, InputAlpha, Options  # noqa: E402
 
 SIZES_MP = (0.25, 1.0, 3.0, 12.0)
 FORMATS_MP = 3.0
-PNG_MP = 12.0
+LARGE_MP = 12.0
 RUNS = 7
+RESULTS = Path(__file__).with_name("results.md")
 LIMITS = Limits(max_pixels=50_000_000)
-
-
-def photo(megapixels: float) -> bytes:
-    """Return scikit-image's astronaut as a JPEG of so many megapixels."""
-    side = round((megapixels * 1e6) ** 0.5)
-    image = Image.fromarray(skimage.data.astronaut()).resize((side, side), Image.Resampling.BICUBIC)
-    with io.BytesIO() as file:
-        image.save(file, "JPEG", quality=90)
-        return file.getvalue()
-
-
-def medians(runs: int, *jobs: Callable[[], object]) -> list[float]:
-    """Return the median CPU time of each job in ms; they run in turn after one warm-up."""
-    times: list[list[float]] = [[] for _ in jobs]
-    for run in range(runs + 1):
-        for job, elapsed in zip(jobs, times, strict=True):
-            gc.collect()
-            start = time.process_time()
-            job()
-            if run:
-                elapsed.append((time.process_time() - start) * 1000)
-    return [statistics.median(elapsed) for elapsed in times]
 
 
 def stages(model: Model, sizes_mp: Sequence[float], runs: int) -> None:
@@ -138,57 +123,62 @@ def png(megapixels: float, runs: int) -> None:
     )
 
 
-def beside_rembg(sizes_mp: Sequence[float], runs: int) -> None:
-    """Print our time beside that of rembg with u2netp, the network of small self-hosted services.
+def webp(megapixels: float, runs: int) -> None:
+    """Print our WebP beside Pillow's default of the same cutout and quality."""
+    options = Options(format=Format.WEBP)
+    decoded = decode(photo(megapixels), limits=LIMITS)
+    loaded = whole.model()
+    matte = extract_matte(decoded, loaded.card, loaded.network, input_alpha=InputAlpha.MULTIPLY)
+    cutout = compose(decoded, matte, options)
+    image = Image.fromarray(cutout.pixels)
 
-    rembg downloads u2netp.onnx, unless it is in the folder that its variable U2NET_HOME names.
-    """
-    from rembg import new_session, remove  # noqa: PLC0415 - only where this is asked for
+    def pillow() -> bytes:
+        with io.BytesIO() as target:
+            image.save(target, "WEBP", quality=options.quality)
+            return target.getvalue()
 
-    session = new_session("u2netp")
-    white = (255, 255, 255, 255)
-    on_white = Options(format=Format.JPG, bg_color=Color(r=255, g=255, b=255))
-    rows = []
-    for megapixels in sizes_mp:
-        data = photo(megapixels)
-        pairs = {
-            "PNG": (partial(app.remover.remove, data, Options()), partial(remove, data)),
-            "on white": (partial(app.remover.remove, data, on_white), partial(remove, data)),
-        }
-        for name, (ours, theirs) in pairs.items():
-            extra = {"bgcolor": white} if name == "on white" else {}
-            mine, other = medians(runs, ours, partial(theirs, session=session, **extra))
-            ratio = f"x {mine / other:.2f}"
-            rows.append([f"{megapixels:g} MP, {name}", f"{mine:.0f}", f"{other:.0f}", ratio])
+    ours, default = medians(runs, partial(encode, cutout, options), pillow)
+    size, other = len(encode(cutout, options).body), len(pillow())
     table(
-        ["photo", "ours, ms", "rembg, ms", "time"],
-        rows,
-        title="A whole removal beside rembg with u2netp, JPEG in; on white, ours is JPEG again",
+        ["writer", "ms", "time", "bytes"],
+        [
+            ["ours", f"{ours:.0f}", f"x {ours / default:.2f}", f"x {size / other:.2f}"],
+            ["Pillow, default", f"{default:.0f}", "x 1.00", "x 1.00"],
+        ],
+        title=f"WebP of {megapixels:g} MP, side by side",
     )
 
 
 def main() -> None:
-    """Print the tables."""
+    """Print the tables, and write them to a file."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--runs", type=int, default=RUNS, help="runs of which a time is the median")
     parser.add_argument(
-        "--sizes", type=float, nargs="+", default=SIZES_MP, metavar="MP", help="of the stages"
+        "--sizes", type=float, nargs="+", default=SIZES_MP, metavar="MP", help="of the photos"
     )
     parser.add_argument(
         "--formats-size", type=float, default=FORMATS_MP, metavar="MP", help="of the formats"
     )
-    parser.add_argument("--png-size", type=float, default=PNG_MP, metavar="MP", help="of PNG")
-    parser.add_argument("--rembg", action="store_true", help="measure rembg too, and only it")
+    parser.add_argument(
+        "--large-size", type=float, default=LARGE_MP, metavar="MP", help="of PNG and WebP"
+    )
+    parser.add_argument(
+        "--requests", type=int, default=whole.REQUESTS, help="after which growth is measured"
+    )
+    parser.add_argument("--rembg", action="store_true", help="measure rembg with u2netp beside it")
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="FILE", help="for the tables")
     given = parser.parse_args()
-    if given.rembg:
-        beside_rembg(given.sizes, given.runs)
-        return
-    loaded = app.load_model(app.settings)
-    if not isinstance(loaded, Model):
-        raise loaded
-    stages(loaded, given.sizes, given.runs)
-    formats(loaded, given.formats_size, given.runs)
-    png(given.png_size, given.runs)
+    with given.out.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(Both(file)):
+        print(whole.heading())
+        if given.rembg:
+            whole.beside_rembg(given.sizes, given.runs)
+        stages(whole.model(), given.sizes, given.runs)
+        formats(whole.model(), given.formats_size, given.runs)
+        png(given.large_size, given.runs)
+        webp(given.large_size, given.runs)
+        whole.processes(given.sizes[-2:], given.requests, rembg=given.rembg)
+        whole.refusal(given.runs)
+        whole.cost(given.sizes, given.runs)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ _TIME_TEXT = _TIME.strftime("%d/%b/%Y:%H:%M:%S %z")
 
 # Paths that the template declares; any other reaches the function only through a greedy route.
 _DECLARED = {"/v2", "/v2/uploads", "/v2/account", "/v2/health"} | {
-    *("/v1.0/removebg", "/v1.0/account", "/openapi.json"),
+    *("/v1.0/removebg", "/v1.0/account", "/openapi.json", "/", "/docs"),
 }
 
 

@@ -413,7 +413,7 @@ def test_head_has_no_body(server: Served) -> None:
 # ---- the gateway's own answers
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v2/nothing", "/v2x", "//v2", "/V2"])
+@pytest.mark.parametrize("path", ["/page.js", "/v1", "/v2/nothing", "/v2x", "//v2", "/V2"])
 def test_unknown_routes_are_404(rest: Served, path: str) -> None:
     """The gateway answers them, key or not."""
     for headers in ({}, KEY):

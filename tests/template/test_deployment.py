@@ -264,7 +264,8 @@ def test_only_the_stacks_own_doors_call_the_functions() -> None:
         assert permission["Action"] == "lambda:InvokeFunction"
         prefix = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:"
         assert re.match(
-            rf"{prefix}(Api/\*/[A-Z*]+/(v|openapi\.json$)|HttpApi/\*$)", permission["SourceArn"]
+            rf"{prefix}(Api/\*/[A-Z*]+/(v|docs$|openapi\.json$|$)|HttpApi/\*$)",
+            permission["SourceArn"],
         )
     assert FULL.of_type("AWS::Lambda::Url") == {}
 

@@ -8,6 +8,7 @@ import base64
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -31,6 +32,7 @@ from cutout.http.headers import CONFIDENCE, EXPOSED_HEADERS
 from cutout.http.large_images import Transfer, media_type_in
 from cutout.http.openapi.document import document
 from cutout.http.openapi.requests import Deployment
+from cutout.http.pages import Page, read_pages
 from cutout.http.removal import Removal
 from cutout.http.removebg import RemoveBg, key_sent, removebg_error_reply, show_credits
 from cutout.http.reply import Reply, error_reply, json_reply, upload_reply
@@ -130,6 +132,13 @@ class Api:
                 key_of=key_sent,
                 refuse=removebg_error_reply,
                 gateway_keys=False,
+            ),
+            *(
+                Endpoint(
+                    method=method, path=path, keyed=False, reply_to=partial(self._show_page, page)
+                )
+                for path, page in read_pages().items()
+                for method in ("GET", "HEAD")
             ),
         )
         self._routes: dict[str, dict[str, Endpoint]] = {}
@@ -259,6 +268,9 @@ class Api:
         return json_reply(
             document(routes, deployment=deployment, version=__version__, base_path=base_path)
         )
+
+    def _show_page(self, page: Page, request: Request) -> Reply:
+        return page.reply_to(request, self._transfer.origins() if self._transfer else ())
 
     def _head_health(self, request: Request) -> Reply:
         return replace(self._show_health(request), body="")

@@ -26,11 +26,22 @@ HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "Access-Control-Expose-Headers": _text(
             "CORS: the headers that a page may read.", example="X-Request-Id"
         ),
-        "Cache-Control": _header("Nothing is kept by a cache.", const="no-store"),
+        "Cache-Control": _header(
+            "no-store: no cache keeps it. no-cache: whoever keeps it asks whether it has changed.",
+            type="string",
+            enum=["no-store", "no-cache"],
+        ),
+        "Content-Encoding": _header("The page is compressed, where the client asks.", const="gzip"),
+        "Content-Security-Policy": _text(
+            "What the page may load and connect to.", example="default-src 'none'"
+        ),
         "Content-Disposition": _text("The file's name.", example='inline; filename="cutout.png"'),
+        "ETag": _text("The version of the page.", example='"5f6b1e0e6c0f4f57"'),
         "Location": _header("Where the result is.", type="string", format="uri"),
+        "Referrer-Policy": _header("Links do not tell where they are.", const="no-referrer"),
         "Retry-After": _count("Seconds to wait before the next request."),
         "Server-Timing": _text("The time of each stage in ms.", example="decode;dur=5.2"),
+        "Vary": _header("What of the request it depends on.", const="Accept-Encoding"),
         "X-Content-Type-Options": _header("No browser guesses the type.", const="nosniff"),
         "X-Credits-Charged": _header("Nothing is charged.", type="integer", const=0),
         "X-Foreground-Coverage": _header(
@@ -74,6 +85,11 @@ _NOT_EXPOSED = {
     "Access-Control-Allow-Origin",
     "Access-Control-Expose-Headers",
     "Cache-Control",
+    "Content-Encoding",
+    "Content-Security-Policy",
+    "ETag",
+    "Referrer-Policy",
+    "Vary",
 }
 
 EXPOSED_HEADERS = tuple(name for name in HEADERS if name not in _NOT_EXPOSED)
@@ -104,5 +120,8 @@ RESULT_FACTS = (
 CHARGES = ("X-Credits-Charged", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 """The headers that clients of remove.bg read together."""
 
-ALWAYS_SENT = frozenset({*EVERY_REPLY, *RESULT_FACTS, "Location", "X-Type"})
+PAGE = ("Content-Security-Policy", "ETag", "Referrer-Policy", "Vary")
+"""The headers of a page, and of the answer that it has not changed."""
+
+ALWAYS_SENT = frozenset({*EVERY_REPLY, *RESULT_FACTS, *PAGE, "Location", "X-Type"})
 """Headers that no reply lacks that can have them."""

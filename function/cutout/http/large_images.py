@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 from cutout.errors import DuplicateOption, InvalidImageKey, InvalidOption, ObjectTooLarge
 from cutout.http.body import Field
@@ -68,6 +69,19 @@ class Transfer:
             ],
         )
         return Upload(form=form, key=key, expires_at=_in(_UPLOAD_SECONDS))
+
+    def origins(self) -> tuple[str, ...]:
+        """Return the origins to which a page sends uploads and from which it gets results.
+
+        :raises StorageFailed: they cannot be known, since nothing can be signed.
+        """
+        buckets = (self._settings.input_bucket, self._settings.result_bucket)
+        urls = [
+            self._store.sign_get(ObjectRef(bucket=bucket, key=RESULTS_PREFIX), seconds=1)
+            for bucket in buckets
+        ]
+        found = {"{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in urls}
+        return tuple(sorted(found))
 
     def fetch(self, key: str) -> bytes:
         """Return the bytes of an upload; ``key`` is from :func:`upload_key`.

@@ -96,11 +96,15 @@ class Request:
         """Tell whether ``Accept`` names ``image/*`` or a type of image."""
         return any(name.startswith("image/") for name in self._accepted())
 
-    def _accepted(self) -> set[str]:
-        """Return the media ranges of ``Accept``, without those of weight 0."""
+    def takes_gzip(self) -> bool:
+        """Tell whether ``Accept-Encoding`` names gzip."""
+        return "gzip" in self._accepted("accept-encoding")
+
+    def _accepted(self, header: str = "accept") -> set[str]:
+        """Return what a header such as ``Accept`` lists, without what has the weight 0."""
         accepted = set()
-        for media_range in self.headers.get("accept", "").lower().split(","):
-            name, *parameters = (part.strip() for part in media_range.split(";"))
+        for listed in self.headers.get(header, "").lower().split(","):
+            name, *parameters = (part.strip() for part in listed.split(";"))
             if not any(_is_zero(parameter) for parameter in parameters):
                 accepted.add(name)
         return accepted
@@ -129,7 +133,7 @@ def _base_path(event: Mapping[str, Any], context: Mapping[str, Any]) -> str:
     """Return what the URL has before the routed path; empty where nothing or nothing known."""
     whole = str(context.get("path") or event.get("rawPath") or event.get("path") or "").rstrip("/")
     path = _path(event, context).rstrip("/")
-    return whole.removesuffix(path) if path and whole.endswith(path) else ""
+    return whole.removesuffix(path) if whole.endswith(path) else ""
 
 
 def _headers(event: Mapping[str, Any]) -> dict[str, str]:

@@ -57,8 +57,15 @@ def choice(
         parse=partial(parsers.one_of, words),
         accepted="one of " + ", ".join(words),
         summary=summary,
-        schema={"type": "string", "enum": list(words)},
+        schema={"type": "string", "enum": list(words), **_told(aliases)},
     )
+
+
+def _told(aliases: Mapping[str, StrEnum]) -> Mapping[str, object]:
+    """Return what a schema tells of other names for the same values, for forms that skip them."""
+    if not aliases:
+        return {}
+    return {"x-aliases": {alias: value.value for alias, value in aliases.items()}}
 
 
 def switch(name: str, summary: str) -> Option:

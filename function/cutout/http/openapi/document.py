@@ -18,6 +18,7 @@ _TAGS = {
     "Cutout": "Removing backgrounds.",
     "remove.bg": "The same for clients of remove.bg.",
     "Service": "The key, the limits, the state of the service.",
+    "Pages": "For people with a browser.",
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cutout.http.headers import CHARGES, EVERY_REPLY, RESULT_FACTS
+from cutout.http.headers import CHARGES, EVERY_REPLY, PAGE, RESULT_FACTS
 from cutout.http.openapi.refusals import (
     GENERAL_CODES,
     REMOVAL_CODES,
@@ -59,6 +59,28 @@ def _reply(
 
 def _json(description: str, name: str, *headers: str) -> dict[str, Any]:
     return _reply(description, {"application/json": _schema(name)}, headers)
+
+
+def _page(name: str, path: str, what: str) -> dict[tuple[str, str], Operation]:
+    """Return the rows of a page for people, which needs no key."""
+    unchanged = {"304": _reply("Unchanged since If-None-Match.", headers=PAGE)}
+    return {
+        (method, path): Operation(
+            name=f"{verb}{name}",
+            tag="Pages",
+            summary=summary,
+            description="Needs no key. The page loads nothing from elsewhere.",
+            replies={
+                "200": _reply("The page.", content, (*PAGE, "Content-Encoding")),
+                **unchanged,
+                **refusals(GENERAL_CODES),
+            },
+        )
+        for method, verb, summary, content in (
+            ("GET", "show", what, {"text/html; charset=utf-8": {"schema": {"type": "string"}}}),
+            ("HEAD", "head", "As GET, without a body.", None),
+        )
+    }
 
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -183,5 +205,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
             **refusals(GENERAL_CODES),
         },
     ),
+    **_page("Playground", "/", "Shows a page on which the service can be tried."),
+    **_page("Reference", "/docs", "Shows this document as a page."),
 }
 """Method and path → what is told of them."""

@@ -1,0 +1,204 @@
+// The photos: three at a time, each with its progress; a photo that was told to wait comes again.
+
+import { announce, bytesText, byId, element } from "./base.js";
+import { apiKey, askForKey } from "./key.js";
+import { cutOut } from "./request.js";
+import { Fault, pause } from "./transfer.js";
+
+const AT_ONCE = 3;
+const MOST_TRIES = 6;
+const ENDINGS = { "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/avif": "avif",
+  "image/bmp": "bmp", "image/gif": "gif", "image/tiff": "tiff", "application/zip": "zip" };
+
+export const jobs = [];
+let nextId = 1;
+let hooks = { select() {}, change() {}, options: () => ({}), usual: () => "auto" };
+
+export function startQueue(given) {
+  hooks = { ...hooks, ...given };
+  addEventListener("online", () => {
+    for (const job of jobs) if (job.fault?.code === "no_connection") start(job);
+  });
+}
+
+export function addFiles(files) {
+  const added = files.map((file) => {
+    const job = { id: nextId, file, state: "waiting", share: 0, tries: 0, result: null, fault: null };
+    nextId += 1;
+    job.before = URL.createObjectURL(file);
+    job.row = makeRow(job);
+    jobs.push(job);
+    byId("items").append(job.row.item);
+    measure(job);
+    return job;
+  });
+  if (!apiKey() && added.length) askForKey("Enter your API key to begin");
+  for (const job of added) start(job);
+  return added;
+}
+
+// Finds out what the browser can show of a photo, and its size in pixels.
+async function measure(job) {
+  const image = new Image();
+  image.src = job.before;
+  job.measured = image.decode().then(() => {
+    job.pixels = image.naturalWidth * image.naturalHeight;
+    job.shown = [image.naturalWidth, image.naturalHeight];
+    job.row.thumb.src = job.before;
+  }, () => {
+    job.row.item.classList.add("unseen");
+  }).then(() => hooks.change(job));
+}
+
+// Begins anew, whatever the photo was doing.
+export function start(job) {
+  job.control?.abort();
+  job.control = null;
+  Object.assign(job, { fault: null, share: 0, tries: 0, options: hooks.options() });
+  become(job, "waiting");
+  run();
+}
+
+export function runAll() {
+  for (const job of jobs) start(job);
+}
+
+// Starts what may run now. A job without a key waits for it.
+export function run() {
+  const busy = jobs.filter((job) => job.control).length;
+  const waiting = jobs.filter((job) => job.state === "waiting" && !job.control);
+  if (!apiKey()) {
+    for (const job of waiting) show(job, "Waits for the API key");
+    return;
+  }
+  for (const job of waiting.slice(0, Math.max(0, AT_ONCE - busy))) work(job);
+}
+
+async function work(job) {
+  const control = new AbortController();
+  job.control = control;
+  become(job, "sending");
+  try {
+    await job.measured;
+    const result = await tryAgain(job, control.signal);
+    setResult(job, result);
+    become(job, "done");
+    announce(`${job.file.name} is cut out.`);
+  } catch (error) {
+    if (job.control !== control) return;
+    if (error.name === "AbortError") become(job, "cancelled");
+    else fail(job, error);
+  } finally {
+    if (job.control === control) job.control = null;
+    hooks.change(job);
+    run();
+  }
+}
+
+function fail(job, error) {
+  job.fault = error instanceof Fault ? error : new Fault(`The page itself failed: ${error.message}`);
+  become(job, "failed");
+  announce(`${job.file.name} failed: ${job.fault.message}`);
+  if (job.fault.code === "invalid_api_key") askForKey("This key is not accepted");
+}
+
+// Cuts out; where the service has no time, waits as long as it says, and asks again.
+async function tryAgain(job, signal) {
+  for (;;) {
+    job.tries += 1;
+    try {
+      const tell = (phase, share) => {
+        job.share = share ?? job.share;
+        become(job, phase);
+      };
+      return await cutOut(job.file, job.options, { tell, signal, pixels: job.pixels, usual: hooks.usual() });
+    } catch (error) {
+      if (!error.retryAfter || error.code === "quota_exceeded" || job.tries >= MOST_TRIES) throw error;
+      await countDown(job, error.retryAfter, signal);
+    }
+  }
+}
+
+async function countDown(job, seconds, signal) {
+  become(job, "paused");
+  for (let left = Math.ceil(seconds); left > 0; left -= 1) {
+    show(job, `Too many requests. Tries again in ${left} s`);
+    await pause(1000, signal);
+  }
+}
+
+function setResult(job, { blob, facts }) {
+  if (job.result) URL.revokeObjectURL(job.result.url);
+  const ending = ENDINGS[blob.type.split(";")[0]] ?? "bin";
+  const stem = job.file.name.replace(/\.[^.]*$/, "") || "photo";
+  const suffix = job.options.channels === "alpha" ? "matte" : "cutout";
+  job.matte = null;
+  job.result = { blob, facts, ending, options: job.options, url: URL.createObjectURL(blob), name: `${stem}-${suffix}.${ending}` };
+}
+
+export function cancel(job) {
+  if (job.control) job.control.abort();
+  else become(job, "cancelled");
+}
+
+export function remove(job) {
+  job.control?.abort();
+  job.control = null;
+  URL.revokeObjectURL(job.before);
+  if (job.result) URL.revokeObjectURL(job.result.url);
+  job.row.item.remove();
+  jobs.splice(jobs.indexOf(job), 1);
+  hooks.change(job);
+}
+
+const WORDS = { waiting: "Waits", sending: "Sends", working: "Cuts out…", paused: "", cancelled: "Cancelled" };
+
+function become(job, state) {
+  const changed = job.state !== state;
+  job.state = state;
+  const { row } = job;
+  row.item.dataset.state = state;
+  row.progress.hidden = !["waiting", "sending", "working", "paused"].includes(state);
+  if (state === "sending") row.progress.value = job.share;
+  else row.progress.removeAttribute("value");
+  const active = ["waiting", "sending", "working", "paused"].includes(state);
+  row.cancel.hidden = !active;
+  row.retry.hidden = !["failed", "cancelled"].includes(state);
+  row.save.hidden = state !== "done";
+  if (state === "done") show(job, `${job.result.ending.toUpperCase()}, ${bytesText(job.result.blob.size)}`);
+  else if (state === "failed") show(job, job.fault.message);
+  else if (state === "sending") show(job, `Sends ${Math.round(job.share * 100)} %`);
+  else show(job, WORDS[state]);
+  if (state === "done" && row.item.classList.contains("unseen")) row.thumb.src = job.result.url;
+  if (changed) hooks.change(job);
+}
+
+function show(job, text) {
+  job.row.status.textContent = text;
+}
+
+function makeRow(job) {
+  const { name } = job.file;
+  const thumb = element("img", { alt: "", className: "thumb" });
+  const status = element("span", { className: "status" });
+  const progress = element("progress", { max: 1, ariaLabel: `Progress of ${name}` });
+  const pick = element("button", { type: "button", className: "pick", click: () => hooks.select(job) },
+    thumb, element("span", { className: "name" }, name), status);
+  const action = (text, run, hidden = true) => element("button", {
+    type: "button", className: "quiet small", ariaLabel: `${text} ${name}`, hidden, click: run }, text);
+  const stop = action("Cancel", () => cancel(job));
+  const retry = action("Retry", () => start(job));
+  const save = action("Download", () => download(job.result.blob, job.result.name));
+  const drop = action("Remove", () => remove(job), false);
+  const item = element("li", {}, pick, progress, element("div", { className: "buttons" }, save, retry, stop, drop));
+  return { item, pick, thumb, status, progress, cancel: stop, retry, save };
+}
+
+export function download(blob, name) {
+  const url = URL.createObjectURL(blob);
+  const link = element("a", { href: url, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}

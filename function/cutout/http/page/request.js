@@ -1,0 +1,117 @@
+// One photo and its options → the requests that cut it out. The snippets are made of the same parts.
+
+import { apiUrl } from "./base.js";
+import { account, apiKey } from "./key.js";
+import { Fault, faultOf, send } from "./transfer.js";
+
+const FORM_BYTES = 4_000; // what a multipart body has beside its files
+const USUAL_MAX_BYTES = 4_600_000; // where the limits are not known yet
+const LARGE_PIXELS = 1_000_000; // whose result as PNG may not fit into a reply
+const COMPACT = new Set(["jpg", "webp", "avif"]);
+
+// Tells how a photo goes: { large } where it does not fit into one request.
+export function routeOf(file, options) {
+  const files = Object.values(options).filter((value) => value instanceof File);
+  const bytes = [file, ...files].reduce((sum, one) => sum + one.size, FORM_BYTES);
+  return { large: bytes > (account.limits?.max_request_bytes ?? USUAL_MAX_BYTES), bytes };
+}
+
+// Returns the fields of the request: the options that are set, and how the result shall come.
+export function fieldsOf(options, { large = false, pixels = 0, usual = "auto" } = {}) {
+  const fields = { ...options };
+  const stores = (account.limits?.max_upload_bytes ?? 0) > 0;
+  const heavy = large || (pixels > LARGE_PIXELS && !COMPACT.has(options.format));
+  // A redirect to S3 would take the key with it and lose the headers that tell of the result.
+  if (stores && heavy && usual === "auto" && !options.response) fields.response = "url";
+  return fields;
+}
+
+function formOf(source, fields) {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) {
+    if (value instanceof File) form.append(name, value, value.name);
+    else form.append(name, value);
+  }
+  form.append(...source);
+  return form;
+}
+
+// Returns { blob, facts }. `tell(phase, share)` hears of "sending" and "working".
+export async function cutOut(file, options, { tell, signal, pixels, usual }) {
+  const { large, bytes } = routeOf(file, options);
+  const started = performance.now();
+  const source = large
+    ? ["image_key", await upload(file, bytes, { tell, signal })]
+    : ["image_file", file, file.name];
+  const fields = fieldsOf(options, { large, pixels, usual });
+  const reply = await ask(formOf(source, fields), {
+    signal,
+    progress: large ? undefined : (share) => tell(share < 1 ? "sending" : "working", share),
+  });
+  tell("working");
+  const facts = { ...headerFacts(reply), sent: large ? "by an upload to S3" : "in the request" };
+  const result = isJson(reply) ? await fetchResult(reply, facts, signal) : { blob: reply.blob, facts };
+  return { blob: result.blob, facts: { ...result.facts, totalMs: performance.now() - started } };
+}
+
+async function ask(form, { signal, progress }) {
+  const headers = { "x-api-key": apiKey(), Accept: "image/*, application/zip, */*;q=0.8" };
+  const reply = await send(apiUrl("v2"), { headers, body: form, signal, progress });
+  if (reply.status >= 400) throw await faultOf(reply);
+  return reply;
+}
+
+const isJson = (reply) => (reply.header("Content-Type") ?? "").startsWith("application/json");
+
+// Puts a photo that is too large for a request into S3; returns its image_key.
+async function upload(file, bytes, { tell, signal }) {
+  if (account.limits && !account.limits.max_upload_bytes) {
+    throw new Fault(
+      `The photo has ${bytes} bytes, and one request takes ${account.limits.max_request_bytes}. ` +
+        "Send a smaller file.", { code: "payload_too_large" });
+  }
+  const type = /^image\/[\w.+-]+$/.test(file.type) ? file.type : "application/octet-stream";
+  const asked = await send(apiUrl("v2/uploads"), {
+    headers: { "x-api-key": apiKey(), "Content-Type": "application/json" },
+    body: JSON.stringify({ content_type: type }),
+    signal,
+  });
+  if (asked.status >= 400) throw await faultOf(asked);
+  const { upload: place, image_key: key, max_bytes: most } = JSON.parse(await asked.blob.text());
+  if (file.size > most) {
+    throw new Fault(`The photo has ${file.size} bytes, and an upload takes ${most}.`, { code: "payload_too_large" });
+  }
+  const form = formOf(["file", file], place.fields);
+  const kept = await send(place.url, { body: form, signal, progress: (share) => tell("sending", share) });
+  if (kept.status >= 400) throw new Fault(`S3 answered the upload with the status ${kept.status}.`, { status: kept.status });
+  return key;
+}
+
+// Follows a reply that is a link to the result.
+async function fetchResult(reply, facts, signal) {
+  const told = JSON.parse(await reply.blob.text());
+  if (!told.url) throw new Fault("The answer holds no image.", { requestId: facts.requestId });
+  const got = await send(told.url, { method: "GET", signal });
+  if (got.status >= 400) throw new Fault(`S3 answered with the status ${got.status}.`, { status: got.status, requestId: told.request_id });
+  return { blob: got.blob, facts: { ...facts, came: "by its URL" } };
+}
+
+function headerFacts(reply) {
+  const number = (name) => {
+    const text = reply.header(name);
+    return text === null ? null : Number(text);
+  };
+  const box = Object.fromEntries(["Top", "Left", "Width", "Height"].map(
+    (side) => [side.toLowerCase(), number(`X-Foreground-${side}`)]));
+  const stages = [...(reply.header("Server-Timing") ?? "").matchAll(/([\w-]+);dur=([\d.]+)/g)];
+  return {
+    requestId: reply.header("X-Request-Id") ?? "",
+    model: reply.header("X-Model") ?? "",
+    coverage: number("X-Foreground-Coverage"),
+    confidence: number("X-Matte-Confidence"),
+    scale: number("X-Result-Scale"),
+    box: box.width === null ? null : box,
+    stages: stages.map(([, name, ms]) => [name, Number(ms)]),
+    came: "in the reply",
+  };
+}

@@ -1,0 +1,72 @@
+// Requests with progress, which fetch() does not tell: one call, one reply or one Fault.
+
+// Why there is no result, in words for a person; `retryAfter` is in seconds.
+export class Fault extends Error {
+  constructor(message, { code = "", status = 0, requestId = "", retryAfter = 0 } = {}) {
+    super(message);
+    Object.assign(this, { code, status, requestId, retryAfter });
+  }
+}
+
+const PATIENCE_MS = 90_000;
+const DEFAULT_WAIT_S = 2;
+
+// Returns { status, header(name), blob }; progress is called with 0…1 while the body is sent.
+export function send(url, { method = "POST", headers = {}, body = null, progress, signal, patience = PATIENCE_MS }) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open(method, url);
+    request.responseType = "blob";
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+    let silence;
+    const listen = () => {
+      clearTimeout(silence);
+      silence = setTimeout(() => {
+        reject(new Fault(`The service did not answer within ${patience / 1000} seconds.`, { code: "no_answer" }));
+        request.abort();
+      }, patience);
+    };
+    request.upload.onprogress = (event) => {
+      listen();
+      if (event.lengthComputable && progress) progress(event.loaded / event.total);
+    };
+    request.onprogress = listen;
+    request.onloadend = () => clearTimeout(silence);
+    request.onload = () => {
+      const header = (name) => request.getResponseHeader(name);
+      resolve({ status: request.status, header, blob: request.response });
+    };
+    request.onerror = () => {
+      const words = navigator.onLine ? "The service cannot be reached." : "This device is offline.";
+      reject(new Fault(words, { code: "no_connection" }));
+    };
+    request.onabort = () => reject(new DOMException("Cancelled", "AbortError"));
+    signal?.addEventListener("abort", () => request.abort(), { once: true });
+    if (signal?.aborted) request.abort();
+    listen();
+    request.send(body);
+  });
+}
+
+// Returns the Fault that a reply of the service tells.
+export async function faultOf(reply) {
+  const facts = { status: reply.status, requestId: reply.header("X-Request-Id") ?? "" };
+  if (reply.status === 429) facts.retryAfter = Number(reply.header("Retry-After")) || DEFAULT_WAIT_S;
+  try {
+    const { error } = JSON.parse(await reply.blob.text());
+    return new Fault(error.message, { ...facts, code: error.code, requestId: error.request_id });
+  } catch {
+    return new Fault(`The answer has the status ${reply.status} and no words that this page knows.`, facts);
+  }
+}
+
+// Waits; ends early, with AbortError, where the signal says so.
+export function pause(ms, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(new DOMException("Cancelled", "AbortError"));
+    }, { once: true });
+  });
+}

@@ -69,10 +69,15 @@ def test_a_text_matches_its_pattern_as_a_whole() -> None:
     }
 
 
+def tone(wire: object) -> int:
+    """Return the number that a text is."""
+    return int(str(wire))
+
+
 def test_an_errors_code_may_differ_from_the_options_name() -> None:
     """As that of both background images does; the message still names the field."""
     row = Option(
-        name="tone", parse=int, accepted="a tone", summary="A tone.", schema={}, code="colour"
+        name="tone", parse=tone, accepted="a tone", summary="A tone.", schema={}, code="colour"
     )
     assert refusal(row, "x") == "invalid_colour: tone must be a tone."
 

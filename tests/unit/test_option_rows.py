@@ -32,7 +32,11 @@ def test_a_choice_takes_its_words_and_their_aliases() -> None:
         Tone.WARM,
     ]
     assert (row.name, row.summary, row.code) == ("tone", "The tone.", None)
-    assert row.schema == {"type": "string", "enum": ["warm", "cold", "hot"]}
+    assert row.schema == {
+        "type": "string",
+        "enum": ["warm", "cold", "hot"],
+        "x-aliases": {"hot": "warm"},
+    }
     assert refusal(row, "lukewarm") == "invalid_tone: tone must be one of warm, cold, hot."
 
 

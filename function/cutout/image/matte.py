@@ -187,12 +187,12 @@ def _refined(pixels: NDArray[np.uint8], own: NDArray[np.uint8] | None, model: Pl
         if not cells[:3].any() and (cells[3] == cells[3, 0, 0]).all():
             tile[:] = cells[3, 0, 0]
         else:
-            local = down @ cells @ across.T
+            local = down @ (cells @ across.T)
             colour = _on_white(pixels[rows, columns], None if own is None else own[rows, columns])
-            np.copyto(tile, local[3])
-            for channel in range(3):
-                tile += local[channel] * colour[..., channel]
-            np.clip(tile, 0, 1, out=tile)
+            local[:3] *= colour.transpose(2, 0, 1)
+            local[0] += local[1]
+            local[2] += local[3]
+            np.clip(np.add(local[0], local[2], out=tile), 0, 1, out=tile)
         if own is not None:
             tile *= own[rows, columns] * np.float32(1 / 255)
     return alpha

@@ -7,6 +7,7 @@ a large photo in float32 would not fit into a processor's cache, so the pipeline
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -56,8 +57,15 @@ def interpolation(part: slice, size: int, cells: int) -> tuple[Plane, slice]:
 
     ``part`` of the side's ``size`` px; the matrix is float32 (px of the part, cells in use).
     """
-    places = (np.arange(part.start, part.stop) + 0.5) * (cells / size) - 0.5
+    return _interpolation(part.start, part.stop, size, cells)
+
+
+@lru_cache(maxsize=64)  # the tiles of a row share one matrix, and those of a column another
+def _interpolation(start: int, stop: int, size: int, cells: int) -> tuple[Plane, slice]:
+    places = (np.arange(start, stop) + 0.5) * (cells / size) - 0.5
     places = np.clip(places, 0, cells - 1)
     first, last = int(places[0]), min(int(places[-1]) + 1, cells - 1)
     distance = np.abs(places[:, None] - np.arange(first, last + 1))
-    return np.maximum(0, 1 - distance).astype(np.float32), slice(first, last + 1)
+    matrix = np.maximum(0, 1 - distance).astype(np.float32)
+    matrix.flags.writeable = False  # it is handed out again
+    return matrix, slice(first, last + 1)

@@ -5,6 +5,7 @@ nothing that must be unique or connected is kept.
 """
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,10 @@ logger = Logger(service=settings.service)
 metrics = Metrics(namespace=settings.metrics_namespace, service=settings.service)
 
 
-def load_model(settings: Settings) -> Model | ModelUnavailable:
-    """Return the deployment's model, or why there is none: a reply says so, not a crash."""
+def load_model(settings: Settings, name: str) -> Model | ModelUnavailable:
+    """Return a model of the deployment, or why there is none: a reply says so, not a crash."""
     places = [settings.model_dir] if settings.model_dir else [LAYER_MODELS, LOCAL_MODELS]
-    folders = [place / settings.model_name for place in places]
+    folders = [place / name for place in places]
     folder = next((folder for folder in folders if folder.is_dir()), None)
     if folder is None:
         looked = " or ".join(map(str, folders))
@@ -53,7 +54,13 @@ def _warm(remover: Remover) -> None:
         logger.critical("no model", code=error.code, facts=error.facts)
 
 
-remover = Remover(load_model(settings), Limits(max_pixels=settings.max_pixels))
+default_model, *other_models = settings.model_names
+remover = Remover(
+    load_model(settings, default_model),
+    Limits(max_pixels=settings.max_pixels),
+    name=default_model,
+    others={name: partial(load_model, settings, name) for name in other_models},
+)
 _warm(remover)
 api = Api(
     remover=remover,

@@ -40,7 +40,7 @@ PERMISSIVE = {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "
 PERMISSIVE |= {"MIT", "MIT-0", "Unlicense", "Zlib"}
 CARD_KEYS = ("input_size", "mean", "std", "resize", "range", "output")
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # as the template's ModelName
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # as parsers.MODEL_NAME
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _OWN_VERSION = "1"
 

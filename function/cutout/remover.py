@@ -1,9 +1,10 @@
 """The pipeline: a photo's bytes go in, the encoded cutout comes out. Read this file first."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from cutout.image.place import Box
 from cutout.image.roi import matte_around, part_of, region_of
 from cutout.image.shrink import encode_within
 from cutout.options import Channels, Options
+
+Loader = Callable[[], Model | ModelUnavailable]
+"""Loads a model, or says why it cannot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +102,26 @@ class StageTimer:
 
 
 class Remover:
-    """Removes backgrounds with one model, within one deployment's limits."""
+    """Removes backgrounds with the models and within the limits of one deployment."""
 
-    def __init__(self, model: Model | ModelUnavailable, limits: Limits) -> None:
-        """Keep the model, or why it did not load: every removal then raises a new such error."""
-        self._model = model
+    def __init__(
+        self,
+        model: Model | ModelUnavailable,
+        limits: Limits,
+        *,
+        name: str = "",
+        others: Mapping[str, Loader] = MappingProxyType({}),
+    ) -> None:
+        """Keep the default model, or why it did not load: every removal then raises such an error.
+
+        ``name`` is what the option ``model`` calls it. ``others`` are the models that the option
+        can name beside it; each is loaded when the first removal asks for it.
+        """
+        self._default = model
         self._limits = limits
+        self._name = name
+        self._others = others
+        self._loaded: dict[str, Model | ModelUnavailable] = {}
 
     def remove(
         self,
@@ -131,7 +149,7 @@ class Remover:
             region = None if options.roi is None else region_of(options.roi, photo)
             picture = self._picture(options, background)
         with timer("matte"):
-            model = self._loaded()
+            model = self._chosen(options.model)
             matte = _extracted(photo, region, model, options)
         with timer("compose"):
             cutout = compose(photo, matte, options, picture)
@@ -144,17 +162,17 @@ class Remover:
 
     @property
     def model(self) -> str | None:
-        """The model's name and version as replies tell it; ``None`` where it did not load."""
-        if isinstance(self._model, ModelUnavailable):
+        """The default model's name and version as replies tell it; ``None`` if it did not load."""
+        if isinstance(self._default, ModelUnavailable):
             return None
-        return f"{self._model.card.name}/{self._model.card.version}"
+        return f"{self._default.card.name}/{self._default.card.version}"
 
     def check(self) -> None:
-        """Run the network once on an empty tensor.
+        """Run the default model's network once on an empty tensor.
 
         :raises ModelUnavailable: it did not load or does not run.
         """
-        model = self._loaded()
+        model = self._chosen(None)
         side = model.card.input_size
         try:
             model.network(np.zeros((1, 3, side, side), np.float32))
@@ -178,12 +196,22 @@ class Remover:
             return None
         return read_background(data, self._limits)
 
-    def _loaded(self) -> Model:
-        if isinstance(self._model, ModelUnavailable):
+    def _chosen(self, name: str | None) -> Model:
+        """Return the model of this name, or the default one for ``None``.
+
+        :raises ModelUnavailable: it did not load.
+        :raises KeyError: there is no such model; who parses the options knows their names.
+        """
+        model = self._default
+        if name is not None and name != self._name:
+            if name not in self._loaded:
+                self._loaded[name] = self._others[name]()
+            model = self._loaded[name]
+        if isinstance(model, ModelUnavailable):
             # A new one each time: an exception that is raised again keeps the frames of every
             # raise, and with them the photo of every request.
-            raise ModelUnavailable(**self._model.facts)
-        return self._model
+            raise ModelUnavailable(**model.facts)
+        return model
 
 
 def _extracted(photo: Photo, region: Box | None, model: Model, options: Options) -> Matte:

@@ -203,7 +203,7 @@ def build_function(source: Path, root: Path, *, python: str) -> None:
 
 
 def build_model(folder: Path, root: Path) -> None:
-    """Copy one model's folder, and no other: the network, its card, its licence.
+    """Copy a model's folder: the network, its card, its licence, and nothing else.
 
     :raises FileNotFoundError: there is no such model; ValueError: its card is another file's.
     """
@@ -252,15 +252,23 @@ def main() -> int:
     parser.add_argument("root", type=Path, help="the folder to make, which Lambda mounts")
     parser.add_argument("--architecture", choices=sorted(MACHINES), default="x86_64")
     parser.add_argument("--python", default="3.13", metavar="3.N", help="version that runs it")
-    parser.add_argument("--source", type=Path, help="the function's or the model's folder")
+    parser.add_argument(
+        "--source",
+        type=Path,
+        action="append",
+        default=[],
+        help="the function's folder, or that of a model; models can be several",
+    )
     arguments = parser.parse_args()
     root = arguments.root.absolute()
     root.mkdir(parents=True, exist_ok=True)
     try:
         if arguments.part == "function":
-            build_function(arguments.source, root, python=arguments.python)
+            (source,) = arguments.source
+            build_function(source, root, python=arguments.python)
         elif arguments.part == "model":
-            build_model(arguments.source, root)
+            for folder in arguments.source:
+                build_model(folder, root)
         else:
             is_heif = arguments.part == "heif"
             build_packages(

@@ -75,7 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Draw the README's picture of edges.")
     parser.add_argument("out", type=Path, help="the picture, .jpg or .png")
     given = parser.parse_args()
-    loaded = app.load_model(app.settings)
+    loaded = app.load_model(app.settings, app.default_model)
     if not isinstance(loaded, Model):
         raise loaded
     picture = sheet([(crop.title, panels(crop, loaded)) for crop in CROPS])

@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=SIZE, metavar="PX", help="of a scene")
     parser.add_argument("--scenes", nargs="+", choices=scenes.DRAWN, default=[*scenes.DRAWN])
     given = parser.parse_args()
-    loaded = app.load_model(app.settings)
+    loaded = app.load_model(app.settings, app.default_model)
     if not isinstance(loaded, Model):
         raise loaded
     side = loaded.card.input_size

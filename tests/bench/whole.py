@@ -37,7 +37,7 @@ _REST_S = 0.03
 
 def model() -> Model:
     """Return the function's model."""
-    loaded = app.load_model(app.settings)
+    loaded = app.load_model(app.settings, app.default_model)
     if not isinstance(loaded, Model):
         raise loaded
     return loaded

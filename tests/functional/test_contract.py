@@ -752,6 +752,7 @@ def test_account(client: Client) -> None:
             "max_upload_bytes": 0,
             "formats_in": ["jpeg", "png", "webp", "gif", "bmp", "tiff", "avif", "heic"],
             "formats_out": ["png", "jpg", "webp", "avif", "bmp", "gif", "tiff", "zip"],
+            "models": ["erase-s"],
         },
     }
 

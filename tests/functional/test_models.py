@@ -192,9 +192,9 @@ def shelf(tmp_path: Path, server: Server) -> Shelf:
 def deployed(models: Path, name: str) -> Client:
     """Speak to a deployment with this model."""
     settings = Settings(
-        model_dir=models, model_name=name, api_key_hashes=app.settings.api_key_hashes
+        model_dir=models, model_names=(name,), api_key_hashes=app.settings.api_key_hashes
     )
-    model = app.load_model(settings)
+    model = app.load_model(settings, name)
     return Client(deployment(Remover(model, LIMITS), settings))
 
 
@@ -654,9 +654,27 @@ def test_only_the_chosen_model_is_in_the_layer(shelf: Shelf, tmp_path: Path) -> 
         "models/mine/card.toml",
         "models/mine/model.onnx",
     ]
-    model = app.load_model(Settings(model_dir=tmp_path / "opt/models", model_name="mine"))
+    model = app.load_model(Settings(model_dir=tmp_path / "opt/models"), "mine")
     assert isinstance(model, Model)
     assert model.card.name == "mine"
+
+
+def test_several_models_are_in_one_layer(shelf: Shelf, tmp_path: Path) -> None:
+    """Those that MODEL_NAME lists, as the build hands it to the layer's Makefile."""
+    for name in ("mine", "other", "third"):
+        put(shelf, name)
+    shutil.copyfile(ROOT / "models/Makefile", shelf.models / "Makefile")
+    (shelf.models.parent / "layers").symlink_to(ROOT / "layers")
+    variables = ["MODEL_NAME=mine,third", f"ARTIFACTS_DIR={tmp_path / 'opt'}"]
+    variables += [f"PYTHON={sys.executable}"]
+    done = subprocess.run(
+        ["make", "-C", str(shelf.models), "build-ModelLayer", *variables],  # noqa: S607 # as SAM does
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(path.name for path in (tmp_path / "opt/models").iterdir()) == ["mine", "third"]
 
 
 def test_a_layer_of_another_model_is_said(shelf: Shelf, tmp_path: Path) -> None:
@@ -665,7 +683,7 @@ def test_a_layer_of_another_model_is_said(shelf: Shelf, tmp_path: Path) -> None:
     client = deployed(shelf.models, "other")
     reply = client.send("GET", "/v2/health?deep=1", key=None)
     assert (reply.status, reply.error()["code"]) == (503, "model_unavailable")
-    model = app.load_model(Settings(model_dir=shelf.models, model_name="other"))
+    model = app.load_model(Settings(model_dir=shelf.models), "other")
     assert isinstance(model, ModelUnavailable)
     assert model.facts["reason"] == (
         f"MODEL_NAME names a model that is not there: no {shelf.models / 'other'}"
@@ -680,7 +698,7 @@ def test_a_layer_of_another_model_is_said(shelf: Shelf, tmp_path: Path) -> None:
 
 def test_every_place_of_a_missing_model_is_named() -> None:
     """A deployment's log names the layer's folder, where it should be."""
-    model = app.load_model(Settings(model_name="nowhere"))
+    model = app.load_model(Settings(), "nowhere")
     assert isinstance(model, ModelUnavailable)
     assert model.facts["reason"] == (
         "MODEL_NAME names a model that is not there: no /opt/models/nowhere or"

@@ -113,6 +113,7 @@ def test_every_option_is_told_with_its_default(client: Client) -> None:
         assert option.accepted in schema["description"]
         assert schema.get("default") == getattr(DEFAULTS, option.name)
         assert schema.items() >= option.schema.items()
+    assert form["model"]["enum"] == ["erase-s"]
     assert form["quality"]["type"] == "integer"
     assert (form["quality"]["minimum"], form["quality"]["maximum"]) == (1, 100)
     assert form["crop"]["type"] == "boolean"

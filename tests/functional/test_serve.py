@@ -901,6 +901,18 @@ def test_the_contract_holds_at_either_door(
         assert (error["status"], error["request_id"]) == (status, reply.headers["x-request-id"])
 
 
+def test_a_second_model_that_is_not_there_is_missed_by_its_users_only() -> None:
+    """The default one works; the request that names the other is a fault of the deployment."""
+    headers = {"x-api-key": "local", "content-type": "image/jpeg"}
+    with serve(variables={"MODEL_NAME": "erase-s,nowhere"}) as server:
+        for query, status in {"": 200, "?model=nowhere": 503, "?model=erase-s": 200}.items():
+            url, data = f"{server.url}/v2{query}", PHOTO.read_bytes()
+            reply = requests.post(url, headers=headers, data=data, timeout=60)
+            assert reply.status_code == status
+        _, _, log = server.stop()
+    assert str(ROOT / "models/nowhere") in log
+
+
 def test_a_model_that_is_not_there_is_said_at_the_start() -> None:
     """With every folder that was looked for; a request is told that the deployment lacks it."""
     with serve(variables={"MODEL_NAME": "nowhere"}) as server:

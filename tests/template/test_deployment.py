@@ -136,10 +136,11 @@ def test_the_defaults_are_the_codes_own() -> None:
 
 def test_the_deployment_picks_the_model() -> None:
     """Both functions run the one that the parameter names."""
-    chosen = Deployment(ModelName="u2netp-int8")
+    chosen = Deployment(ModelName="erase-s,u2netp-int8")
     names = {name: v["MODEL_NAME"] for name, v in environments(chosen).items()}
-    assert names == {"ApiFunction": "u2netp-int8", "UploadFunction": "u2netp-int8"}
-    assert read_settings(environments(chosen)["ApiFunction"]).model_name == "u2netp-int8"
+    assert names == dict.fromkeys(("ApiFunction", "UploadFunction"), "erase-s,u2netp-int8")
+    for variables in environments(chosen).values():
+        assert read_settings(variables).model_names == ("erase-s", "u2netp-int8")
 
 
 def test_urls_are_fetched_only_where_the_deployment_says_so() -> None:

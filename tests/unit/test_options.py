@@ -491,3 +491,19 @@ def test_layers_of_options(
 ) -> None:
     """A later layer says the last word on what it names, and repetitions stay to be refused."""
     assert list(overlay(*layers)) == merged
+
+
+def test_a_model_is_one_of_those_that_are_there() -> None:
+    """By its exact name; without a list any name that a folder can have."""
+    names = ("erase-s", "u2netp.int8")
+    for name in names:
+        assert parse_options([("Model", name)], models=names)[0].model == name
+    assert parse_options([("model", "")], models=names)[0].model is None
+    for other in ("isnet", "ERASE-S", "erase-s ", "../erase-s", 5, "x" * 99):
+        with pytest.raises(InvalidOption) as refusal:
+            parse_options([("model", other)], models=names)
+        assert refusal.value.code == "invalid_model"
+        assert str(refusal.value) == "model must be one of erase-s, u2netp.int8."
+    assert parse(("model", "isnet")).model == "isnet"
+    with pytest.raises(InvalidOption, match="must be the name of a model of this deployment"):
+        parse(("model", "../erase-s"))

@@ -26,7 +26,7 @@ def test_all_settings() -> None:
     assert read_settings(
         {
             "MODEL_DIR": "/opt/models",
-            "MODEL_NAME": "u2netp",
+            "MODEL_NAME": "u2netp, erase-s,u2netp",
             "MAX_PIXELS": "12000000",
             "ALLOWED_ORIGIN": "https://shop.example:8443",
             "DEFAULT_RESPONSE": "Fit",
@@ -42,7 +42,7 @@ def test_all_settings() -> None:
             "CATALOGUE_BUCKETS": "catalogue-2025, catalogue-2026",
             "MAX_OBJECT_BYTES": "100000000",
             "RESULT_URL_SECONDS": "900",
-            "DEFAULT_OPTIONS": "format=webp&bg_color=%23FFF",
+            "DEFAULT_OPTIONS": "format=webp&bg_color=%23FFF&model=erase-s",
             "HASH_LOGGED_KEYS": "True",
             "POWERTOOLS_SERVICE_NAME": "shop",
             "POWERTOOLS_METRICS_NAMESPACE": "Shop",
@@ -50,7 +50,7 @@ def test_all_settings() -> None:
         }
     ) == Settings(
         model_dir=Path("/opt/models"),
-        model_name="u2netp",
+        model_names=("u2netp", "erase-s"),
         max_pixels=12_000_000,
         allowed_origin="https://shop.example:8443",
         default_response=Delivery.FIT,
@@ -66,7 +66,7 @@ def test_all_settings() -> None:
         catalogue_buckets=frozenset({"catalogue-2025", "catalogue-2026"}),
         max_object_bytes=100_000_000,
         result_url_seconds=900,
-        default_options=(("format", "webp"), ("bg_color", "#FFF")),
+        default_options=(("format", "webp"), ("bg_color", "#FFF"), ("model", "erase-s")),
         hash_logged_keys=True,
         service="shop",
         metrics_namespace="Shop",
@@ -122,6 +122,8 @@ def test_all_faults_are_named_at_once() -> None:
         {"UPLOAD_PREFIX": "a/b/", "TARGET_PREFIX": "a/", "RESULT_BUCKET": "one-bucket"},
         {"UPLOAD_PREFIX": "results/", "RESULT_BUCKET": "one-bucket"},
         {"DEFAULT_OPTIONS": "webp"},
+        {"DEFAULT_OPTIONS": "model=u2netp"},
+        {"MODEL_NAME": "erase-s,../other"},
         {"DEFAULT_OPTIONS": "formt=webp"},
         {"DEFAULT_OPTIONS": "bg_color=red&bg_color=red"},
         {"MAX_OBJECT_BYTES": "0"},

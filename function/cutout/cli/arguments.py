@@ -17,8 +17,8 @@ STREAM = "-"
 """The name that stands for standard input and standard output."""
 
 # A result on this machine is always a file, so there is no choice of how it is delivered. A picture
-# for the background is a file too.
-_LEFT_OUT = {"response", "bg_image_url"}
+# for the background is a file too. The model is one of all folders, by a flag of its own.
+_LEFT_OUT = {"response", "bg_image_url", "model"}
 
 _ABOUT = """Remove the background of photos.
 
@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--jobs", type=_positive, default=1, metavar="N", help="photos at a time (default: 1)")
     add("--overwrite", action="store_true", help="redo the photos of a folder that are done")
     add("-v", "--verbose", action="store_true", help="print a line for each photo")
-    add("--model", default=default.model_name, help="the model's folder (default: %(default)s)")
+    add("--model", default=default.model_names[0], help="the model's folder (default: %(default)s)")
     add("--model-dir", type=Path, default=MODELS, help="where the models' folders are")
     add(
         "--max-pixels",

@@ -248,6 +248,7 @@ class Api:
                     "max_upload_bytes": self._settings.max_object_bytes if self._transfer else 0,
                     "formats_in": FORMATS_IN,
                     "formats_out": [name.value for name in Format if name is not Format.AUTO],
+                    "models": self._settings.model_names,
                 },
             }
         )
@@ -263,6 +264,7 @@ class Api:
             defaults=Options(response=self._settings.default_response),
             has_storage=self._transfer is not None,
             fetches_urls=self._settings.fetch_urls,
+            models=self._settings.model_names,
         )
         base_path = request.base_path
         return json_reply(

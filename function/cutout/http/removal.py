@@ -69,6 +69,7 @@ class Removal:
         self._max_fetched_bytes = settings.max_object_bytes
         self._remover = remover
         self._defaults = Options(response=settings.default_response)
+        self.models = settings.model_names
         self._transfer = transfer
         self._record = record
 
@@ -86,7 +87,7 @@ class Removal:
         content = request.content(instead=UPLOAD_INSTEAD if has_storage else "Send a smaller one.")
         body = parse_body(request.headers.get("content-type", ""), content)
         sources, fields = split_sources(body, request.query)
-        options, ignored = parse_options(fields, self._defaults)
+        options, ignored = parse_options(fields, self._defaults, models=self.models)
         if options.response is Delivery.URL:
             self._storage()
         accepted = _accepted_sources(has_storage=has_storage, fetches_urls=self.fetches_urls)

@@ -7,7 +7,7 @@ What differs are the defaults, and how the result travels: always in the reply.
 import base64
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -70,7 +70,7 @@ class RemoveBg:
         content = request.content(instead="Send a smaller image.")
         body = parse_body(request.headers.get("content-type", ""), content)
         sources, fields = split_sources(body, request.query, _SOURCES)
-        options, ignored = read_options(fields)
+        options, ignored = read_options(fields, self._removal.models)
         source = only_source(sources, fields, accepted=self._accepted(), names=_SOURCES)
         result = self._removal.result_of(source, options, request)
         if request.wants_json():
@@ -86,7 +86,9 @@ class RemoveBg:
         return "image_file (multipart/form-data) or image_file_b64"
 
 
-def read_options(fields: Iterable[Field]) -> tuple[Options, tuple[str, ...]]:
+def read_options(
+    fields: Iterable[Field], models: Sequence[str] = ()
+) -> tuple[Options, tuple[str, ...]]:
     """Return the options in remove.bg's fields, and the names of the fields without a meaning.
 
     :raises DuplicateOption: an option is given twice.
@@ -116,7 +118,7 @@ def read_options(fields: Iterable[Field]) -> tuple[Options, tuple[str, ...]]:
     _check_words(theirs)
     if _is_on(theirs.get("add_shadow", "false")) and not _names(ours, "shadow_type"):
         ours.append(("shadow_type", "drop"))
-    options, unknown = parse_options(ours, DEFAULTS)
+    options, unknown = parse_options(ours, DEFAULTS, models=models)
     if options.bg_color is not None:
         options = replace(options, bg_color=replace(options.bg_color, a=alpha))
     return options, (*unknown, *ignored)

@@ -1,10 +1,10 @@
 """All fields of a request → :class:`~cutout.options.values.Options`, by the table."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from cutout.color import parse_color
-from cutout.errors import DuplicateOption, MultipleBackgrounds
+from cutout.errors import DuplicateOption, InvalidOption, MultipleBackgrounds
 from cutout.options.table import OPTIONS
 from cutout.options.values import DEFAULTS, Options
 
@@ -34,11 +34,15 @@ def overlay(*layers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
 
 
 def parse_options(
-    fields: Iterable[tuple[str, object]], defaults: Options = DEFAULTS
+    fields: Iterable[tuple[str, object]],
+    defaults: Options = DEFAULTS,
+    *,
+    models: Sequence[str] = (),
 ) -> tuple[Options, tuple[str, ...]]:
     """Return the typed options of a request, and the names of the fields that no option has.
 
-    What no field says is as ``defaults`` have it.
+    What no field says is as ``defaults`` have it. ``models`` are the names that the option
+    ``model`` can have; with none any name is accepted.
 
     ``fields`` are names and values as they came, text or JSON values, in order and with
     repetitions. Names are matched in any case (ASCII). ``None`` and the empty string mean absent,
@@ -70,6 +74,8 @@ def parse_options(
     backgrounds = [name for name in _BACKGROUNDS if name in present]
     if len(backgrounds) > 1:
         raise MultipleBackgrounds(given=" and ".join(backgrounds))
+    if models and "model" in present and present["model"] not in models:
+        raise InvalidOption(option="model", accepted="one of " + ", ".join(models))
     values = {name: _BY_NAME[name].value(wire) for name, wire in present.items()}
     return replace(defaults, **values), tuple(unknown)  # type: ignore[arg-type] # by the table
 

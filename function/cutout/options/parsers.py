@@ -15,6 +15,8 @@ MAX_MARGIN_PX = 500
 MIN_SCALE_PERCENT = 10
 MAX_URL_CHARACTERS = 2_048
 """What browsers and proxies are sure to carry."""
+MODEL_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+"""What a model's folder can be called."""
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?)%")
 _COORDINATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,4})?)(px|%)", re.IGNORECASE)
 _LENGTH = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,4})?)(px|%)", re.IGNORECASE)
@@ -138,6 +140,14 @@ def roi(wire: object) -> Region:
         if first.relative == last.relative and first.value >= last.value:
             raise RoiRegionEmpty
     return region
+
+
+def model_name(wire: object) -> str:
+    """Return the name of a model. Whether there is such a model is checked with the others'."""
+    text = _text(wire)
+    if not re.fullmatch(MODEL_NAME, text):
+        raise ValueError
+    return text
 
 
 def file(wire: object) -> bytes:

@@ -117,6 +117,13 @@ OPTIONS = (
         "upright photo, before any cap on its size.",
         schema=text(" ".join([_COORDINATE] * 4), "10% 10% 90% 90%", "0 0 400px 300px"),
     ),
+    Option(
+        name="model",
+        parse=parsers.model_name,
+        accepted="the name of a model of this deployment",
+        summary="Which of the deployment's models finds the subject. GET /v2/account lists them.",
+        schema=text(parsers.MODEL_NAME, "erase-s"),
+    ),
     choice("shadow_type", ShadowType, "drop: a soft shadow behind the subject."),
     number(
         "shadow_opacity",

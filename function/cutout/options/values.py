@@ -134,7 +134,8 @@ class Position:
 class Options:
     """What one request asks for; every value in it is valid.
 
-    ``scale`` is in % of the canvas. Without a ``position`` a subject that is scaled is centred, and
+    ``model`` is the name of a model, ``None`` the deployment's default. ``scale`` is in % of the
+    canvas. Without a ``position`` a subject that is scaled is centred, and
     any other stays where it is.
     """
 
@@ -150,6 +151,7 @@ class Options:
     scale: float | None = None
     position: Position | None = None
     roi: Region | None = None
+    model: str | None = None
     shadow_type: ShadowType = ShadowType.NONE
     shadow_opacity: int = 50
     semitransparency: bool = True

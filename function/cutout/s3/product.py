@@ -33,7 +33,7 @@ class Order:
         fields = [field for field in overlay(*layers) if field[0] != "response"]
         options: Options | CutoutError
         try:
-            options, _ = parse_options(fields)
+            options, _ = parse_options(fields, models=settings.model_names)
         except CutoutError as error:
             options = error
         else:

@@ -39,9 +39,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     default = Settings()
     problems: list[str] = []
 
-    model_name = given.get("MODEL_NAME", default.model_name)
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", model_name):
-        problems.append("MODEL_NAME must be a folder's name")
+    model_names = _model_names(given)
+    if not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) for name in model_names):
+        problems.append("MODEL_NAME must be names of folders with commas between them")
 
     max_pixels = given.get("MAX_PIXELS", str(default.max_pixels))
     if not re.fullmatch(r"[1-9][0-9]{0,9}", max_pixels):
@@ -77,7 +77,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         raise InvalidSettings(problems="; ".join(problems))
     return Settings(
         model_dir=Path(given["MODEL_DIR"]) if "MODEL_DIR" in given else None,
-        model_name=model_name,
+        model_names=model_names,
         max_pixels=_memory_limit(given, int(max_pixels)),
         allowed_origin=allowed_origin,
         default_response=Delivery(default_response),
@@ -119,6 +119,12 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.replace(",", " ").split())
 
 
+def _model_names(given: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of the models in their order, each once."""
+    names = given.get("MODEL_NAME", "").replace(",", " ").split()
+    return tuple(dict.fromkeys(names)) or Settings().model_names
+
+
 def _storage_problems(given: Mapping[str, str]) -> list[str]:
     """Return what is wrong with the variables of S3."""
     default = Settings()
@@ -152,7 +158,7 @@ def _storage_problems(given: Mapping[str, str]) -> list[str]:
             int(given.get(name, "1")) > longest
         ):
             problems.append(f"{name} must be an integer from 1 to {longest}")
-    if problem := _options_problem(given.get("DEFAULT_OPTIONS", "")):
+    if problem := _options_problem(given.get("DEFAULT_OPTIONS", ""), _model_names(given)):
         problems.append(f"DEFAULT_OPTIONS: {problem}")
     return problems
 
@@ -162,11 +168,11 @@ def _meet(one: str, other: str) -> bool:
     return one.startswith(other) or other.startswith(one)
 
 
-def _options_problem(query: str) -> str:
+def _options_problem(query: str, models: tuple[str, ...]) -> str:
     """Return what is wrong with options in the form of a query string; empty if nothing is."""
     try:
         fields = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
-        _, unknown = parse_options(fields)
+        _, unknown = parse_options(fields, models=models)
     except CutoutError as error:
         return str(error)
     except ValueError:

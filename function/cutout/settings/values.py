@@ -25,7 +25,8 @@ class Settings:
     """One deployment.
 
     ``max_pixels`` is the smaller of what was asked for and what fits into the function's memory.
-    ``model_dir`` holds a folder per model (``None``: the places where deployments put it);
+    ``model_dir`` holds a folder per model (``None``: the places where deployments put it), and
+    ``model_names`` are the folders of those that a request may choose, the default first.
     ``default_response`` is what a request gets that does not say how its result shall travel, and
     ``account_label`` the name under which ``GET /v2/account`` shows the deployment. With
     ``fetch_urls`` an image can be given as a URL, which the function then fetches.
@@ -37,7 +38,7 @@ class Settings:
     """
 
     model_dir: Path | None = None
-    model_name: str = "erase-s"
+    model_names: tuple[str, ...] = ("erase-s",)
     max_pixels: int = 50_000_000
     allowed_origin: str = "*"
     default_response: Delivery = Delivery.AUTO

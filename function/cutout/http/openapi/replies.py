@@ -62,6 +62,7 @@ _LIMITS = {
     "max_upload_bytes": 64_000_000,
     "formats_in": list(FORMATS_IN),
     "formats_out": _FORMATS_OUT,
+    "models": ["erase-s"],
 }
 _CREDITS = {"total": 1_000_000, "subscription": 0, "payg": 1_000_000, "enterprise": 0}
 
@@ -127,6 +128,7 @@ REPLIES: Mapping[str, Schema] = {
                 max_upload_bytes=_COUNT,
                 formats_in={"type": "array", "items": {"enum": list(FORMATS_IN)}},
                 formats_out={"type": "array", "items": {"enum": _FORMATS_OUT}},
+                models={"type": "array", "minItems": 1, "items": _TEXT},
             ),
         ),
         {

@@ -1,6 +1,6 @@
 """What the routes take: options table + image sources → JSON Schemas of bodies and queries."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -36,12 +36,14 @@ class Deployment:
     """What of a deployment shows in its requests.
 
     ``defaults`` are what a request to ``POST /v2`` gets that says nothing. Without storage there is
-    no ``image_key``, and ``fetches_urls`` is whether an image can be given as a URL.
+    no ``image_key``, and ``fetches_urls`` is whether an image can be given as a URL. ``models`` are
+    the names that the option ``model`` can have.
     """
 
     defaults: Options
     has_storage: bool
     fetches_urls: bool
+    models: Sequence[str]
 
 
 def option_schema(option: Option, defaults: Options) -> dict[str, Any]:
@@ -139,11 +141,13 @@ def query_parameters(deployment: Deployment) -> list[dict[str, Any]]:
 
 def _options(deployment: Deployment, defaults: Options) -> dict[str, Schema]:
     """Return the schema of each option that the deployment has."""
-    return {
+    schemas: dict[str, Schema] = {
         option.name: option_schema(option, defaults)
         for option in OPTIONS
         if deployment.fetches_urls or option.name != "bg_image_url"
     }
+    schemas["model"] = {**schemas["model"], "enum": list(deployment.models)}
+    return schemas
 
 
 def _without_files(fields: Mapping[str, Schema]) -> dict[str, Schema]:

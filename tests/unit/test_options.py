@@ -480,6 +480,8 @@ def test_sizes_are_the_contracts(size: str, pixels: int | None) -> None:
         ([[("format", "webp")], [("Format", "png")]], [("format", "png")]),
         ([[("format", "webp")], [("crop", "1")]], [("format", "webp"), ("crop", "1")]),
         ([[("bg-color", "red")], [("bg_blur", "3")]], [("bg_blur", "3")]),
+        ([[("bg_color", "red")], [("crop", "1")]], [("bg_color", "red"), ("crop", "1")]),
+        ([[("crop", "0")], [("bg_blur", "3"), ("crop", "1")]], [("bg_blur", "3"), ("crop", "1")]),
         ([[("format", "webp")], [("format", ""), ("author", "x")]], [("format", "webp")]),
         ([[("bg_color", "red")], [("bg_color", "")]], [("bg_color", "")]),
         ([[("crop", "1")], [("crop", "0")], [("crop", "1")]], [("crop", "1")]),

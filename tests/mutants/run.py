@@ -40,6 +40,11 @@ EQUIVALENT = {
         "ASCII whose lower case is in it is the sign of Kelvin, and no option's name has a k",
         'unknown[field] = ""': "the dictionary is an ordered set, whose values nobody reads",
     },
+    "options/parsers.py": {
+        "return str(wire).upper()": "each parser that takes a word takes it in any case",
+        'if len(text) > MAX_URL_CHARACTERS or not re.match(r"HTTPS?://", text, re.IGNORECASE):': "a "
+        "pattern that ignores case",
+    },
 }
 MAX_SURVIVORS = 0.05
 SURVIVED, NOT_REACHED = 0, 33  # mutmut's exit codes

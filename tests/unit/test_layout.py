@@ -58,7 +58,7 @@ SOLE_IMPORTERS = {
     "botocore": {"store.client", "keys"},
     "aws_lambda_powertools": {"http.api", "s3.handler", "telemetry", "app"},
     "os": {"app"},
-    "socket": {"http.connect"},
+    "socket": {"http.connect", "http.line"},
     "ssl": {"http.connect"},
     "http.client": {"http.fetch"},
     "ipaddress": {"http.url"},

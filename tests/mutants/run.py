@@ -42,8 +42,9 @@ EQUIVALENT = {
     },
     "options/parsers.py": {
         "return str(wire).upper()": "each parser that takes a word takes it in any case",
-        'if len(text) > MAX_URL_CHARACTERS or not re.match(r"HTTPS?://", text, re.IGNORECASE):': "a "
-        "pattern that ignores case",
+        'if len(text) > MAX_URL_CHARACTERS or not re.match(r"HTTPS?://", text, re.IGNORECASE):': (
+            "the pattern ignores case"
+        ),
     },
 }
 MAX_SURVIVORS = 0.05

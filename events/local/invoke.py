@@ -93,7 +93,8 @@ def stored_photos(event: dict[str, Any]) -> Any:
     os.environ["CATALOGUE_BUCKETS"] = CATALOGUE
     prepare_import()
     from cutout.errors import UnknownEvent  # noqa: PLC0415 - the same
-    from cutout.s3.events import Job, plan  # noqa: PLC0415 - the same
+    from cutout.s3.events import plan  # noqa: PLC0415 - the same
+    from cutout.s3.jobs import Job  # noqa: PLC0415 - the same
     from cutout.settings import read_settings  # noqa: PLC0415 - found only now
 
     s3 = boto3.session.Session().client("s3")

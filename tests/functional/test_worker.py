@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from cutout.errors import StorageFailed
-from cutout.s3.events import Job
+from cutout.s3.jobs import Job
 from cutout.s3.worker import Done, Worker
 from cutout.settings import Settings
 from cutout.store import ObjectGone, ObjectRef, PreconditionFailed

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from cutout.errors import UnknownEvent
-from cutout.s3.events import Job, Kind, Plan, Skip, Skipped, Step, plan
+from cutout.s3.events import plan
+from cutout.s3.jobs import Job, Kind, Plan, Skip, Skipped, Step
 from cutout.settings import Settings
 from cutout.store import ObjectRef, Stored
 from make_events import eventbridge_event, s3_batch_event, s3_put_event, s3_test_event, sqs_event

@@ -7,21 +7,18 @@ connected to; the name only serves SNI and the check of the certificate.
 not wait for them at its cold start.
 """
 
-import io
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from cutout.http.line import Deadline, Line
 from cutout.http.url import Target, is_public
 
 if TYPE_CHECKING:
     from socket import socket
     from ssl import SSLContext
-
-    from _typeshed import ReadableBuffer, WriteableBuffer
 
 _MAX_ADDRESSES = 3  # of one host that are tried
 _MAX_CONNECT_S = 3.0  # for one of them
@@ -33,94 +30,6 @@ class NotPublicError(Exception):
 
 class WrongCertificateError(Exception):
     """A server's certificate is not valid for the host, or no known authority vouches for it."""
-
-
-class TooMuchError(Exception):
-    """More bytes come than were allowed; the text says of what."""
-
-
-class Deadline:
-    """A point in time, for which many steps wait together."""
-
-    def __init__(self, seconds: float) -> None:
-        """Set it so many seconds from now."""
-        self._end = time.monotonic() + seconds
-
-    def left_s(self) -> float:
-        """Return the seconds that are left, more than 0.
-
-        :raises TimeoutError: none are.
-        """
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
-
-
-class Line:
-    """A connection that is read and written until a deadline, and read up to a number of bytes.
-
-    It has what :class:`http.client.HTTPConnection` needs of a socket. A socket's own time limit is
-    for each of its calls, so a server that sends a byte now and then could hold it forever.
-    """
-
-    def __init__(self, connection: "socket", deadline: Deadline) -> None:
-        """Take over a connection; :meth:`hang_up` ends it."""
-        self._connection = connection
-        self._deadline = deadline
-        self._allowed = 0
-        self._excess = ""
-
-    def allow(self, count: int, excess: str) -> None:
-        """Let so many bytes be read from now on; ``excess`` tells what more of them would mean."""
-        self._allowed = count
-        self._excess = excess
-
-    def sendall(self, data: "ReadableBuffer") -> None:
-        """Send bytes.
-
-        :raises OSError: the connection fails; a ``TimeoutError`` where it takes too long.
-        """
-        self._connection.settimeout(self._deadline.left_s())
-        self._connection.sendall(data)
-
-    def receive(self, buffer: "WriteableBuffer") -> int:
-        """Read what has come, at least a byte unless the other side has ended the connection.
-
-        :raises TooMuchError: no more bytes are allowed.
-        :raises OSError: the connection fails; a ``TimeoutError`` where it takes too long.
-        """
-        if self._allowed <= 0:
-            raise TooMuchError(self._excess)
-        self._connection.settimeout(self._deadline.left_s())
-        count = self._connection.recv_into(memoryview(buffer)[: self._allowed])
-        self._allowed -= count
-        return count
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """Return what comes, as a file."""
-        return io.BufferedReader(_Incoming(self))
-
-    def close(self) -> None:
-        """Do nothing: http.client closes its socket before it has read the file."""
-
-    def hang_up(self) -> None:
-        """End the connection."""
-        self._connection.close()
-
-
-class _Incoming(io.RawIOBase):
-    """What comes over a line, as a file without a buffer."""
-
-    def __init__(self, line: Line) -> None:
-        super().__init__()
-        self._line = line
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
-        return self._line.receive(buffer)
 
 
 def _addresses(host: str, port: int) -> list[str]:

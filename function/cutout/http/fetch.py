@@ -13,13 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urljoin
 
 from cutout.errors import ImageUrlFetchFailed, InvalidImageUrl
-from cutout.http.connect import (
-    Connector,
-    Deadline,
-    NotPublicError,
-    TooMuchError,
-    WrongCertificateError,
-)
+from cutout.http.connect import Connector, NotPublicError, WrongCertificateError
+from cutout.http.line import Deadline, TooMuchError
 from cutout.http.url import Target, parse_url
 
 if TYPE_CHECKING:

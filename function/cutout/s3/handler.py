@@ -12,7 +12,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cutout.errors import CutoutError, OutOfTime, StorageDisabled, UnknownEvent, UploadsFailed
-from cutout.s3.events import Job, Kind, Plan, Skip, Skipped, Step, Task, plan
+from cutout.s3.events import plan
+from cutout.s3.jobs import Job, Kind, Plan, Skip, Skipped, Step, Task
 from cutout.s3.product import Product
 from cutout.s3.worker import Kept, Worker
 from cutout.settings import Settings

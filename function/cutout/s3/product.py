@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cutout.errors import CutoutError, ObjectTooLarge, envelope
 from cutout.options import Options, overlay, parse_options
 from cutout.remover import Report, Result
-from cutout.s3.events import Job
+from cutout.s3.jobs import Job
 from cutout.s3.results import ERROR, Place, Stamp, fingerprint
 from cutout.settings import Settings
 from cutout.store import Content, Stored

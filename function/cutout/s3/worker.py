@@ -41,7 +41,7 @@ from dataclasses import dataclass
 from cutout.errors import CutoutError, StorageFailed
 from cutout.options import Options
 from cutout.remover import Remover
-from cutout.s3.events import Job, Skip
+from cutout.s3.jobs import Job, Skip
 from cutout.s3.product import Order, Product, cutout_file, error_file
 from cutout.s3.results import Place, Results, Stamp
 from cutout.settings import Settings

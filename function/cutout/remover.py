@@ -109,17 +109,17 @@ class Remover:
         model: Model | ModelUnavailable,
         limits: Limits,
         *,
-        name: str = "",
+        name: str | None = None,
         others: Mapping[str, Loader] = MappingProxyType({}),
     ) -> None:
         """Keep the default model, or why it did not load: every removal then raises such an error.
 
-        ``name`` is what the option ``model`` calls it. ``others`` are the models that the option
-        can name beside it; each is loaded when the first removal asks for it.
+        ``name`` is what the option ``model`` calls it, by default the card's name. ``others`` are
+        the models that the option can name beside it; each is loaded when it is first asked for.
         """
         self._default = model
         self._limits = limits
-        self._name = name
+        self._name = model.card.name if name is None and isinstance(model, Model) else name
         self._others = others
         self._loaded: dict[str, Model | ModelUnavailable] = {}
 

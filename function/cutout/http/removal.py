@@ -7,17 +7,11 @@ source itself, and only then the image.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from cutout.errors import (
-    ImageUrlDisabled,
-    ImageUrlFetchFailed,
-    InvalidBackground,
-    InvalidImageUrl,
-    ResultTooLarge,
-    StorageDisabled,
-)
+from cutout.errors import ResultTooLarge, StorageDisabled
 from cutout.http.body import BodyKind, parse_body
 from cutout.http.fetch import Fetcher
-from cutout.http.large_images import Transfer, upload_key
+from cutout.http.images import Images
+from cutout.http.large_images import Transfer
 from cutout.http.reply import (
     MAX_RESULT_BYTES,
     Reply,
@@ -29,7 +23,7 @@ from cutout.http.reply import (
     mask_reply,
 )
 from cutout.http.request import Request
-from cutout.http.source import Source, image_bytes, only_source, split_sources
+from cutout.http.source import Source, accepted_sources, only_source, split_sources
 from cutout.options import Channels, Delivery, Format, Options, parse_options
 from cutout.remover import Remover, Result
 from cutout.settings import Settings
@@ -65,8 +59,11 @@ class Removal:
         fetcher: Fetcher | None = None,
     ) -> None:
         """Keep the parts; ``record`` is told of every result."""
-        self._fetcher = (fetcher or Fetcher()) if settings.fetch_urls else None
-        self._max_fetched_bytes = settings.max_object_bytes
+        self._images = Images(
+            fetcher=(fetcher or Fetcher()) if settings.fetch_urls else None,
+            transfer=transfer,
+            max_fetched_bytes=settings.max_object_bytes,
+        )
         self._remover = remover
         self._defaults = Options(response=settings.default_response)
         self.models = settings.model_names
@@ -76,7 +73,7 @@ class Removal:
     @property
     def fetches_urls(self) -> bool:
         """Whether an image can be given as a URL."""
-        return self._fetcher is not None
+        return self._images.fetches_urls
 
     def reply_to(self, request: Request) -> Reply:
         """Return the cutout of the request's image, or the link to it.
@@ -90,7 +87,7 @@ class Removal:
         options, ignored = parse_options(fields, self._defaults, models=self.models)
         if options.response is Delivery.URL:
             self._storage()
-        accepted = _accepted_sources(has_storage=has_storage, fetches_urls=self.fetches_urls)
+        accepted = accepted_sources(has_storage=has_storage, fetches_urls=self.fetches_urls)
         source = only_source(sources, fields, accepted=accepted)
         is_legacy = source.name == "image"
         if is_legacy:
@@ -114,8 +111,8 @@ class Removal:
 
         :raises CutoutError: the image is refused, or something fails on our side.
         """
-        image = self._image_of(source, left_ms=_budget_ms(request))
-        background = self._fetched_background(options, left_ms=_budget_ms(request))
+        image = self._images.of(source, left_ms=_budget_ms(request))
+        background = self._images.fetched_background(options, left_ms=_budget_ms(request))
         result = self._remover.remove(
             image,
             options,
@@ -170,43 +167,6 @@ class Removal:
             raise StorageDisabled
         return self._transfer
 
-    def _image_of(self, source: Source, *, left_ms: int) -> bytes:
-        """Return the source's bytes; ``left_ms`` is the time that they may take to fetch.
-
-        :raises InvalidBase64: a field is not base64.
-        :raises ImageUrlDisabled: a URL, and the deployment does not fetch any.
-        :raises InvalidImageUrl: a URL of what is not fetched.
-        :raises ImageUrlFetchFailed: a URL from where no image comes.
-        :raises StorageDisabled: a key, and no bucket.
-        :raises InvalidImageKey: a key of no upload.
-        :raises ObjectTooLarge: the upload is larger than the deployment reads.
-        """
-        if isinstance(source.value, bytes):
-            return source.value
-        if source.name == "image_url":
-            if self._fetcher is None:
-                raise ImageUrlDisabled
-            max_bytes = self._max_fetched_bytes
-            return self._fetcher.fetch(source.value, max_bytes=max_bytes, left_ms=left_ms)
-        if source.name == "image_key":
-            return self._storage().fetch(upload_key(source.value))
-        return image_bytes(source)
-
-    def _fetched_background(self, options: Options, *, left_ms: int) -> bytes | None:
-        """Return the image at ``bg_image_url``, where it is needed and URLs are fetched.
-
-        :raises InvalidBackground: it is not fetched, or does not come.
-        """
-        url = options.bg_image_url
-        if url is None or self._fetcher is None or options.channels is Channels.ALPHA:
-            return None
-        try:
-            return self._fetcher.fetch(
-                url, max_bytes=self._max_fetched_bytes, left_ms=left_ms, field="bg_image_url"
-            )
-        except (InvalidImageUrl, ImageUrlFetchFailed) as error:
-            raise InvalidBackground(reason=str(error)) from error
-
 
 def _budget_ms(request: Request) -> int:
     """Return the time that is left for the work itself, in ms, without that for the reply."""
@@ -220,15 +180,3 @@ def _smaller(options: Options, *, has_storage: bool) -> str:
     ways += ["a smaller size (size=hd or size=medium)", "response=fit"]
     ways += ["response=url"] if has_storage else []
     return ", ".join(ways[:-1]) + " or " + ways[-1]
-
-
-def _accepted_sources(*, has_storage: bool, fetches_urls: bool) -> str:
-    """Return the ways to send an image to this deployment, for a message."""
-    fields = ["image_base64"]
-    fields += ["image_url"] if fetches_urls else []
-    fields += ["image_key"] if has_storage else []
-    named = ", ".join(fields[:-1]) + " or " + fields[-1] if fields[1:] else fields[0]
-    return (
-        f"image_file (multipart/form-data), {named} (JSON or form fields), or the image's bytes as"
-        " the body"
-    )

@@ -93,6 +93,18 @@ def only_source(
     return sources[0]
 
 
+def accepted_sources(*, has_storage: bool, fetches_urls: bool) -> str:
+    """Return the ways to send an image to this deployment, for a message."""
+    fields = ["image_base64"]
+    fields += ["image_url"] if fetches_urls else []
+    fields += ["image_key"] if has_storage else []
+    named = ", ".join(fields[:-1]) + " or " + fields[-1] if fields[1:] else fields[0]
+    return (
+        f"image_file (multipart/form-data), {named} (JSON or form fields), or the image's bytes as"
+        " the body"
+    )
+
+
 def _found(others: Iterable[Field], names: SourceNames) -> str:
     """Return the end of a message: where a file was sent that no source has; empty if nowhere."""
     files: list[str] = []

@@ -1,0 +1,19 @@
+"""remove.bg's routes: its names ↔ ours, its errors, its account.
+
+``options`` reads its fields, ``replies`` writes what its clients read, and ``route`` cuts out.
+"""
+
+from cutout.http.removebg.options import DEFAULTS, IGNORED_WORDS
+from cutout.http.removebg.replies import CODES, removebg_error_reply, show_credits, status_told
+from cutout.http.removebg.route import RemoveBg, key_sent
+
+__all__ = [
+    "CODES",
+    "DEFAULTS",
+    "IGNORED_WORDS",
+    "RemoveBg",
+    "key_sent",
+    "removebg_error_reply",
+    "show_credits",
+    "status_told",
+]

@@ -1,0 +1,101 @@
+"""remove.bg's fields → our options.
+
+Every option of ``POST /v2`` has the same meaning here, under remove.bg's name where it has one.
+What differs are the defaults, and how the result travels: always in the reply.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from cutout.errors import DuplicateOption, InvalidOption
+from cutout.http.body import Field
+from cutout.options import Delivery, Format, OnEmpty, Options, Size, parse_options
+from cutout.options.parsers import boolean
+
+DEFAULTS = Options(
+    format=Format.AUTO, size=Size.PREVIEW, response=Delivery.FIT, on_empty=OnEmpty.ERROR
+)
+"""What a request of remove.bg's clients gets that says nothing."""
+
+IGNORED_WORDS = {
+    "type": ("auto", "person", "product", "animal", "car", "transportation", "graphic", "other"),
+    "type_level": ("none", "latest", "1", "2"),
+}
+"""Fields that remove.bg's reference has and that have no effect here, with their values."""
+_COLOR_WITH_ALPHA = re.compile(
+    r"#?(?:([0-9A-Fa-f]{6})([0-9A-Fa-f]{2})|([0-9A-Fa-f]{3})([0-9A-Fa-f]))"
+)
+
+
+def read_options(
+    fields: Iterable[Field], models: Sequence[str] = ()
+) -> tuple[Options, tuple[str, ...]]:
+    """Return the options in remove.bg's fields, and the names of the fields without a meaning.
+
+    :raises DuplicateOption: an option is given twice.
+    :raises MultipleBackgrounds: more than one ``bg_*`` option.
+    :raises InvalidOption: a value is not accepted.
+    """
+    ours: list[Field] = []
+    ignored: list[str] = []
+    theirs: dict[str, object] = {}
+    alpha = 255
+    for field, value in fields:
+        name = field.lower() if field.isascii() else field
+        if name == "api_key" or value is None or value in ("", b""):
+            continue
+        if name == "response":  # there is one way here
+            ignored.append(field)
+        elif name in {"add_shadow", *IGNORED_WORDS}:
+            if name in theirs:
+                raise DuplicateOption(option=name)
+            theirs[name] = value
+        elif name == "bg_color" and isinstance(value, str):
+            color, opacity = _split_color(value)
+            alpha = min(alpha, opacity)
+            ours.append((name, color))
+        else:
+            ours.append((field, value))
+    _check_words(theirs)
+    if _is_on(theirs.get("add_shadow", "false")) and not _names(ours, "shadow_type"):
+        ours.append(("shadow_type", "drop"))
+    options, unknown = parse_options(ours, DEFAULTS, models=models)
+    if options.bg_color is not None:
+        options = replace(options, bg_color=replace(options.bg_color, a=alpha))
+    return options, (*unknown, *ignored)
+
+
+def _check_words(fields: Mapping[str, object]) -> None:
+    """Refuse a value of a field without effect that remove.bg's reference does not know.
+
+    :raises InvalidOption: naming the field.
+    """
+    for name, words in IGNORED_WORDS.items():
+        if str(fields.get(name, words[0])).lower() not in words:
+            raise InvalidOption(option=name, accepted="one of " + ", ".join(words))
+
+
+def _split_color(text: str) -> tuple[str, int]:
+    """Return a colour's text without its alpha, and the alpha, 0..255; other text as it is."""
+    match = _COLOR_WITH_ALPHA.fullmatch(text)
+    if match is None:
+        return text, 255
+    color, alpha = (match[1], match[2]) if match[1] else (match[3], match[4] * 2)
+    return f"#{color}", int(alpha, 16)
+
+
+def _is_on(value: object) -> bool:
+    """Return the boolean of ``add_shadow``.
+
+    :raises InvalidOption: it is none.
+    """
+    try:
+        return bool(boolean(value))
+    except ValueError:
+        raise InvalidOption(option="add_shadow", accepted="true or false") from None
+
+
+def _names(fields: Iterable[Field], name: str) -> bool:
+    """Tell whether a field has this name."""
+    return any(field.lower() == name for field, _ in fields)

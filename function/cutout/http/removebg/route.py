@@ -1,0 +1,64 @@
+"""``POST /v1.0/removebg``: an image in, its cutout out, as remove.bg answers."""
+
+from dataclasses import replace
+
+from cutout.errors import CutoutError
+from cutout.http.body import parse_body
+from cutout.http.removal import Removal
+from cutout.http.removebg.options import read_options
+from cutout.http.removebg.replies import charges, document_reply
+from cutout.http.reply import Reply, image_reply
+from cutout.http.request import Request
+from cutout.http.source import SourceNames, only_source, split_sources
+
+_SOURCES = SourceNames(base64="image_file_b64")
+
+
+class RemoveBg:
+    """Answers ``POST /v1.0/removebg``."""
+
+    def __init__(self, removal: Removal) -> None:
+        """Cut images out with ``removal``."""
+        self._removal = removal
+
+    def reply_to(self, request: Request) -> Reply:
+        """Return the cutout of the request's image as remove.bg does.
+
+        :raises CutoutError: the request or the image is refused, or something fails on our side.
+        """
+        content = request.content(instead="Send a smaller image.")
+        body = parse_body(request.headers.get("content-type", ""), content)
+        sources, fields = split_sources(body, request.query, _SOURCES)
+        options, ignored = read_options(fields, self._removal.models)
+        source = only_source(sources, fields, accepted=self._accepted(), names=_SOURCES)
+        result = self._removal.result_of(source, options, request)
+        if request.wants_json():
+            reply = document_reply(result, ignored)
+        else:
+            reply = image_reply(result, options, ignored)
+        return replace(reply, headers={**reply.headers, "X-Type": "other", **charges()})
+
+    def _accepted(self) -> str:
+        """Return the ways to send an image, for a message."""
+        if self._removal.fetches_urls:
+            return "image_file (multipart/form-data), image_file_b64 or image_url"
+        return "image_file (multipart/form-data) or image_file_b64"
+
+
+def key_sent(request: Request) -> str:
+    """Return the key of a request, empty without one.
+
+    It is in the header ``x-api-key``, in ``Authorization: Bearer``, or in the field ``api_key``.
+    """
+    if key := request.headers.get("x-api-key"):
+        return key
+    scheme, _, token = request.headers.get("authorization", "").strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    try:
+        content = request.content(instead="")
+        body = parse_body(request.headers.get("content-type", ""), content)
+    except CutoutError:  # a body that cannot be read holds no key
+        return ""
+    keys = [value for name, value in body.fields if name.lower() == "api_key"]
+    return keys[0] if len(keys) == 1 and isinstance(keys[0], str) else ""

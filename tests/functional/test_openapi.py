@@ -120,12 +120,22 @@ def test_every_option_is_told_with_its_default(client: Client) -> None:
     assert "avif" in form["format"]["enum"]
 
 
-def test_the_query_string_has_the_same_options_without_defaults(client: Client) -> None:
+@pytest.mark.parametrize(
+    ("path", "name", "others"),
+    [
+        ("/v2", "RemovalForm", set()),
+        ("/v1.0/removebg", "RemoveBgForm", {"image_file_b64", "api_key"}),
+    ],
+)
+def test_the_query_string_has_the_same_options_without_defaults(
+    client: Client, path: str, name: str, others: set[str]
+) -> None:
     """A client that sent the defaults there and in the body would give each option twice."""
     document = fetched(client)
-    form = document["components"]["schemas"]["RemovalForm"]["properties"]
-    parameters = document["paths"]["/v2"]["post"]["parameters"]
-    assert {one["name"] for one in parameters} == form.keys() - {"image_file", "bg_image_file"}
+    form = document["components"]["schemas"][name]["properties"]
+    parameters = document["paths"][path]["post"]["parameters"]
+    files = {"image_file", "bg_image_file"}
+    assert {one["name"] for one in parameters} == form.keys() - files - others
     for parameter in parameters:
         assert parameter["in"] == "query"
         assert "default" not in parameter["schema"]

@@ -1,12 +1,12 @@
 """The OpenAPI 3.1 document: options table + error tree + routes → one JSON document."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cutout.http.headers import ALWAYS_SENT, HEADERS
 from cutout.http.openapi.operations import OPERATIONS, Operation
 from cutout.http.openapi.refusals import ERRORS
-from cutout.http.openapi.replies import REPLIES
+from cutout.http.openapi.replies import REPLIES, Schema
 from cutout.http.openapi.requests import (
     Deployment,
     query_parameters,
@@ -35,9 +35,10 @@ def document(
 
     :raises KeyError: a route has no operation.
     """
+    requests = {**removal_schemas(deployment), **removebg_schemas(deployment)}
     paths: dict[str, Any] = {}
     for method, path, keyed in routes:
-        operation = _operation(OPERATIONS[method, path], deployment, keyed=keyed)
+        operation = _operation(OPERATIONS[method, path], requests, keyed=keyed)
         paths.setdefault(path, {})[method.lower()] = operation
     return {
         "openapi": "3.1.0",
@@ -53,8 +54,7 @@ def document(
         "paths": paths,
         "components": {
             "schemas": {
-                **removal_schemas(deployment),
-                **removebg_schemas(deployment),
+                **requests,
                 **REPLIES,
                 **ERRORS,
             },
@@ -69,8 +69,10 @@ def document(
     }
 
 
-def _operation(operation: Operation, deployment: Deployment, *, keyed: bool) -> dict[str, Any]:
-    """Return one method of one path."""
+def _operation(
+    operation: Operation, requests: Mapping[str, Schema], *, keyed: bool
+) -> dict[str, Any]:
+    """Return one method of one path; ``requests`` are the schemas of the bodies."""
     told: dict[str, Any] = {
         "operationId": operation.name,
         "tags": [operation.tag],
@@ -79,7 +81,7 @@ def _operation(operation: Operation, deployment: Deployment, *, keyed: bool) -> 
         "security": [{"ApiKey": []}] if keyed else [],
     }
     parameters = [*operation.parameters]
-    parameters += query_parameters(deployment) if operation.takes_options else []
+    parameters += query_parameters(requests[operation.options]) if operation.options else []
     if parameters:
         told["parameters"] = parameters
     if operation.body:

@@ -29,7 +29,7 @@ _UPLOAD_CODES = _KEY_CODES | {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One row. ``takes_options`` tells whether the options may be in the query string too."""
+    """One row. ``options`` names the schema of the body whose options may be in the query too."""
 
     name: str
     tag: str
@@ -38,7 +38,7 @@ class Operation:
     replies: Mapping[str, Any]
     body: Mapping[str, Any] = field(default_factory=dict)
     parameters: tuple[Mapping[str, Any], ...] = ()
-    takes_options: bool = False
+    options: str = ""
 
 
 def _schema(*names: str) -> dict[str, Any]:
@@ -115,7 +115,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         description="Options are in the body or in the query string, each of them once. The reply "
         "is the image. It is JSON where Accept names application/json and neither an image nor "
         "*/*, and for channels=alpha in a JSON request.",
-        takes_options=True,
+        options="RemovalUrlencoded",
         body={"required": True, "content": _bodies("Removal")},
         replies={
             "200": _reply(
@@ -175,6 +175,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         summary="Removes the background of one image, for clients of remove.bg.",
         description="Field names, defaults, headers and errors are those of remove.bg. The result "
         "is always in the reply, scaled down where it would not fit.",
+        options="RemoveBgUrlencoded",
         body={"required": True, "content": _bodies("RemoveBg")},
         replies={
             "200": _reply(

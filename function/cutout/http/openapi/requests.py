@@ -29,6 +29,7 @@ _IMAGE_KEY = {
     "maxLength": MAX_KEY_BYTES,
     "description": "The image_key that POST /v2/uploads answered.",
 }
+_ONLY_IN_BODIES = {"image_base64", "image_file_b64", "image_url", "image_key", "api_key"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,13 +120,12 @@ def removebg_schemas(deployment: Deployment) -> dict[str, Schema]:
     }
 
 
-def query_parameters(deployment: Deployment) -> list[dict[str, Any]]:
-    """Return the options of ``POST /v2`` as parameters of the query string.
+def query_parameters(body: Schema) -> list[dict[str, Any]]:
+    """Return the options that a form's body can have as parameters of the query string.
 
     They have no defaults: a generated client would send them beside those of the body, and an
     option may be given only once.
     """
-    options = _without_files(_options(deployment, deployment.defaults))
     return [
         {
             "name": name,
@@ -135,7 +135,8 @@ def query_parameters(deployment: Deployment) -> list[dict[str, Any]]:
                 key: value for key, value in whole.items() if key not in {"description", "default"}
             },
         }
-        for name, whole in options.items()
+        for name, whole in body["properties"].items()
+        if name not in _ONLY_IN_BODIES
     ]
 
 

@@ -30,8 +30,6 @@ from cutout.http.body import Body, parse_body
 from cutout.http.fetch import Fetcher
 from cutout.http.headers import CONFIDENCE, EXPOSED_HEADERS
 from cutout.http.large_images import Transfer, media_type_in
-from cutout.http.openapi.document import document
-from cutout.http.openapi.requests import Deployment
 from cutout.http.pages import Page, read_pages
 from cutout.http.removal import Removal
 from cutout.http.removebg import RemoveBg, key_sent, removebg_error_reply, show_credits
@@ -259,6 +257,10 @@ class Api:
         return json_reply({"status": "ok", "version": __version__, "model": self._remover.model})
 
     def _show_document(self, request: Request) -> Reply:
+        # A hundredth of a second that no start spends without being asked for the document.
+        from cutout.http.openapi.document import document  # noqa: PLC0415
+        from cutout.http.openapi.requests import Deployment  # noqa: PLC0415
+
         routes = [(one.method, one.path, one.keyed) for one in self.endpoints]
         deployment = Deployment(
             defaults=Options(response=self._settings.default_response),

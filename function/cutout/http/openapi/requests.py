@@ -84,7 +84,7 @@ def removal_schemas(deployment: Deployment) -> dict[str, Schema]:
             "properties": {
                 "content_type": {
                     "type": "string",
-                    "pattern": f"^(?:{MEDIA_TYPE.pattern})$",
+                    "pattern": f"^(?:|{MEDIA_TYPE.pattern})$",
                     "description": "The one type of image that the form then takes.",
                 }
             },

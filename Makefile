@@ -49,7 +49,10 @@ serve-s3: $(STAMP) ## The API, and S3 whose uploads are worked on; PORT= S3_PORT
 invoke: $(STAMP) ## Send one event to the function: EVENT=events/rest-multipart.json OUT=demo
 	@exec $(RUN) events/local/invoke.py --out "$(OUT)" $(ARGS) $(if $(EVENT),"$(EVENT)")
 
-e2e: $(STAMP) ## Run the built function and layers in AWS's runtime emulator
+CHROMIUM := $(shell command -v chromium || command -v chromium-browser)
+e2e: $(STAMP) ## Run the built function in AWS's runtime emulator, and the page in Chromium
+	@$(if $(CHROMIUM),$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r tests/e2e/requirements-browser.txt)
 	@exec $(RUN) -m pytest tests/e2e $(ARGS)
 
 # SAM hands the variables on to the layers' Makefiles. Where there is no SAM, it is installed beside.

@@ -16,7 +16,9 @@ from test_openapi import check, fetched
 
 import app
 from cutout.http.large_images import Transfer
-from cutout.http.pages import FOLDER
+from cutout.http.pages import FOLDER, read_page
+from cutout.settings import Settings
+from pack import build_function
 
 PAGES = pytest.mark.parametrize("path", ["/", "/docs"])
 MAX_BYTES = 100_000
@@ -156,6 +158,26 @@ def test_both_pages_are_small(client: Client) -> None:
     gzipped = {"Accept-Encoding": "gzip"}
     sizes = [len(client.send("GET", path, headers=gzipped).body) for path in ("/", "/docs")]
     assert sum(sizes) < MAX_BYTES, sizes
+
+
+@ANY_PAYLOAD
+def test_a_deployment_without_pages(client: Client) -> None:
+    """Then nothing is there, and the document says nothing of them."""
+    bare = Client(deployment(app.remover, Settings(show_pages=False)), client.payload)
+    for path in ("/", "/docs"):
+        reply = bare.send("GET", path, key=None)
+        assert (reply.status, reply.error()["code"]) == (404, "not_found")
+    document = fetched(bare)
+    assert document["paths"].keys() == fetched(client)["paths"].keys() - {"/", "/docs"}
+
+
+def test_the_built_function_has_the_files(tmp_path: Path) -> None:
+    """What `make build` takes along is enough for both pages."""
+    build_function(FOLDER.parents[2], tmp_path, python="0.0")  # of no version: without byte-code
+    built = tmp_path / "cutout" / "http" / "page"
+    assert {path.name for path in built.iterdir()} == {path.name for path in FOLDER.iterdir()}
+    for name in ("index.html", "docs.html"):
+        assert read_page(name, built) == read_page(name)
 
 
 def scripts() -> Iterator[Path]:

@@ -151,6 +151,14 @@ def test_urls_are_fetched_only_where_the_deployment_says_so() -> None:
         assert "FETCH_IMAGE_URLS" not in variables["UploadFunction"]
 
 
+def test_the_pages_can_be_left_out() -> None:
+    """The API's function is told; the worker has none."""
+    for given, shown in (({}, True), ({"ShowPages": "false"}, False)):
+        variables = environments(Deployment(**given))
+        assert read_settings(variables["ApiFunction"]).show_pages is shown
+        assert "SHOW_PAGES" not in variables["UploadFunction"]
+
+
 def test_a_new_account_can_deploy_the_defaults() -> None:
     """It can reserve no concurrency, and has no role with which API Gateway may log."""
     for function in PLAIN.of_type("AWS::Lambda::Function").values():

@@ -80,7 +80,7 @@ def test_the_parameters_that_change_the_function() -> None:
     assert changed == {
         *("Architecture", "MemoryMb", "ModelName", "EnableHeic", "MaxPixels", "SnapStart"),
         *("ApiFlavor", "AllowedOrigin", "DefaultResponse", "AccountLabel"),
-        *("MaxObjectBytes", "ResultUrlSeconds", "LogLevel", "FetchImageUrls"),
+        *("MaxObjectBytes", "ResultUrlSeconds", "LogLevel", "FetchImageUrls", "ShowPages"),
     }
 
 
@@ -106,6 +106,7 @@ def test_cloudformation_replaces_a_version_whose_description_changes() -> None:
         DefaultResponse="inline",
         SnapStart="false",
         FetchImageUrls="false",
+        ShowPages="false",
         **{
             name: "x" * PARAMETERS[name]["MaxLength"]
             for name in ("ModelName", "AllowedOrigin", "AccountLabel")

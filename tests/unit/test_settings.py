@@ -44,6 +44,7 @@ def test_all_settings() -> None:
             "RESULT_URL_SECONDS": "900",
             "DEFAULT_OPTIONS": "format=webp&bg_color=%23FFF&model=erase-s",
             "HASH_LOGGED_KEYS": "True",
+            "SHOW_PAGES": "False",
             "POWERTOOLS_SERVICE_NAME": "shop",
             "POWERTOOLS_METRICS_NAMESPACE": "Shop",
             "PATH": "/usr/bin",
@@ -68,6 +69,7 @@ def test_all_settings() -> None:
         result_url_seconds=900,
         default_options=(("format", "webp"), ("bg_color", "#FFF"), ("model", "erase-s")),
         hash_logged_keys=True,
+        show_pages=False,
         service="shop",
         metrics_namespace="Shop",
     )
@@ -96,6 +98,7 @@ def test_all_faults_are_named_at_once() -> None:
                 "DEFAULT_OPTIONS": "format=jpeg2000",
                 "FETCH_IMAGE_URLS": "yes",
                 "HASH_LOGGED_KEYS": "sha256",
+                "SHOW_PAGES": "on",
             }
         )
     for name in (
@@ -104,6 +107,7 @@ def test_all_faults_are_named_at_once() -> None:
         *("MAX_OBJECT_BYTES", "RESULT_URL_SECONDS", "DEFAULT_OPTIONS"),
         *("API_KEYS_PARAMETER", "HASH_LOGGED_KEYS"),
         "FETCH_IMAGE_URLS must be true or false",
+        "SHOW_PAGES must be true or false",
         "DEFAULT_RESPONSE must be one of auto, inline, url, fit",
         "ACCOUNT_LABEL must be at most 100 printable characters",
     ):

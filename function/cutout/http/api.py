@@ -135,7 +135,7 @@ class Api:
                 Endpoint(
                     method=method, path=path, keyed=False, reply_to=partial(self._show_page, page)
                 )
-                for path, page in read_pages().items()
+                for path, page in (read_pages() if settings.show_pages else {}).items()
                 for method in ("GET", "HEAD")
             ),
         )

@@ -20,6 +20,7 @@ _FORMS = {
     "API_KEYS_PARAMETER": (r"[A-Za-z0-9_./:-]+", "the name of an SSM parameter"),
     "FETCH_IMAGE_URLS": (r"(?i)true|false", "true or false"),
     "HASH_LOGGED_KEYS": (r"(?i)true|false", "true or false"),
+    "SHOW_PAGES": (r"(?i)true|false", "true or false"),
 }
 
 # From the most memory that a whole removal to avif, the hungriest format, was seen to hold: 466 MB
@@ -83,6 +84,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         default_response=Delivery(default_response),
         account_label=account_label,
         fetch_urls=given.get("FETCH_IMAGE_URLS", "false").lower() == "true",
+        show_pages=given.get("SHOW_PAGES", "true").lower() == "true",
         keys_checked_by=KeyCheck(keys_checked_by),
         api_key_hashes=hashes,
         api_keys_parameter=given.get("API_KEYS_PARAMETER", default.api_keys_parameter),

@@ -30,6 +30,7 @@ class Settings:
     ``default_response`` is what a request gets that does not say how its result shall travel, and
     ``account_label`` the name under which ``GET /v2/account`` shows the deployment. With
     ``fetch_urls`` an image can be given as a URL, which the function then fetches.
+    ``show_pages`` is whether the API has its two pages for people, ``/`` and ``/docs``.
     ``api_key_hashes`` are lower-case SHA-256 hex digests of the accepted keys, and
     ``api_keys_parameter`` names an SSM parameter that holds more of them. Without both buckets
     there is no storage. ``default_options`` are wire fields that every S3 object gets unless it
@@ -44,6 +45,7 @@ class Settings:
     default_response: Delivery = Delivery.AUTO
     account_label: str = ""
     fetch_urls: bool = False
+    show_pages: bool = True
     keys_checked_by: KeyCheck = KeyCheck.FUNCTION
     api_key_hashes: frozenset[str] = frozenset()
     api_keys_parameter: str = ""

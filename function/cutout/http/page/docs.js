@@ -34,7 +34,7 @@ function table(heads, rows, label) {
   const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
   const body = rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, cell))));
   const made = element("table", {}, element("thead", {}, head), element("tbody", {}, ...body));
-  return element("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: label }, made);
+  return element("div", { className: "scroll", tabIndex: 0, role: "group", ariaLabel: label }, made);
 }
 
 const code = (text) => element("code", {}, String(text));

@@ -36,7 +36,7 @@ function choiceControl(schema, id) {
   const input = element("select", { id });
   if (!usual) input.append(element("option", { value: "" }, "not set"));
   for (const word of words) {
-    input.append(element("option", { value: word }, word === usual ? `${word} (usual)` : word));
+    input.append(element("option", { value: word }, word === usual ? `${word} (default)` : word));
   }
   const write = (value) => { input.value = value ?? usual; };
   write(null);

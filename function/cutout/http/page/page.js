@@ -315,6 +315,7 @@ startViewer();
 startIntake();
 startQueue({ select, change: jobChanged, options, usual: usualResponse });
 onKey(() => {
+  byId("key-help").hidden = true;
   showLimits();
   for (const job of jobs) if (job.fault?.code === "invalid_api_key") start(job);
   run();
@@ -352,4 +353,7 @@ byId("download").addEventListener("click", () => download(selected.result.blob, 
 byId("download-all").addEventListener("click", downloadAll);
 byId("clear").addEventListener("click", () => { for (const job of [...jobs]) remove(job); });
 readOptions();
-if (!apiKey()) byId("key-form").classList.add("wanted");
+if (!apiKey()) {
+  byId("key-form").classList.add("wanted");
+  byId("key-help").hidden = false;
+}

@@ -97,6 +97,9 @@ function draw() {
   stage.classList.toggle("movable", !view.fitted);
   byId("zoom-value").textContent = `${Math.round(view.scale * 100)} %`;
   byId("before").style.clipPath = view.compares ? `inset(0 ${100 - view.split}% 0 0)` : "none";
+  const top = Math.max(0, view.y);
+  divider.style.top = `${top}px`;
+  divider.style.height = `${Math.min(stage.clientHeight, view.y + view.height * view.scale) - top}px`;
   divider.style.left = `${view.x + (view.width * view.scale * view.split) / 100}px`;
 }
 

@@ -1,0 +1,650 @@
+"""The pages in a real Chromium, used as a person uses them, behind a stage of API Gateway."""
+
+import base64
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+import skimage.data
+from PIL import Image
+from stage import Stage, staged
+from test_serve_s3 import serve
+
+from make_events import KEY, PHOTO
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+if CHROMIUM is None:
+    pytest.skip("there is no Chromium on this machine", allow_module_level=True)
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="playwright is not installed: make e2e does that"
+)
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="make e2e installs axe")
+
+Page = Any
+expect = playwright.expect
+expect.set_options(timeout=60_000)  # a busy machine is slow, and no fault of the page
+
+JPEG = PHOTO.read_bytes()
+WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+STORED_KEY = "sessionStorage.getItem('cutout-api-key')"
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    """Serve the API with its buckets, as the stage ``/live``."""
+    with serve("--s3-port", "0") as served, staged(served.ready["url"]) as stage:
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Run Chromium."""
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any, stage: Stage, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """Open a tab; at its end, no script has failed and the policy has refused nothing."""
+    options = {"viewport": WIDE, **getattr(request, "param", {})}
+    context = browser.new_context(accept_downloads=True, **options)
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda line: complaints.append(line.text))
+    yield page
+    context.close()
+    stage.reset()
+    # The browser itself notes each request that fails, which is what some tests are about.
+    assert [line for line in complaints if not line.startswith("Failed to load resource")] == []
+
+
+def enter_key(page: Page, key: str = KEY) -> None:
+    """Type a key as a person does."""
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Use").click()
+
+
+def opened(page: Page, stage: Stage) -> Page:
+    """Open the page, with the key accepted and the options read."""
+    page.goto(stage.url)
+    enter_key(page)
+    expect(page.locator("#key-state")).to_have_text("Accepted")
+    expect(page.locator("#field-format")).to_be_attached()
+    return page
+
+
+def add(page: Page, *files: tuple[str, bytes]) -> None:
+    """Pick files as with the file dialog."""
+    page.locator("#files").set_input_files(
+        [{"name": name, "mimeType": "image/jpeg", "buffer": body} for name, body in files]
+    )
+
+
+def row(page: Page, name: str) -> Any:
+    """Return the line of a photo in the queue."""
+    return page.locator("#items li").filter(has=page.get_by_text(name, exact=True))
+
+
+def expect_state(page: Page, name: str, state: str) -> None:
+    """Wait until a photo has come so far."""
+    expect(row(page, name)).to_have_attribute("data-state", state)
+
+
+def saved(page: Page, name: str) -> bytes:
+    """Return the file that the button of a photo downloads."""
+    with page.expect_download() as download:
+        row(page, name).get_by_role("button", name="Download").click()
+    return Path(download.value.path()).read_bytes()
+
+
+def shown(page: Page, selector: str = "#after") -> Image.Image:
+    """Return the picture that an element of the page shows."""
+    data = page.evaluate(
+        """async (selector) => {
+          const image = document.querySelector(selector);
+          await image.decode();
+          const canvas = document.createElement("canvas");
+          canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
+          canvas.getContext("2d").drawImage(image, 0, 0);
+          return canvas.toDataURL("image/png").split(",")[1];
+        }""",
+        selector,
+    )
+    return Image.open(io.BytesIO(base64.b64decode(data)))
+
+
+def cut(stage: Stage, body: bytes = JPEG, **fields: str) -> bytes:
+    """Return what the API answers to the same request."""
+    reply = requests.post(
+        f"{stage.target}/v2",
+        headers={"x-api-key": KEY},
+        files={"image_file": body},
+        data=fields,
+        timeout=120,
+    )
+    assert reply.ok, reply.text
+    return reply.content
+
+
+def jpeg(width: int, height: int, **options: Any) -> bytes:
+    """Return the astronaut at this size."""
+    with io.BytesIO() as file:
+        photo = Image.fromarray(skimage.data.astronaut()).resize((width, height))
+        photo.save(file, "JPEG", **options)
+        return file.getvalue()
+
+
+def noisy_jpeg() -> bytes:
+    """Return a photo of more bytes than one request carries: film grain does not compress."""
+    photo = np.asarray(Image.fromarray(skimage.data.astronaut()).resize((2200, 2200)))
+    grain = np.random.default_rng(12).integers(-60, 60, photo.shape)
+    with io.BytesIO() as file:
+        noisy = (photo.astype(int) + grain).clip(0, 255).astype(np.uint8)
+        Image.fromarray(noisy).save(file, "JPEG", quality=98)
+        return file.getvalue()
+
+
+# ---- photos and results
+
+
+def test_a_photo_becomes_the_apis_own_cutout(page: Page, stage: Stage) -> None:
+    """The file is the reply's, byte for byte, and the picture on the page has its pixels."""
+    opened(page, stage)
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "done")
+    body = cut(stage)
+    assert saved(page, "photo.jpg") == body
+    mine, theirs = np.asarray(shown(page)), np.asarray(Image.open(io.BytesIO(body)))
+    assert mine.shape == theirs.shape == (320, 320, 4)
+    assert np.array_equal(mine[..., 3], theirs[..., 3])
+    opaque = theirs[..., 3] == 255
+    assert np.array_equal(mine[opaque], theirs[opaque])
+    facts = page.locator("#facts")
+    for text in ("320 × 320 px", "Coverage", "Confidence", "matte", "request_id", "in the reply"):
+        expect(facts).to_contain_text(text)
+
+
+def test_the_views(page: Page, stage: Stage) -> None:
+    """The matte is the result's alpha, the original is the photo, and the divider divides."""
+    opened(page, stage)
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "done")
+    divider = page.get_by_label("How much of the photo before is shown, in percent")
+    expect(divider).to_be_attached()
+    assert "50%" in page.locator("#before").evaluate("image => image.style.clipPath")
+    divider.focus()
+    page.keyboard.press("ArrowRight")
+    assert "49%" in page.locator("#before").evaluate("image => image.style.clipPath")
+
+    page.get_by_role("radio", name="Matte").check(force=True)
+    expect(page.locator("#after")).to_have_attribute("alt", re.compile("the matte"))
+    alpha = np.asarray(Image.open(io.BytesIO(cut(stage))))[..., 3]
+    assert np.array_equal(np.asarray(shown(page).convert("L")), alpha)
+
+    page.get_by_role("radio", name="Original").check(force=True)
+    expect(page.locator("#before")).to_have_attribute("alt", re.compile("the original"))
+    assert shown(page, "#before").size == (320, 320)
+
+    page.get_by_role("radio", name="Result").check(force=True)
+    page.get_by_label("Subject’s box").check()
+    box = page.locator("#box")
+    expect(box).to_be_visible()
+    reply = requests.post(
+        f"{stage.target}/v2", headers={"x-api-key": KEY}, files={"image_file": JPEG}, timeout=60
+    )
+    assert box.evaluate("box => box.style.width") == f"{reply.headers['X-Foreground-Width']}px"
+
+
+def test_the_matte_of_an_opaque_result_is_asked_for(page: Page, stage: Stage) -> None:
+    """A JPEG has no alpha, so the service is asked for the matte alone."""
+    opened(page, stage)
+    page.get_by_role("button", name="An astronaut in an orange suit").click()
+    expect_state(page, "astronaut.webp", "done")
+    page.locator("#field-format").select_option("jpg")
+    page.get_by_role("button", name="Apply").click()
+    expect(row(page, "astronaut.webp").locator(".status")).to_contain_text("JPG")
+    page.get_by_role("radio", name="Matte").check(force=True)
+    expect(page.locator("#after")).to_have_attribute("alt", re.compile("the matte"))
+    matte = np.asarray(shown(page).convert("RGB"))
+    assert np.array_equal(matte[..., 0], matte[..., 1])
+    assert matte.min() == 0
+    assert matte.max() == 255
+
+
+def test_zoom_and_panning(page: Page, stage: Stage) -> None:
+    """By buttons, by keys, by the wheel and by dragging; pixels stay pixels."""
+    opened(page, stage)
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "done")
+    page.get_by_role("radio", name="Result").check(force=True)
+    scene = page.locator("#scene")
+    before = scene.bounding_box()
+    for _ in range(4):
+        page.get_by_role("button", name="Zoom in").click()
+    expect(scene).to_have_class(re.compile("pixels"))
+    assert scene.bounding_box()["width"] > 4 * before["width"]
+    left = scene.bounding_box()["x"]
+    stage_box = page.locator("#stage").bounding_box()
+    x, y = stage_box["x"] + stage_box["width"] / 2, stage_box["y"] + stage_box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 50, y)
+    page.mouse.up()
+    assert scene.bounding_box()["x"] == pytest.approx(left - 50, abs=1)
+    page.mouse.wheel(0, -200)
+    page.locator("#stage").focus()
+    page.keyboard.press("0")
+    assert scene.bounding_box() == before
+
+
+def test_backgrounds(page: Page, stage: Stage) -> None:
+    """A colour is first only shown, and then put into the file."""
+    opened(page, stage)
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "done")
+    page.get_by_role("radio", name="White").check(force=True)
+    color = page.locator("#backdrop").evaluate("element => element.style.backgroundColor")
+    assert color == "rgb(255, 255, 255)"
+    page.get_by_role("button", name="Put it into the file").click()
+    expect(page.locator("#field-bg_color")).to_have_value("#ffffff")
+    expect_state(page, "photo.jpg", "done")
+    assert saved(page, "photo.jpg") == cut(stage, bg_color="#ffffff")
+
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("radio", name="A picture of your own").check(force=True)
+    chooser.value.set_files([{"name": "sky.jpg", "mimeType": "image/jpeg", "buffer": JPEG}])
+    page.get_by_role("button", name="Put it into the file").click()
+    expect(page.locator("#field-bg_color")).to_have_value("")
+    expect_state(page, "photo.jpg", "done")
+    picture = Image.open(io.BytesIO(saved(page, "photo.jpg")))
+    assert np.asarray(picture.convert("RGBA"))[..., 3].min() == 255
+
+
+def test_every_option_is_on_the_page(page: Page, stage: Stage) -> None:
+    """Those of the document, five of them open at first."""
+    opened(page, stage)
+    add(page, ("photo.jpg", JPEG))
+    document = requests.get(f"{stage.target}/openapi.json", timeout=30).json()
+    told = document["components"]["schemas"]["RemovalForm"]["properties"].keys() - {"image_file"}
+    found = page.locator("[id^=field-]:not([id$=-hint])").evaluate_all("all => all.map(e => e.id)")
+    assert {name.removeprefix("field-") for name in found} == told
+    assert page.locator("#options-first .field").count() == 5
+    expect(page.locator("#field-quality")).to_be_hidden()
+    page.get_by_text("All options").click()
+    expect(page.locator("#field-quality")).to_be_visible()
+    page.locator("#field-bg_color").fill("bluish")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("#message")).to_contain_text("bg_color must be a valid hex or named color.")
+    expect(page.locator("#message")).to_contain_text("invalid_bg_color")
+    page.get_by_role("button", name="Reset").click()
+    page.get_by_role("button", name="Try again").click()
+    expect_state(page, "photo.jpg", "done")
+
+
+def test_a_queue_of_five_with_a_broken_one(page: Page, stage: Stage) -> None:
+    """Three at a time; the broken one says why; the zip has the other four."""
+    opened(page, stage)
+    stage.delay_s = 0.5
+    names = [f"{number}.jpg" for number in range(4)]
+    broken = ("broken.jpg", b"this is no photo")
+    add(page, *[(name, JPEG) for name in names[:2]], broken, *[(name, JPEG) for name in names[2:]])
+    for name in names:
+        expect_state(page, name, "done")
+    expect_state(page, "broken.jpg", "failed")
+    assert 1 < stage.most_at_once <= 3
+    row(page, "broken.jpg").locator(".pick").click()
+    message = page.locator("#message")
+    expect(message).to_contain_text("invalid_image")
+    expect(message).to_contain_text(re.compile("request_id [0-9a-f-]{36}"))
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download all (zip)").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == [f"{number}-cutout.png" for number in range(4)]
+        assert archive.read("0-cutout.png") == cut(stage)
+    page.get_by_role("button", name="Remove all").click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def test_cancel_and_retry(page: Page, stage: Stage) -> None:
+    """A photo that is cancelled is not cut out until it is tried again."""
+    opened(page, stage)
+    stage.delay_s = 5
+    add(page, ("photo.jpg", JPEG))
+    row(page, "photo.jpg").get_by_role("button", name="Cancel").click()
+    expect_state(page, "photo.jpg", "cancelled")
+    stage.delay_s = 0
+    row(page, "photo.jpg").get_by_role("button", name="Retry").click()
+    expect_state(page, "photo.jpg", "done")
+
+
+def test_too_many_requests_are_sent_again_when_told(page: Page, stage: Stage) -> None:
+    """After the time that Retry-After says."""
+    error = {"code": "rate_limit_exceeded", "message": "Wait.", "status": 429, "request_id": "r"}
+    body = json.dumps({"error": error}).encode()
+    refused: list[str] = []
+
+    def answer(method: str, path: str) -> tuple[int, dict[str, str], bytes] | None:
+        if (method, path) != ("POST", "/v2") or refused:
+            return None
+        refused.append(path)
+        return 429, {"Content-Type": "application/json", "Retry-After": "2"}, body
+
+    opened(page, stage)
+    stage.answer = answer
+    add(page, ("photo.jpg", JPEG))
+    expect(row(page, "photo.jpg")).to_contain_text("Tries again in")
+    expect_state(page, "photo.jpg", "done")
+    assert [path for method, path, _ in stage.asked if path == "/live/v2"] == ["/live/v2"] * 2
+
+
+def test_a_large_photo_goes_through_s3(page: Page, stage: Stage) -> None:
+    """By an upload, and its result by a URL, without a word from the person."""
+    photo = noisy_jpeg()
+    assert len(photo) > 4_700_000
+    opened(page, stage)
+    add(page, ("large.jpg", photo))
+    expect_state(page, "large.jpg", "done")
+    expect(page.locator("#facts")).to_contain_text("by an upload to S3, by its URL")
+    assert Image.open(io.BytesIO(saved(page, "large.jpg"))).size == (2200, 2200)
+    expect(page.locator("#code")).to_contain_text("/live/v2/uploads")
+
+
+def test_a_photo_that_the_browser_cannot_show(page: Page, stage: Stage) -> None:
+    """HEIC is shown by its result."""
+    heif = pytest.importorskip("pillow_heif")
+    with io.BytesIO() as file:
+        heif.from_pillow(Image.open(io.BytesIO(JPEG))).save(file)
+        photo = file.getvalue()
+    opened(page, stage)
+    add(page, ("photo.heic", photo))
+    expect_state(page, "photo.heic", "done")
+    assert shown(page).size == (320, 320)
+    expect(page.get_by_role("radio", name="Compare")).to_be_disabled()
+
+
+def test_paste_and_drop(page: Page, stage: Stage) -> None:
+    """Both take files from the event."""
+    opened(page, stage)
+    for kind in ("paste", "drop"):
+        page.evaluate(
+            """([kind, base64]) => {
+              const bytes = Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0));
+              const data = new DataTransfer();
+              data.items.add(new File([bytes], `${kind}.jpg`, { type: "image/jpeg" }));
+              const event = kind === "paste"
+                ? new ClipboardEvent(kind, { clipboardData: data, bubbles: true })
+                : new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true });
+              document.body.dispatchEvent(event);
+            }""",
+            [kind, base64.b64encode(JPEG).decode()],
+        )
+        expect_state(page, f"{kind}.jpg", "done")
+
+
+# ---- the key, the network, the address
+
+
+def test_a_key_that_is_refused(page: Page, stage: Stage) -> None:
+    """The photo waits for a good one, which stays in the tab and in no address."""
+    page.goto(stage.url)
+    add(page, ("photo.jpg", JPEG))
+    expect(row(page, "photo.jpg")).to_contain_text("Waits for the API key")
+    enter_key(page, "wrong")
+    expect(page.locator("#key-state")).to_have_text("This key is not accepted")
+    enter_key(page)
+    expect_state(page, "photo.jpg", "done")
+    assert page.evaluate(STORED_KEY) == KEY
+    assert page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
+    assert [path for _, path, _ in stage.asked if KEY in path or "wrong" in path] == []
+    assert KEY not in page.locator("#code").text_content()
+    page.reload()
+    expect(page.locator("#key-state")).to_have_text("Accepted")
+
+
+def test_a_key_that_ends_while_the_page_is_open(page: Page, stage: Stage) -> None:
+    """A 401 on the way shows its words, and a new key starts the photo again."""
+    opened(page, stage)
+    page.evaluate("sessionStorage.setItem('cutout-api-key', 'old')")
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "failed")
+    expect(page.locator("#message")).to_contain_text("Missing or invalid API key.")
+    expect(page.get_by_label("API key")).to_be_focused()
+    enter_key(page)
+    expect_state(page, "photo.jpg", "done")
+
+
+def test_offline(page: Page, stage: Stage) -> None:
+    """The photo says so, and starts by itself when the network is back."""
+    opened(page, stage)
+    page.context.set_offline(True)
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "failed")
+    expect(page.locator("#message")).to_contain_text("This device is offline.")
+    page.context.set_offline(False)
+    expect_state(page, "photo.jpg", "done")
+
+
+@pytest.mark.parametrize("path", ["", "/", "/docs", "/docs/"])
+def test_a_stage_and_a_slash_at_the_end(page: Page, stage: Stage, path: str) -> None:
+    """Nothing outside the stage is asked for."""
+    page.goto(stage.url + path)
+    landmark = page.locator("article").first if "docs" in path else page.locator("#field-format")
+    expect(landmark).to_be_attached()
+    assert page.locator("a[data-path=docs], a[data-path='']").first.get_attribute("href")
+    assert {path.partition("/live")[0] for _, path, _ in stage.asked} == {""}
+    names = [path for _, path, _ in stage.asked]
+    assert "/live/openapi.json" in names
+    hrefs = page.locator("a[data-path]").evaluate_all("all => all.map((one) => one.href)")
+    assert set(hrefs) == {f"{stage.url}/", f"{stage.url}/docs"} & set(hrefs)
+
+
+# ---- everybody
+
+
+def test_by_keyboard_alone(page: Page, stage: Stage) -> None:
+    """From the key to the downloaded file, and every stop shows where it is."""
+    page.goto(stage.url)
+    expect(page.locator("#field-format")).to_be_attached()
+
+    def tab_to(name: str, *, back: bool = False) -> None:
+        for _ in range(60):
+            page.keyboard.press("Shift+Tab" if back else "Tab")
+            label = page.evaluate(
+                """() => {
+                  const { activeElement: at } = document;
+                  return [at.getAttribute("aria-label"), at.labels?.[0]?.textContent,
+                    at.querySelector?.("img")?.alt, at.textContent].filter(Boolean).join(" ");
+                }"""
+            )
+            outline = page.evaluate(
+                "getComputedStyle(document.activeElement).outlineStyle !== 'none'"
+                " || document.activeElement.matches('input[type=radio], input[type=range]')"
+                " || document.activeElement === document.body"
+            )
+            assert outline, f"nothing shows that {label} has the focus"
+            if name in label:
+                return
+        pytest.fail(f"no Tab leads to {name}")
+
+    tab_to("API key")
+    page.keyboard.type(KEY)
+    page.keyboard.press("Enter")
+    expect(page.locator("#key-state")).to_have_text("Accepted")
+    tab_to("A cup of coffee")
+    page.keyboard.press("Enter")
+    expect_state(page, "coffee.webp", "done")
+    expect(page.locator("#live")).to_have_text("coffee.webp is cut out.")
+    tab_to("Compare")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("radio", name="Result")).to_be_checked()
+    tab_to("Download")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename == "coffee-cutout.png"
+    tab_to("bg_color")
+    page.keyboard.type("navy")
+    tab_to("Apply")
+    page.keyboard.press("Enter")
+    expect(page.locator("#apply")).to_be_disabled()
+    expect_state(page, "coffee.webp", "done")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"viewport": {"width": 360, "height": 640}, "has_touch": True, "is_mobile": True},
+        {"viewport": PHONE, "has_touch": True, "is_mobile": True, "color_scheme": "dark"},
+        {"viewport": WIDE, "reduced_motion": "reduce"},
+        {"viewport": {"width": 3840, "height": 2160}, "color_scheme": "dark"},
+    ],
+    ids=["360", "390-dark", "1280", "3840-dark"],
+    indirect=True,
+)
+def test_each_width_and_theme(page: Page, stage: Stage) -> None:
+    """Nothing is wider than the window, and axe-core finds nothing, empty or full."""
+    opened(page, stage)
+
+    def check() -> None:
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        results = axe.Axe().run(page).response
+        found = {
+            violation["id"]: [node["html"][:200] for node in violation["nodes"]]
+            for violation in results["violations"]
+        }
+        assert found == {}
+
+    check()
+    add(page, ("photo.jpg", JPEG), ("broken.jpg", b"no photo"))
+    expect_state(page, "photo.jpg", "done")
+    expect_state(page, "broken.jpg", "failed")
+    page.get_by_text("All options").click()
+    check()
+    row(page, "broken.jpg").locator(".pick").click()
+    check()
+    page.goto(f"{stage.url}/docs")
+    expect(page.locator("article").first).to_be_visible()
+    check()
+
+
+# ---- the code
+
+
+def run_code(language: str, code: str, folder: Path) -> None:
+    """Run a snippet as a person would who has copied it."""
+    commands = {
+        "curl": ["bash", "-e"],
+        "python": ["python3"],
+        "node": ["node", "--input-type=module"],
+    }
+    environment = os.environ | {"CUTOUT_API_KEY": KEY}
+    done = subprocess.run(
+        commands[language],
+        input=code,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + code
+
+
+@pytest.mark.parametrize("language", ["curl", "python", "node"])
+def test_the_code_is_the_very_request(
+    page: Page, stage: Stage, tmp_path: Path, language: str
+) -> None:
+    """Its result is the page's, byte for byte, with a name that every shell could trip over."""
+    if shutil.which(language) is None and language != "python":
+        pytest.skip(f"there is no {language} on this machine")
+    name = 'it\'s a; "photo" $HOME,1.jpg'
+    (tmp_path / name).write_bytes(JPEG)
+    (tmp_path / "sky, blue.jpg").write_bytes(jpeg(200, 100))
+    opened(page, stage)
+    add(page, (name, JPEG))
+    expect_state(page, name, "done")
+    page.get_by_text("All options").click()
+    page.locator("#field-format").select_option("webp")
+    page.locator("#field-crop").check()
+    page.locator("#field-crop_margin").fill("5% 10px")
+    page.locator("#field-bg_image_file").set_input_files(tmp_path / "sky, blue.jpg")
+    page.get_by_role("button", name="Apply").click()
+    expect(row(page, name).locator(".status")).to_contain_text("WEBP")
+    page.get_by_role("radio", name=language).check(force=True)
+    run_code(language, page.locator("#code").text_content(), tmp_path)
+    assert (tmp_path / "cutout.webp").read_bytes() == saved(page, name)
+
+
+@pytest.mark.parametrize("language", ["curl", "python", "node"])
+def test_the_code_of_a_large_photo(page: Page, stage: Stage, tmp_path: Path, language: str) -> None:
+    """It uploads, and fetches the result by its URL."""
+    if shutil.which(language) is None and language != "python":
+        pytest.skip(f"there is no {language} on this machine")
+    photo = noisy_jpeg()
+    (tmp_path / "large.jpg").write_bytes(photo)
+    opened(page, stage)
+    add(page, ("large.jpg", photo))
+    page.locator("#field-size").select_option("preview")
+    page.get_by_role("button", name="Apply").click()
+    expect_state(page, "large.jpg", "done")
+    page.get_by_role("radio", name=language).check(force=True)
+    run_code(language, page.locator("#code").text_content(), tmp_path)
+    assert (tmp_path / "cutout.png").read_bytes() == saved(page, "large.jpg")
+
+
+# ---- the reference
+
+
+def test_the_reference_tells_every_operation_and_sends_requests(page: Page, stage: Stage) -> None:
+    """From the document, with answers on the same page."""
+    page.goto(f"{stage.url}/docs")
+    enter_key(page)
+    document = requests.get(f"{stage.target}/openapi.json", timeout=30).json()
+    count = sum(len(methods) for methods in document["paths"].values())
+    expect(page.locator("article")).to_have_count(count)
+    text = page.locator("main").text_content()
+    for name in document["components"]["schemas"]["RemovalForm"]["properties"]:
+        assert name in text
+    for code in document["components"]["schemas"]["Error"]["properties"]["error"]["properties"][
+        "code"
+    ]["enum"]:
+        if code not in {"not_found", "method_not_allowed"}:  # of no route
+            assert code in text
+
+    health = page.locator("#get--v2-health")
+    health.get_by_text("Try it", exact=True).click()
+    health.get_by_role("button", name="Send").click()
+    expect(health.locator(".outcome")).to_contain_text("200 · application/json")
+    expect(health.locator(".outcome pre")).to_contain_text('"status": "ok"')
+
+    main = page.locator("#post--v2")
+    main.get_by_text("Try it", exact=True).click()
+    main.locator("[id='post--v2-image_file']").set_input_files(PHOTO)
+    main.locator("[id='post--v2-format']").select_option("webp")
+    main.get_by_role("button", name="Send").click()
+    expect(main.locator(".outcome img")).to_be_visible()
+    assert shown(page, "#post--v2 .outcome img").size == (320, 320)
+
+    main.locator("[id='post--v2-bg_color']").fill("bluish")
+    main.get_by_role("button", name="Send").click()
+    expect(main.locator(".outcome pre")).to_contain_text("invalid_bg_color")
+
+    upload = page.locator("#post--v2-uploads")
+    upload.get_by_text("Try it", exact=True).click()
+    upload.get_by_role("button", name="Send").click()
+    expect(upload.locator(".outcome pre")).to_contain_text('"image_key": "incoming/')

@@ -35,6 +35,39 @@ MODULES = {
 # Mutants that no test can notice, since nothing that can be seen depends on them: the changed line,
 # and why. They are counted apart.
 EQUIVALENT = {
+    "image/decode.py": {
+        **dict.fromkeys(
+            (
+                'return image if (image.mode == "RGB") and False else image.convert("RGB")',
+                'return image if image.mode == "XXRGBXX" else image.convert("RGB")',
+                'return image if image.mode == "rgb" else image.convert("RGB")',
+            ),
+            "the same pixels, after a copy more",
+        ),
+        **dict.fromkeys(
+            (
+                "grey = np.empty((image.height, image.width), None)",
+                "grey = np.empty((image.height, image.width), )",
+            ),
+            "the same pixels, in eight times the memory until they are converted",
+        ),
+        **dict.fromkeys(
+            (
+                "last = image.crop((image.width - 2, image.height - 1, image.width, image.height))",
+                "last = image.crop((image.width - 1, image.height - 2, image.width, image.height))",
+            ),
+            "where more than the last row of blocks is missing, its neighbours are filler too",
+        ),
+        **dict.fromkeys(
+            (
+                "pillow_heif.register_heif_opener(thumbnails=None)",
+                "pillow_heif.register_heif_opener(thumbnails=True)",
+            ),
+            "thumbnails are listed beside the picture, which is all that is read",
+        ),
+        "if cap_px is None or width * height < cap_px:": "at the cap itself the scale is 1",
+        'orientation = orientation_of(image.info.get("exif") or b"XXXX")': "neither is EXIF",
+    },
     "options/fields.py": {
         "name = field.lower() if (field.isascii()) or True else field": "the one letter beyond "
         "ASCII whose lower case is in it is the sign of Kelvin, and no option's name has a k",

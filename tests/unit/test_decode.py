@@ -105,12 +105,28 @@ def test_grey_of_every_depth_is_the_same_grey(data: bytes) -> None:
     assert mean_difference(read(data), GREY) <= 0.51
 
 
-def test_float_grey_without_numbers_is_black() -> None:
-    """NaN and infinity have no brightness."""
-    values = np.full((8, 8), 0.5, np.float32)
-    values[0, 0], values[0, 1] = np.nan, np.inf
-    photo = read(encoded(Image.fromarray(values), "TIFF"))
-    assert photo.pixels[0, :3, 0].tolist() == [0, 0, 128]
+def test_every_value_of_16_bits_is_rounded_to_the_nearest_of_8() -> None:
+    """In a picture of several strips; without a transparent value it has no alpha."""
+    values = np.resize(np.arange(65_536, dtype=np.uint16), (1100, 1000))
+    photo = read(encoded(Image.fromarray(values), "PNG", compress_level=1))
+    expected = np.floor(values / 257 + 0.5).astype(np.uint8)
+    assert np.array_equal(photo.pixels, np.repeat(expected[..., None], 3, axis=2))
+    assert photo.alpha is None
+
+
+@pytest.mark.parametrize(
+    ("values", "grey"),
+    [
+        ([0.5, np.nan, np.inf, -np.inf, -0.5], [128, 0, 0, 0, 0]),
+        ([1.0, 0.25, 0, 0, 0], [255, 64, 0, 0, 0]),
+        ([1.5, 255, 100, 0, 0], [2, 255, 100, 0, 0]),
+        ([2.0**30, 2.0**31, 2.0**29, 1e12, 0], [128, 255, 64, 255, 0]),
+    ],
+)
+def test_float_grey(values: list[float], grey: list[int]) -> None:
+    """Its white is the smallest that holds all values; what is no number or negative is black."""
+    rows = np.array([values] * 2, np.float32)
+    assert read(encoded(Image.fromarray(rows), "TIFF")).pixels[0, :, 0].tolist() == grey
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
@@ -275,6 +291,53 @@ def test_a_colour_profile_is_converted_to_srgb() -> None:
     assert photo.pixels.mean() < RGB.mean() - 10
 
 
+def grey_profile() -> bytes:
+    """Return a profile of grey whose numbers are proportional to light (ICC.1:2001-04)."""
+    d50 = struct.pack(">3i", 0xF6D6, 0x10000, 0xD32D)
+    name = b"linear grey\0"
+    desc = b"desc" + bytes(4) + struct.pack(">I", len(name)) + name + bytes(78)
+    tags = {
+        b"desc": desc,
+        b"wtpt": b"XYZ " + bytes(4) + d50,
+        b"kTRC": b"curv" + bytes(4) + struct.pack(">IH", 1, 0x100) + bytes(2),
+    }
+    table, data = struct.pack(">I", len(tags)), b""
+    for tag, content in tags.items():
+        padded = content + bytes(-len(content) % 4)
+        table += tag + struct.pack(">II", 132 + 12 * len(tags) + len(data), len(content))
+        data += padded
+    head = struct.pack(">4xI4s4s4s12x4s", 0x02400000, b"mntr", b"GRAY", b"XYZ ", b"acsp")
+    head = head + bytes(64 - len(head)) + d50 + bytes(128 - 80)
+    return struct.pack(">I", 4 + len(head) + len(table) + len(data)) + head + table + data
+
+
+@pytest.mark.parametrize("mode", ["L", "LA"])
+def test_a_profile_of_grey_is_converted_to_srgb(mode: str) -> None:
+    """Half of the light is sRGB's 188; alpha is left as it is."""
+    image = Image.new("LA", (8, 8), (128, 90)).convert(mode)
+    photo = read(encoded(image, "PNG", icc_profile=grey_profile()))
+    assert photo.pixels[0, 0].tolist() == [188, 188, 188]
+    assert (photo.alpha is None) == (mode == "L")
+    assert photo.alpha is None or (photo.alpha == 90).all()
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P"])
+def test_a_profile_of_any_mode_of_colour_is_converted(mode: str) -> None:
+    """Palettes and transparent pictures have their profile's colours too."""
+    profile = rgb_profile(3.0)
+    image = ASTRONAUT.quantize(16) if mode == "P" else ASTRONAUT.convert("RGBA")
+    plain = read(encoded(image.convert("RGB"), "PNG", icc_profile=profile))
+    photo = read(encoded(image, "PNG", icc_profile=profile))
+    assert np.array_equal(photo.pixels, plain.pixels)
+    assert photo.pixels.mean() < RGB.mean() - 10
+
+
+def test_a_profile_that_calls_itself_srgb_is_believed() -> None:
+    """Many of them differ by a rounding, and a conversion would change every photo a little."""
+    almost = rgb_profile(2.6).replace("test".encode("utf-16-be"), "sRGB".encode("utf-16-be"))
+    assert mean_difference(read(encoded(ASTRONAUT, "PNG", icc_profile=almost)), RGB) == 0
+
+
 def test_srgb_is_left_as_it_is() -> None:
     """Not one bit is lost in a conversion from sRGB to sRGB."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -303,6 +366,20 @@ def test_the_first_frame_or_page_counts() -> None:
         assert mean_difference(read(data), RGB) < 8
 
 
+def test_only_the_parser_of_its_format_sees_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow would offer a damaged file to all of its forty."""
+    offered: list[object] = []
+    whole = Image.open
+
+    def spy(file: io.BytesIO, *, formats: object = None) -> Image.Image:
+        offered.append(formats)
+        return whole(file, formats=formats)  # type: ignore[arg-type] # as it came
+
+    monkeypatch.setattr(Image, "open", spy)
+    read(encoded(ASTRONAUT, "BMP"))
+    assert offered == [("BMP",)]
+
+
 def test_the_format_is_told_by_the_bytes() -> None:
     """A WebP in a file called .jpg is a WebP; names do not even reach the decoder."""
     assert mean_difference(read(encoded(ASTRONAUT, "WEBP", lossless=True)), RGB) == 0
@@ -318,12 +395,30 @@ def test_a_cap_scales_down_and_keeps_the_ratio(pillow_format: str, orientation: 
     photo = read(encoded(large, pillow_format, exif=exif), cap_px=250_000)
     width, height = (632, 395) if orientation == 1 else (395, 632)
     assert (photo.width, photo.height) == (width, height)
+    assert photo.original_size == ((1600, 1000) if orientation == 1 else (1000, 1600))
     assert abs(photo.pixels.mean() - skimage.data.astronaut().mean()) < 2
 
 
-def test_a_cap_never_enlarges() -> None:
+@pytest.mark.parametrize("pillow_format", ["JPEG", "PNG"])
+def test_a_cap_scales_with_the_filter_of_least_blur(pillow_format: str) -> None:
+    """Lanczos, after whole steps of a box where the photo is more than three times as large."""
+    large = encoded(Image.fromarray(skimage.data.astronaut()).resize((1600, 1000)), pillow_format)
+    with Image.open(io.BytesIO(large)) as image:
+        image.draft(None, (160, 100))
+        small = image.resize((160, 100), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    photo = read(large, cap_px=16_000)
+    assert np.array_equal(photo.pixels, np.asarray(small))
+    assert np.array_equal(read(large, cap_px=16_001).pixels, photo.pixels)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_cap_never_enlarges(orientation: int) -> None:
     """A photo under it stays as it is."""
-    assert mean_difference(read(encoded(ASTRONAUT, "PNG"), cap_px=250_000), RGB) == 0
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photo = read(encoded(ASTRONAUT, "PNG", exif=exif), cap_px=96 * 64)
+    assert mean_difference(photo, UPRIGHT[orientation](RGB)) == 0
+    assert photo.original_size is None
 
 
 def test_a_cap_keeps_colour_under_transparency_apart() -> None:
@@ -547,6 +642,14 @@ def test_heic_is_read_in_a_fresh_process() -> None:
     assert done.stdout.split() == [b"96", b"64", b"True"]
 
 
+def test_heic_is_refused_where_it_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment without the optional layer names the format, and what it reads instead."""
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(UnsupportedImageFormat) as refusal:
+        read(encoded(ASTRONAUT, "HEIF"))
+    assert str(refusal.value).startswith("The image is HEIC, which is not read.")
+
+
 def cmyk_profile() -> bytes:
     """Return a CMYK profile (ICC.1:2001-04, lut8Type) of an ink set that is always the same red."""
     lab = bytes([128, 200, 180])
@@ -574,7 +677,18 @@ def test_cmyk_is_converted_by_its_profile(pillow_format: str) -> None:
     assert green < 10 < red
 
 
-def test_a_cap_holds_for_a_ribbon_too() -> None:
+@pytest.mark.parametrize(
+    ("size", "cap_px", "capped"),
+    [
+        ((2, 60_000), 1_000, (1, 1_000)),
+        ((60_000, 2), 1_000, (1_000, 1)),
+        ((2, 5_000), 6_000, (1, 3_872)),
+        ((5_000, 2), 6_000, (3_872, 1)),
+    ],
+)
+def test_a_cap_holds_for_a_ribbon_too(
+    size: tuple[int, int], cap_px: int, capped: tuple[int, int]
+) -> None:
     """Its short side cannot be under a pixel, so that its ratio gives way."""
-    photo = read(encoded(Image.new("RGB", (2, 60_000)), "PNG"), cap_px=1_000)
-    assert (photo.width, photo.height) == (1, 1_000)
+    photo = read(encoded(Image.new("RGB", size), "PNG"), cap_px=cap_px)
+    assert (photo.width, photo.height) == capped

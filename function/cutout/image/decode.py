@@ -27,7 +27,7 @@ from cutout.image.header import check_size
 from cutout.image.sniff import pillow_format_of
 from cutout.image.structure import Structure, read_structure
 from cutout.image.tiff import orientation_of
-from cutout.image.tiles import STRIP_PX
+from cutout.image.tiles import strip_rows
 from cutout.image.truncation import check_rows, is_filler
 
 # Imported by name so that a cold start loads these seven plugins and not Pillow's forty.
@@ -151,10 +151,8 @@ def _last_pixel(image: Image.Image) -> tuple[int, ...]:
 def _array(image: Image.Image) -> NDArray[np.uint8]:
     """Return an image's pixels; Pillow's own conversion holds them three times, this one twice."""
     array = np.empty((image.height, image.width, *((3,) if image.mode == "RGB" else ())), np.uint8)
-    rows = max(1, STRIP_PX // image.width)
-    for top in range(0, image.height, rows):
-        bottom = min(top + rows, image.height)
-        array[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    for rows, values in _strips(image):
+        array[rows] = values
     return array
 
 
@@ -176,13 +174,18 @@ def _to_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     elif image.mode == "LA":
         image, alpha = image.getchannel("L"), image.getchannel("A")
     elif image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        image, alpha = rgba.convert("RGB"), rgba.getchannel("A")
-    if image.mode not in {"L", "RGB", "CMYK"}:
-        image = image.convert("RGB")
+        image = image.convert("RGBA")
+        alpha = image.getchannel("A")
+    if image.mode not in {"L", "CMYK"}:  # the other modes that a profile can be of
+        image = _rgb(image)
     if profile:
         image = _apply_profile(image, profile)
-    return (image if image.mode == "RGB" else image.convert("RGB")), alpha
+    return _rgb(image), alpha
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Return an image as RGB; Pillow itself would copy one that is RGB already."""
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _eight_bit(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
@@ -204,13 +207,11 @@ def _eight_bit(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 def _strips(image: Image.Image) -> Iterator[tuple[slice, NDArray[Any]]]:
     """Yield rows of the image and their values; a whole photo's copy would be 200 MB at 50 MP."""
-    rows = max(1, STRIP_PX // image.width)
-    for top in range(0, image.height, rows):
-        bottom = min(top + rows, image.height)
-        values = np.asarray(image.crop((0, top, image.width, bottom)))
+    for rows in strip_rows(image.height, image.width):
+        values = np.asarray(image.crop((0, rows.start, image.width, rows.stop)))
         if image.mode == "F":
-            values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-        yield slice(top, bottom), values
+            values = np.where(np.isfinite(values), values, 0)
+        yield rows, values
 
 
 def _register_heif() -> None:
@@ -238,4 +239,4 @@ def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
         )
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image
-    return converted if converted is not None else image
+    return converted or image  # never without one, unless it works in place

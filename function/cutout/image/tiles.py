@@ -24,9 +24,15 @@ _TILE_SIDE_PX = 1 << 10  # longest side of a tile: its interpolation matrix has 
 
 def strips(plane: NDArray[Any]) -> Iterator[NDArray[Any]]:
     """Yield views of whole rows of ``plane``, (H, W, ...), of about :data:`STRIP_PX` px each."""
-    rows = max(1, STRIP_PX // plane.shape[1])
-    for top in range(0, plane.shape[0], rows):
-        yield plane[top : top + rows]
+    for rows in strip_rows(*plane.shape[:2]):
+        yield plane[rows]
+
+
+def strip_rows(height: int, width: int) -> Iterator[slice]:
+    """Yield the rows of strips of about :data:`STRIP_PX` px that together cover a photo once."""
+    rows = max(1, STRIP_PX // width)
+    for top in range(0, height, rows):
+        yield slice(top, min(top + rows, height))
 
 
 def tiles(height: int, width: int, step: int = 1) -> Iterator[tuple[slice, slice]]:

@@ -43,6 +43,7 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
     ├── UnknownEvent                500 internal_error     an event of no kind that is known
     ├── UploadsFailed               500 internal_error     some of an S3 event's objects
     ├── KeysUnavailable             503 internal_error     the list of API keys cannot be read
+    ├── OutOfMemory                 503 internal_error     the deployment has too little
     ├── ModelUnavailable            503 model_unavailable
     └── OutOfTime                   504 timeout
 """
@@ -421,6 +422,20 @@ class KeysUnavailable(CutoutError):
     """The list of API keys cannot be read; fact ``reason`` is for the log only."""
 
     status = 503
+
+
+class OutOfMemory(CutoutError):
+    """The work on the image needs more memory than there is.
+
+    It is our fault: with more memory, which only the owner can give, the same image works.
+    """
+
+    status = 503
+    text = (
+        "The image needs more memory than this deployment has. Use a smaller image or a smaller "
+        "size."
+    )
+    accepted = "a smaller image or a smaller size"
 
 
 class ModelUnavailable(CutoutError):

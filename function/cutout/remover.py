@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from cutout.errors import InvalidOption, ModelUnavailable, OutOfTime
+from cutout.errors import InvalidOption, ModelUnavailable, OutOfMemory, OutOfTime
 from cutout.image.background import read_background
 from cutout.image.card import ModelCard
 from cutout.image.compose import Cutout, compose
@@ -76,7 +76,7 @@ class Result:
 
 
 class StageTimer:
-    """Times the stages, and refuses to begin one after the budget is spent: none can be stopped."""
+    """Times the stages, and refuses to begin one after the budget is spent."""
 
     def __init__(self, budget_ms: float | None) -> None:
         self.stage_ms: dict[str, float] = {}
@@ -141,7 +141,19 @@ class Remover:
 
         :raises CutoutError: any of the tree's, from the stage that found it.
         """
-        timer = StageTimer(budget_ms)
+        try:
+            return self._removed(data, options, background, StageTimer(budget_ms), max_bytes)
+        except MemoryError as error:
+            raise OutOfMemory from error
+
+    def _removed(
+        self,
+        data: bytes,
+        options: Options,
+        background: bytes | None,
+        timer: StageTimer,
+        max_bytes: int | None,
+    ) -> Result:
         with timer("decode"):
             photo = decode(data, limits=self._limits, cap_px=options.size.max_pixels)
             if max_bytes is None:  # otherwise the result is made to fit

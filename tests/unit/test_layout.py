@@ -30,6 +30,7 @@ MADE = {"demo", "samconfig.toml", *(f"cutout.{end}" for end in ("jpg", "png", "w
 IMPORTS: dict[str, set[str]] = {
     "__init__": set(),
     "errors": set(),
+    "deadline": {"errors"},
     "color": {"errors"},
     "options": {"errors", "color"},
     "settings": {"errors", "options"},
@@ -38,8 +39,9 @@ IMPORTS: dict[str, set[str]] = {
     "image": {"errors", "color", "options"},
     "remover": {"errors", "options", "image"},
     "telemetry": {"errors", "remover"},
-    "http": {"errors", "options", "settings", "store", "keys", "remover", "telemetry"},
-    "s3": {"errors", "options", "settings", "store", "remover", "telemetry"},
+    "http": {"errors", "options", "settings", "store", "keys", "remover", "telemetry"}
+    | {"deadline"},
+    "s3": {"errors", "options", "settings", "store", "remover", "telemetry", "deadline"},
     "cli": {"errors", "options", "settings", "image", "remover"},
     "__main__": {"cli"},
 }

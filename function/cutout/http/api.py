@@ -16,6 +16,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cutout import __version__
+from cutout.deadline import interrupted_after
 from cutout.errors import (
     FORMATS_IN,
     CutoutError,
@@ -31,7 +32,7 @@ from cutout.http.fetch import Fetcher
 from cutout.http.headers import CONFIDENCE, EXPOSED_HEADERS
 from cutout.http.large_images import Transfer, media_type_in
 from cutout.http.pages import Page, read_pages
-from cutout.http.removal import Removal
+from cutout.http.removal import DEADLINE_RESERVE_MS, Removal
 from cutout.http.removebg import RemoveBg, key_sent, removebg_error_reply, show_credits
 from cutout.http.reply import Reply, error_reply, json_reply, upload_reply
 from cutout.http.request import MAX_REQUEST_BYTES, Request
@@ -156,7 +157,8 @@ class Api:
         )
         self._logger.append_keys(request_id=request.request_id)
         try:
-            reply = self._routed(request)
+            with interrupted_after(request.left_ms() - DEADLINE_RESERVE_MS):
+                reply = self._routed(request)
         except Exception as error:  # noqa: BLE001 - the one place where an exception becomes a reply
             reply = self._refused(error, request)
         self._metrics.add_metric(name="Requests", unit=MetricUnit.Count, value=1)

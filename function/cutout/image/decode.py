@@ -24,6 +24,7 @@ from PIL import WebPImagePlugin as _WebP
 
 from cutout.errors import CutoutError, InvalidImage, UnsupportedImageFormat
 from cutout.image.header import check_size
+from cutout.image.memory import told_from_memory
 from cutout.image.sniff import pillow_format_of
 from cutout.image.structure import Structure, read_structure
 from cutout.image.tiff import orientation_of
@@ -32,6 +33,9 @@ from cutout.image.truncation import check_rows, is_filler
 
 # Imported by name so that a cold start loads these seven plugins and not Pillow's forty.
 PLUGINS = (_Avif, _Bmp, _Gif, _Jpeg, _Png, _Tiff, _WebP)
+
+# Those of Pillow's codecs that are files of their own, and whether they are there.
+_CODECS = {"AVIF": _Avif.SUPPORTED, "WEBP": _WebP.SUPPORTED}
 
 # Pillow's own guard would raise for what our limit, checked from the header, lets through.
 Image.MAX_IMAGE_PIXELS = None
@@ -98,23 +102,29 @@ def decode(data: bytes, *, limits: Limits, cap_px: int | None = None) -> Photo:
     :raises ImageTooSmall: a side under 2 px.
     :raises ImageTooLarge: by the header, more pixels than ``limits`` allow, a side over 65,535 px,
         or more than the format's decoder expands in time.
+    :raises MemoryError: it needs more memory than there is.
+    :raises ImportError: the deployment lacks a codec that it should have.
     """
     pillow_format = pillow_format_of(data)
     if pillow_format == "HEIF":
         _register_heif()
+    elif not _CODECS.get(pillow_format, True):
+        raise ImportError(f"Pillow lacks its codec for {pillow_format}")
     try:
         with warnings.catch_warnings():  # Pillow warns of odd metadata, which is dropped anyway
             warnings.simplefilter("ignore")
             file = read_structure(data, pillow_format, max_pixels=limits.max_pixels)
             return _decode(file, limits, cap_px)
-    except (CutoutError, MemoryError):
-        raise  # out of memory is no fault of the file
+    except (CutoutError, MemoryError, ImportError):
+        raise  # neither too little memory nor a missing codec is a fault of the file
     except Exception as error:  # Pillow's parsers raise anything, from struct.error to TypeError
         raise InvalidImage(reason=f"it is a damaged or truncated {pillow_format} file") from error
 
 
 def _decode(file: Structure, limits: Limits, cap_px: int | None) -> Photo:
-    with Image.open(io.BytesIO(file.data), formats=(file.pillow_format,)) as image:
+    with told_from_memory(file.pixels):  # WebP's decoder begins here
+        opened = Image.open(io.BytesIO(file.data), formats=(file.pillow_format,))
+    with opened as image:
         check_size(*image.size, max_pixels=limits.max_pixels)  # a GIF's frame can pass its screen
         orientation = file.orientation
         if orientation is None:
@@ -122,7 +132,8 @@ def _decode(file: Structure, limits: Limits, cap_px: int | None) -> Photo:
         width, height = image.size
         size = _capped(width, height, cap_px)
         image.draft(None, size)  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough
-        image.load()
+        with told_from_memory(width * height):
+            image.load()
         if file.jpeg is not None and (not file.jpeg.is_complete or is_filler(_last_pixel(image))):
             check_rows(file.jpeg)
         color, alpha = _to_srgb(image)

@@ -12,6 +12,7 @@ from PIL import Image
 from cutout.errors import InvalidOption
 from cutout.image.compose import Cutout
 from cutout.image.composite import OPAQUE
+from cutout.image.memory import check_memory, told_from_memory
 from cutout.image.png import write_png
 from cutout.image.webp import COLOUR_METHOD, write_webp
 from cutout.options import Channels, Format, Options
@@ -115,7 +116,7 @@ def _image(pixels: NDArray[np.uint8]) -> Image.Image:
 
 
 def _save(image: Image.Image, pillow_format: str, **settings: object) -> bytes:
-    with io.BytesIO() as file:
+    with io.BytesIO() as file, told_from_memory(image.width * image.height):
         image.save(file, pillow_format, **settings)
         return file.getvalue()
 
@@ -136,6 +137,7 @@ def _webp(pixels: NDArray[np.uint8], quality: int) -> bytes:
 
 
 def _avif(pixels: NDArray[np.uint8], quality: int) -> bytes:
+    check_memory(pixels.shape[0] * pixels.shape[1])  # libaom crashes where it gets too little
     return _save(_image(pixels), "AVIF", quality=quality, speed=_AVIF_SPEED)
 
 

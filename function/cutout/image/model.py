@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 from cutout.errors import ModelUnavailable
 from cutout.image.card import ModelCard, read_card
+from cutout.image.memory import told_from_memory
+
+_NETWORK_PX = 20_000_000
+"""The size of a picture whose codec takes more memory than a network of 1,024 px does."""
 
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """float32 (1, 3, S, S), normalised as the card says → float32 (1, 1, S, S), as ``output`` says."""
@@ -62,7 +66,8 @@ def load_network(card: ModelCard, folder: Path) -> Network:
     output_name = session.get_outputs()[0].name  # U2-Net has six more, which serve its training
 
     def network(tensor: NDArray[np.float32]) -> NDArray[np.float32]:
-        (output,) = session.run([output_name], {input_name: tensor})
+        with told_from_memory(_NETWORK_PX):
+            (output,) = session.run([output_name], {input_name: tensor})
         return np.asarray(output, dtype=np.float32)
 
     return network

@@ -3,6 +3,7 @@
 Each format's own module walks its segments, chunks or directory; this one asks the right module.
 """
 
+import math
 from dataclasses import dataclass
 
 from cutout.image.header import check_size, header_size, without_exif
@@ -15,12 +16,14 @@ from cutout.image.tiff import orientation_of, read_directory
 class Structure:
     """A file within the limits, and what was read of it without Pillow.
 
-    ``data`` is what Pillow gets. ``orientation`` is EXIF's 1 to 8, or ``None`` if Pillow's plugin
+    ``data`` is what Pillow gets, ``pixels`` the picture's size in px, or 0 if only Pillow can tell
+    it. ``orientation`` is EXIF's 1 to 8, or ``None`` if Pillow's plugin
     is to find the EXIF block; ``jpeg`` is ``None`` for every other format.
     """
 
     data: bytes
     pillow_format: str
+    pixels: int = 0
     orientation: int | None = None
     jpeg: JpegImage | None = None
 
@@ -48,4 +51,10 @@ def read_structure(data: bytes, pillow_format: str, *, max_pixels: int) -> Struc
         data = without_exif(data)
     if size is not None:
         check_size(*size, max_pixels=max_pixels)
-    return Structure(data=data, pillow_format=pillow_format, orientation=orientation, jpeg=jpeg)
+    return Structure(
+        data=data,
+        pillow_format=pillow_format,
+        pixels=math.prod(size or (0,)),
+        orientation=orientation,
+        jpeg=jpeg,
+    )

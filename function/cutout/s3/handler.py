@@ -11,6 +11,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from cutout.deadline import interrupted_after
 from cutout.errors import CutoutError, OutOfTime, StorageDisabled, UnknownEvent, UploadsFailed
 from cutout.s3.events import plan
 from cutout.s3.jobs import Job, Kind, Plan, Skip, Skipped, Step, Task
@@ -110,7 +111,8 @@ class Uploads:
         left_ms = _clock(context)
         if left_ms() <= 0:
             raise OutOfTime(before="read")
-        done = self._worker.work(job, request_id=context.aws_request_id, left_ms=left_ms)
+        with interrupted_after(left_ms()):
+            done = self._worker.work(job, request_id=context.aws_request_id, left_ms=left_ms)
         self._metrics.add_metric(name="Objects", unit=MetricUnit.Count, value=1)
         fields = self._names(job.source)
         fields["elapsed_ms"] = round((time.perf_counter() - start) * 1000, 1)

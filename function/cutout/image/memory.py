@@ -1,0 +1,40 @@
+"""Whether a failure comes from too little memory, which compiled libraries do not say clearly.
+
+Some answer a failed allocation with the same words as a damaged file. The caller must not be told
+that the photo is damaged where it is only too large for the deployment.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+_BYTES_PER_PX = 32
+"""More than a codec was seen to take for a pixel: AVIF's encoder took 27."""
+
+_LEAST_BYTES = 64 << 20
+
+
+@contextmanager
+def told_from_memory(pixels: int) -> Iterator[None]:
+    """Turn an exception in the block into ``MemoryError`` if memory is what was missing.
+
+    ``pixels`` is the size of the picture that a library works on in the block, in px.
+
+    :raises MemoryError: the block failed, and as much memory as it can need is not there.
+    """
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception:
+        check_memory(pixels)
+        raise
+
+
+def check_memory(pixels: int) -> None:
+    """Check that a library gets the memory that it can need for a picture of ``pixels`` px.
+
+    :raises MemoryError: it does not.
+    """
+    np.empty(max(_BYTES_PER_PX * pixels, _LEAST_BYTES), np.uint8)  # reserves, and writes nothing

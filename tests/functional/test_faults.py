@@ -1,0 +1,206 @@
+"""Faults of the surroundings: time, memory, disk and libraries that are not there.
+
+What S3 does wrong is in ``test_s3_faults`` and ``test_large_images``, models that are missing or
+altered are in ``test_models``.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from client import ANY_PAYLOAD, Client
+from cloud import Call, Cloud, Fault, Proxy, failures, fake_remover, messages, png
+from conftest import LIMITS, deployment
+from numpy.typing import NDArray
+
+import app
+from cutout.http.large_images import Transfer
+from cutout.image.card import read_card
+from cutout.image.model import Model
+from cutout.keys import Keys
+from cutout.remover import Remover
+from cutout.store import Patience, Store
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class SlowNetwork:
+    """A network that works for a minute, in small steps, and knows whether it came to its end."""
+
+    def __init__(self) -> None:
+        self.is_finished = False
+
+    def __call__(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return a subject everywhere."""
+        end_s = time.monotonic() + 60
+        while time.monotonic() < end_s:
+            time.sleep(0.01)
+        self.is_finished = True
+        return np.full((1, 1, *tensor.shape[2:]), 9, np.float32)
+
+    def remover(self) -> Remover:
+        """Return a remover with this network."""
+        card = read_card(app.LOCAL_MODELS / "erase-s")
+        return Remover(Model(card=card, network=self), LIMITS)
+
+
+# --------------------------------------------------------------------------- time
+
+
+@ANY_PAYLOAD
+def test_a_deadline_in_the_middle_of_a_stage(client: Client) -> None:
+    """The work is interrupted and the caller is told, before Lambda ends the function."""
+    network = SlowNetwork()
+    slow = Client(deployment(network.remover()), client.payload)
+    slow.timeout_s = 4.0
+    reply = slow.post("/v2", body=png(), content_type="image/png")
+    assert (reply.status, reply.error()["code"]) == (504, "timeout")
+    assert not network.is_finished
+    slow.timeout_s = 280.0  # nothing of the alarm is left over
+    assert slow.send("GET", "/v2/health", key=None).status == 200
+
+
+def test_a_deadline_in_the_middle_of_an_upload(cloud: Cloud) -> None:
+    """The message is back in the queue, and nothing half done is in the bucket."""
+    network = SlowNetwork()
+    upload = cloud.put("uploads/cat.png", png())
+    slow = Cloud(s3=cloud.s3, settings=cloud.settings, remover=network.remover(), timeout_s=7.0)
+    assert slow.handle(messages(upload.created())) == failures(0)
+    assert [line["code"] for line in slow.lines()] == ["timeout"]
+    assert not network.is_finished
+    assert cloud.keys() == []
+    assert cloud.handle(messages(upload.created())) == failures()
+    assert cloud.keys() == ["cutouts/cat.png.png"]
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET", "PUT"])
+def test_a_deadline_while_storage_is_silent(cloud: Cloud, proxy: Proxy, method: str) -> None:
+    """Libraries that try again after every error do not outlast the caller's time."""
+    cloud.put("incoming/1/image", png())
+    calls: list[Call] = []
+
+    def judge(call: Call) -> Fault | None:
+        if call.method != method:
+            return None
+        calls.append(call)
+        return Fault(hang_s=60, lost=True)
+
+    proxy.judge = judge
+    transfer = Transfer(Store(Patience(silence_s=60, retries=3)), cloud.settings)
+    keys = Keys(app.settings.api_key_hashes)
+    client = Client(deployment(fake_remover(), cloud.settings, transfer=transfer, keys=keys))
+    client.timeout_s = 5.0
+    reply = client.json("/v2", {"image_key": "incoming/1/image", "response": "url"})
+    assert (reply.status, reply.error()["code"]) == (504, "timeout")
+    assert len(calls) == 1
+
+
+# --------------------------------------------------------------------------- memory, disk, codecs
+
+
+def run(program: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that finds the function and the modules of the tests."""
+    folders = ("function", "events/local", "tests", "tests/functional")
+    path = os.pathsep.join(str(ROOT / folder) for folder in folders)
+    return subprocess.run(
+        [sys.executable, *arguments, program],
+        env=os.environ | {"PYTHONPATH": path, "MALLOC_ARENA_MAX": "1"} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def told(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    """Return the lines that a program wrote for us, and hold it to its end."""
+    assert done.returncode == 0, done.stderr[-2_000:]
+    return [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+
+
+def test_memory_below_need() -> None:
+    """Every format: 503 until there is enough, never a dead process, and the next request works."""
+    lines = told(run(str(ROOT / "tests/functional/memory_faults.py")))
+    outcomes = {(line["status"], line["code"]) for line in lines}
+    assert outcomes == {(200, ""), (503, "internal_error")}
+    assert {line["status"] for line in lines if line["mb"] == "all"} == {200}
+    short = {line["in"] for line in lines if line["status"] != 200}
+    assert short == {line["in"] for line in lines}
+
+
+FORMATS = ("jpg", "webp", "avif", "tiff", "gif", "bmp", "zip", "png")
+
+NO_DISK = """
+import json, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # no file can grow, whichever folder it is in
+import app
+from client import Client
+from memory_faults import INPUTS, picture
+import memory_faults
+memory_faults.SIDE_PX = 64
+client = Client(app.http_handler)
+for taken in INPUTS:
+    for made in sys.argv[1:]:
+        body = picture(taken)
+        reply = client.post(f"/v2?format={made}", body=body, content_type="image/*")
+        sys.stderr.write(json.dumps({"in": taken, "out": made, "status": reply.status}) + "\\n")
+"""
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    """The function writes no file: it works where /tmp is full and where there is none."""
+    program = tmp_path / "no_disk.py"
+    program.write_text(NO_DISK.replace("sys.argv[1:]", repr(FORMATS)), encoding="utf-8")
+    lines = told(run(str(program), TMPDIR=str(tmp_path / "missing"), PYTHONDONTWRITEBYTECODE="1"))
+    assert [line for line in lines if line["status"] != 200] == []
+    assert len(lines) == 8 * len(FORMATS)
+
+
+NO_CODEC = """
+import io, json, sys
+import pillow_heif
+from PIL import Image
+files = {}
+for name in ("AVIF", "WEBP", "PNG"):
+    with io.BytesIO() as file:
+        Image.new("RGB", (64, 64)).save(file, name)
+        files[name] = file.getvalue()
+with io.BytesIO() as file:
+    pillow_heif.from_pillow(Image.new("RGB", (64, 64))).save(file)
+    files["HEIC"] = file.getvalue()
+for name in [name for name in sys.modules if name.partition(".")[0] in {"PIL", "pillow_heif"}]:
+    del sys.modules[name]
+sys.modules.update(dict.fromkeys(("PIL._avif", "PIL._webp", "pillow_heif")))
+import app
+from client import Client
+client = Client(app.http_handler)
+def tell(case, path, body):
+    reply = client.post(path, body=body, content_type="image/*")
+    code = reply.error()["code"] if reply.status != 200 else ""
+    sys.stderr.write(json.dumps({"case": case, "status": reply.status, "code": code}) + "\\n")
+for name, body in files.items():
+    tell("read " + name, "/v2", body)
+for name in ("avif", "webp", "jpg"):
+    tell("write " + name, "/v2?format=" + name, files["PNG"])
+"""
+
+
+def test_a_codec_that_is_missing(tmp_path: Path) -> None:
+    """A layer without one is our fault, and no photo is called damaged; HEIC is an option."""
+    program = tmp_path / "no_codec.py"
+    program.write_text(NO_CODEC, encoding="utf-8")
+    lines = told(run(str(program)))
+    assert {line["case"]: (line["status"], line["code"]) for line in lines} == {
+        "read AVIF": (500, "internal_error"),
+        "read WEBP": (500, "internal_error"),
+        "read PNG": (200, ""),
+        "read HEIC": (415, "unsupported_image_format"),
+        "write avif": (500, "internal_error"),
+        "write webp": (500, "internal_error"),
+        "write jpg": (200, ""),
+    }

@@ -28,8 +28,6 @@ from tables import Both, medians, table  # noqa: E402
 
 from context import prepare_import  # noqa: E402
 
-# What the function logs would stand between the tables.
-os.environ |= {"POWERTOOLS_LOG_LEVEL": "CRITICAL", "POWERTOOLS_METRICS_DISABLED": "true"}
 prepare_import()
 
 import whole  # noqa: E402 - as the others here: its path stands above

@@ -101,6 +101,17 @@ def test_its_routes_are_those_that_the_function_answers(client: Client) -> None:
     assert told == {(one.method, one.path): one.keyed for one in app.api.endpoints}
 
 
+def test_remove_bgs_routes_take_a_bearers_key_too(client: Client) -> None:
+    """Either of two is enough there; the other routes look into one header only."""
+    document = fetched(client)
+    assert set(document["components"]["securitySchemes"]) == {"ApiKey", "Bearer"}
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            names = {name for way in operation["security"] for name in way}
+            assert ("Bearer" in names) == path.startswith("/v1.0/")
+            assert all(len(way) == 1 for way in operation["security"])
+
+
 def test_every_option_is_told_with_its_default(client: Client) -> None:
     """From the one table, but for what this deployment does not have."""
     form = fetched(client)["components"]["schemas"]["RemovalForm"]["properties"]

@@ -101,6 +101,7 @@ def test_without_fields_the_defaults_are_the_contracts() -> None:
         ("quality", "1", 1),
         ("quality", "100", 100),
         ("quality", 75, 75),
+        ("quality", 75.0, 75),
         ("response", "auto", Delivery.AUTO),
         ("response", "inline", Delivery.INLINE),
         ("response", "url", Delivery.URL),
@@ -151,7 +152,10 @@ def test_crop_margin_is_one_two_or_four_lengths(text: str, expected: list[Length
         *[("clean_edges", wire) for wire in ("maybe", -1)],
         *[("despill", wire) for wire in ("green", 2)],
         *[("input_alpha", wire) for wire in ("ignore", 0)],
-        *[("quality", wire) for wire in ("0", "101", "-1", "+9", "9.5", 9.5, "x", "\u0669", True)],
+        *[
+            ("quality", wire)
+            for wire in ("0", "101", "-1", "+9", "9.5", 9.5, "x", "\u0669", True, 1e300, 0.0)
+        ],
         ("quality", "9" * 5000),
         *[("response", wire) for wire in ("json", "URLs")],
         *[("on_empty", wire) for wire in ("fail", 1)],

@@ -48,8 +48,11 @@ def boolean(wire: object) -> object:
 
 
 def integer(lowest: int, highest: int, wire: object) -> int:
-    """Return a whole number from ``lowest`` to ``highest``, both included."""
-    text = _text(wire)
+    """Return a whole number from ``lowest`` to ``highest``, both included.
+
+    JSON does not tell 90.0 from 90, and some languages write the one for the other.
+    """
+    text = _text(int(wire) if isinstance(wire, float) and wire.is_integer() else wire)
     if not re.fullmatch(r"[0-9]{1,9}", text) or not lowest <= int(text) <= highest:
         raise ValueError
     return int(text)

@@ -64,6 +64,7 @@ def document(
             },
             "securitySchemes": {
                 "ApiKey": {"type": "apiKey", "name": "x-api-key", "in": "header"},
+                "Bearer": {"type": "http", "scheme": "bearer"},
             },
         },
     }
@@ -78,7 +79,7 @@ def _operation(
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": operation.description,
-        "security": [{"ApiKey": []}] if keyed else [],
+        "security": [{name: []} for name in operation.keys] if keyed else [],
     }
     parameters = [*operation.parameters]
     parameters += query_parameters(requests[operation.options]) if operation.options else []

@@ -29,7 +29,10 @@ _UPLOAD_CODES = _KEY_CODES | {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One row. ``options`` names the schema of the body whose options may be in the query too."""
+    """One row. ``options`` names the schema of the body whose options may be in the query too.
+
+    ``keys`` are the ways in which a keyed route takes its key, any of which is enough.
+    """
 
     name: str
     tag: str
@@ -39,6 +42,7 @@ class Operation:
     body: Mapping[str, Any] = field(default_factory=dict)
     parameters: tuple[Mapping[str, Any], ...] = ()
     options: str = ""
+    keys: tuple[str, ...] = ("ApiKey",)
 
 
 def _schema(*names: str) -> dict[str, Any]:
@@ -172,6 +176,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("POST", "/v1.0/removebg"): Operation(
         name="removebg",
         tag="remove.bg",
+        keys=("ApiKey", "Bearer"),
         summary="Removes the background of one image, for clients of remove.bg.",
         description="Field names, defaults, headers and errors are those of remove.bg. The result "
         "is always in the reply, scaled down where it would not fit.",
@@ -189,6 +194,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("GET", "/v1.0/account"): Operation(
         name="showCredits",
         tag="remove.bg",
+        keys=("ApiKey", "Bearer"),
         summary="Tells that there are credits left, for clients of remove.bg.",
         description="Nothing is counted: the numbers are always the same.",
         replies={

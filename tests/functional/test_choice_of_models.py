@@ -163,3 +163,13 @@ def test_metadata_and_a_job_choose(chosen: Callable[..., str]) -> None:
     assert chosen(model="none") == "none/1"
     assert chosen({"model": "none"}, model="all") == "none/1"
     assert '"code": "invalid_model"' in chosen(model="u2netp")
+
+
+def test_a_result_that_is_uploaded_again_asks_for_no_model(
+    chosen: Callable[..., str], cloud: Cloud
+) -> None:
+    """Its metadata tells which model made it, and a copy keeps that."""
+    assert chosen(model="none") == "none/1"
+    made: dict[str, str] = cloud.get(cloud.keys()[0])["Metadata"]
+    assert made["model"] == "none/1"
+    assert chosen(**made) == "all/1"

@@ -4,6 +4,7 @@ Nothing is read or written here.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cutout.errors import CutoutError, ObjectTooLarge, envelope
@@ -29,7 +30,7 @@ class Order:
 
         Of two that name the same option the later in this list counts. ``response`` is ignored.
         """
-        layers = (settings.default_options, source.metadata.items(), job.arguments)
+        layers = (settings.default_options, _asked(source.metadata), job.arguments)
         fields = [field for field in overlay(*layers) if field[0] != "response"]
         options: Options | CutoutError
         try:
@@ -40,6 +41,16 @@ class Order:
             if source.size > settings.max_object_bytes:
                 options = ObjectTooLarge(max_bytes=settings.max_object_bytes)
         return cls(place=place, stamp=Stamp.of(place, source, fingerprint(fields)), options=options)
+
+
+def _asked(metadata: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the fields of a source's metadata that can be options.
+
+    A result of ours that somebody uploads again, with its metadata, has the stamp of how it was
+    made. Its ``model`` is part of that and asks for nothing.
+    """
+    is_result = Stamp.read(metadata) is not None
+    return [field for field in metadata.items() if not (is_result and field[0] == "model")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

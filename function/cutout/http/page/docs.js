@@ -107,17 +107,28 @@ function replySection(operation) {
     ...(examples.length ? [element("details", {}, element("summary", {}, "Examples of JSON replies"), element("div", {}, ...examples))] : []));
 }
 
-// A refusal's description is a run of "code: meaning." parts, which read better one on a line.
+// The codes of errors that the document knows, the longest first.
+const knownCodes = () => Object.values(description.components.schemas)
+  .flatMap((schema) => [schema.properties?.error, schema.properties?.errors?.items])
+  .flatMap((schema) => schema?.properties?.code?.enum ?? [])
+  .sort((one, other) => other.length - one.length);
+
+// A refusal's description is a run of "code: meaning." parts: one line for each meaning.
 function codesOf(text, status) {
   if (status < 400) return text;
-  const parts = text.split(/ (?=[a-z_]+: )/);
-  const list = element("ul", { className: "codes" });
-  for (const part of parts) {
-    const [, name, meaning] = /^([a-z_]+): (.*)$/s.exec(part) ?? [null, "", part];
-    list.append(element("li", {}, name ? code(name) : "", ` ${meaning}`));
+  const meanings = new Map();
+  for (const part of text.split(new RegExp(` (?=(?:${knownCodes().join("|")}): )`))) {
+    const at = part.indexOf(": ");
+    const meaning = part.slice(at + 2);
+    meanings.set(meaning, [...(meanings.get(meaning) ?? []), part.slice(0, at)]);
   }
-  return list;
+  const lines = [...meanings].map(([meaning, names]) =>
+    element("li", {}, ...names.flatMap((name) => [code(name), " "]), ...withCode(meaning)));
+  return element("ul", { className: "codes" }, ...lines);
 }
+
+// Words between two double backquotes are names.
+const withCode = (text) => text.split("``").map((part, index) => (index % 2 ? code(part) : part));
 
 // ---- try it
 

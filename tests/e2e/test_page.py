@@ -18,6 +18,7 @@ import requests
 import skimage.data
 from PIL import Image
 from stage import Stage, staged
+from test_serve import serve as serve_plain
 from test_serve_s3 import serve
 
 from make_events import KEY, PHOTO
@@ -452,6 +453,34 @@ def test_a_stage_and_a_slash_at_the_end(page: Page, stage: Stage, path: str) -> 
     assert "/live/openapi.json" in names
     hrefs = page.locator("a[data-path]").evaluate_all("all => all.map((one) => one.href)")
     assert set(hrefs) == {f"{stage.url}/", f"{stage.url}/docs"} & set(hrefs)
+
+
+def test_a_service_that_does_not_answer(page: Page, stage: Stage) -> None:
+    """The photo fails in the end, and can be tried again."""
+    page.clock.install()
+    opened(page, stage)
+    stage.delay_s = 20
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "working")
+    page.clock.fast_forward(91_000)
+    expect_state(page, "photo.jpg", "failed")
+    expect(page.locator("#message")).to_contain_text("did not answer within 90 seconds")
+    stage.delay_s = 0
+    page.clock.resume()
+    page.get_by_role("button", name="Try again").click()
+    expect_state(page, "photo.jpg", "done")
+
+
+def test_a_deployment_without_buckets(page: Page) -> None:
+    """Behind an HTTP API: small photos work, and a large one is refused before it is sent."""
+    with serve_plain("--payload", "2.0") as server, staged(server.url) as plain:
+        opened(page, plain)
+        add(page, ("photo.jpg", JPEG), ("large.jpg", noisy_jpeg()))
+        expect_state(page, "photo.jpg", "done")
+        assert saved(page, "photo.jpg") == cut(plain)
+        expect_state(page, "large.jpg", "failed")
+        expect(row(page, "large.jpg").locator(".status")).to_contain_text("one request takes")
+        assert [path for method, path, _ in plain.asked if method == "POST"] == ["/live/v2"]
 
 
 # ---- everybody

@@ -47,6 +47,7 @@ async function measure(job) {
     job.shown = [image.naturalWidth, image.naturalHeight];
     job.row.thumb.src = job.before;
   }, () => {
+    job.pixels = Infinity; // Nobody knows how many, so the result may be large.
     job.row.item.classList.add("unseen");
   }).then(() => hooks.change(job));
 }

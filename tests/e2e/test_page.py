@@ -321,6 +321,18 @@ def test_a_queue_of_five_with_a_broken_one(page: Page, stage: Stage) -> None:
     expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
+def test_photos_with_the_same_name(page: Page, stage: Stage) -> None:
+    """None of them is lost in the zip."""
+    opened(page, stage)
+    add(page, ("a.jpg", JPEG), ("a.jpg", JPEG), ("ä.jpg", JPEG))
+    expect(page.locator("#items li[data-state=done]")).to_have_count(3)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download all (zip)").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.namelist() == ["a-cutout.png", "a-cutout-2.png", "ä-cutout.png"]
+        assert archive.testzip() is None
+
+
 def test_cancel_and_retry(page: Page, stage: Stage) -> None:
     """A photo that is cancelled is not cut out until it is tried again."""
     opened(page, stage)
@@ -638,6 +650,21 @@ def test_the_code_of_a_large_photo(page: Page, stage: Stage, tmp_path: Path, lan
 
 
 # ---- the reference
+
+
+def test_the_examples_of_the_reference_are_answered(
+    page: Page, stage: Stage, tmp_path: Path
+) -> None:
+    """Each operation has a request for curl."""
+    (tmp_path / "photo.jpg").write_bytes(JPEG)
+    page.goto(f"{stage.url}/docs")
+    examples = page.locator("article > pre")
+    expect(examples.first).to_be_visible()
+    assert examples.count() == page.locator("article").count()
+    for example in examples.all():
+        run_code("curl", "set -o pipefail\n" + example.text_content() + " --fail", tmp_path)
+        if "/live/v2'" in example.text_content():
+            assert (tmp_path / "cutout.png").read_bytes() == cut(stage)
 
 
 def test_the_reference_tells_every_operation_and_sends_requests(page: Page, stage: Stage) -> None:

@@ -130,6 +130,18 @@ function codesOf(text, status) {
 // Words between two double backquotes are names.
 const withCode = (text) => text.split("``").map((part, index) => (index % 2 ? code(part) : part));
 
+// The shortest request that is complete, for curl.
+function exampleRequest({ path, method, operation }) {
+  const contents = operation.requestBody?.content ?? {};
+  const json = contents["application/json"];
+  const form = contents["multipart/form-data"];
+  const lines = [`curl ${method === "get" || method === "post" ? "" : "--head "}'${apiUrl(path.slice(1))}'`];
+  if (operation.security?.length) lines.push(`--header "x-api-key: $CUTOUT_API_KEY"`);
+  if (form) lines.push("--form 'image_file=@photo.jpg'", "--location --output cutout.png");
+  else if (json) lines.push(`--json '${JSON.stringify(resolve(description, json.schema).examples?.[0] ?? {})}'`);
+  return element("pre", { tabIndex: 0, ariaLabel: "Example request" }, element("code", {}, lines.join(" \\\n  ")));
+}
+
 // ---- try it
 
 function tryForm({ path, method, operation }) {
@@ -217,7 +229,7 @@ function operationView(one) {
     element("h3", {}, element("span", { className: `method ${method}` }, method.toUpperCase()), " ", code(path)),
     element("p", { className: "lead" }, operation.summary ?? ""), sentence(operation.description),
     element("p", { className: "hint" }, operation.security?.length ? "Needs the header x-api-key." : "Needs no key."),
-    ...[bodySection(operation), querySection(operation), replySection(operation), tryForm(one)].filter(Boolean));
+    ...[exampleRequest(one), bodySection(operation), querySection(operation), replySection(operation), tryForm(one)].filter(Boolean));
 }
 
 function render() {

@@ -18,6 +18,7 @@ import requests
 import skimage.data
 from PIL import Image
 from stage import Stage, staged
+from test_serve import serve as serve_plain
 from test_serve_s3 import serve
 
 from make_events import KEY, PHOTO
@@ -320,6 +321,18 @@ def test_a_queue_of_five_with_a_broken_one(page: Page, stage: Stage) -> None:
     expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
+def test_photos_with_the_same_name(page: Page, stage: Stage) -> None:
+    """None of them is lost in the zip."""
+    opened(page, stage)
+    add(page, ("a.jpg", JPEG), ("a.jpg", JPEG), ("ä.jpg", JPEG))
+    expect(page.locator("#items li[data-state=done]")).to_have_count(3)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download all (zip)").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.namelist() == ["a-cutout.png", "a-cutout-2.png", "ä-cutout.png"]
+        assert archive.testzip() is None
+
+
 def test_cancel_and_retry(page: Page, stage: Stage) -> None:
     """A photo that is cancelled is not cut out until it is tried again."""
     opened(page, stage)
@@ -359,7 +372,8 @@ def test_a_large_photo_goes_through_s3(page: Page, stage: Stage) -> None:
     opened(page, stage)
     add(page, ("large.jpg", photo))
     expect_state(page, "large.jpg", "done")
-    expect(page.locator("#facts")).to_contain_text("by an upload to S3, by its URL")
+    for text in ("by an upload to S3", "by its URL"):
+        expect(page.locator("#facts")).to_contain_text(text)
     assert Image.open(io.BytesIO(saved(page, "large.jpg"))).size == (2200, 2200)
     expect(page.locator("#code")).to_contain_text("/live/v2/uploads")
 
@@ -451,6 +465,34 @@ def test_a_stage_and_a_slash_at_the_end(page: Page, stage: Stage, path: str) -> 
     assert "/live/openapi.json" in names
     hrefs = page.locator("a[data-path]").evaluate_all("all => all.map((one) => one.href)")
     assert set(hrefs) == {f"{stage.url}/", f"{stage.url}/docs"} & set(hrefs)
+
+
+def test_a_service_that_does_not_answer(page: Page, stage: Stage) -> None:
+    """The photo fails in the end, and can be tried again."""
+    page.clock.install()
+    opened(page, stage)
+    stage.delay_s = 20
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "working")
+    page.clock.fast_forward(91_000)
+    expect_state(page, "photo.jpg", "failed")
+    expect(page.locator("#message")).to_contain_text("did not answer within 90 seconds")
+    stage.delay_s = 0
+    page.clock.resume()
+    page.get_by_role("button", name="Try again").click()
+    expect_state(page, "photo.jpg", "done")
+
+
+def test_a_deployment_without_buckets(page: Page) -> None:
+    """Behind an HTTP API: small photos work, and a large one is refused before it is sent."""
+    with serve_plain("--payload", "2.0") as server, staged(server.url) as plain:
+        opened(page, plain)
+        add(page, ("photo.jpg", JPEG), ("large.jpg", noisy_jpeg()))
+        expect_state(page, "photo.jpg", "done")
+        assert saved(page, "photo.jpg") == cut(plain)
+        expect_state(page, "large.jpg", "failed")
+        expect(row(page, "large.jpg").locator(".status")).to_contain_text("one request takes")
+        assert [path for method, path, _ in plain.asked if method == "POST"] == ["/live/v2"]
 
 
 # ---- everybody
@@ -608,6 +650,21 @@ def test_the_code_of_a_large_photo(page: Page, stage: Stage, tmp_path: Path, lan
 
 
 # ---- the reference
+
+
+def test_the_examples_of_the_reference_are_answered(
+    page: Page, stage: Stage, tmp_path: Path
+) -> None:
+    """Each operation has a request for curl."""
+    (tmp_path / "photo.jpg").write_bytes(JPEG)
+    page.goto(f"{stage.url}/docs")
+    examples = page.locator("article > pre")
+    expect(examples.first).to_be_visible()
+    assert examples.count() == page.locator("article").count()
+    for example in examples.all():
+        run_code("curl", "set -o pipefail\n" + example.text_content() + " --fail", tmp_path)
+        if "/live/v2'" in example.text_content():
+            assert (tmp_path / "cutout.png").read_bytes() == cut(stage)
 
 
 def test_the_reference_tells_every_operation_and_sends_requests(page: Page, stage: Stage) -> None:

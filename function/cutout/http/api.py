@@ -31,7 +31,7 @@ from cutout.http.body import Body, parse_body
 from cutout.http.fetch import Fetcher
 from cutout.http.headers import CONFIDENCE, EXPOSED_HEADERS
 from cutout.http.large_images import Transfer, media_type_in
-from cutout.http.pages import Page, read_pages
+from cutout.http.pages import PAGES, read_page
 from cutout.http.removal import DEADLINE_RESERVE_MS, Removal
 from cutout.http.removebg import RemoveBg, key_sent, removebg_error_reply, show_credits
 from cutout.http.reply import Reply, error_reply, json_reply, upload_reply
@@ -134,9 +134,9 @@ class Api:
             ),
             *(
                 Endpoint(
-                    method=method, path=path, keyed=False, reply_to=partial(self._show_page, page)
+                    method=method, path=path, keyed=False, reply_to=partial(self._show_page, name)
                 )
-                for path, page in (read_pages() if settings.show_pages else {}).items()
+                for path, name in (PAGES if settings.show_pages else {}).items()
                 for method in ("GET", "HEAD")
             ),
         )
@@ -275,8 +275,8 @@ class Api:
             document(routes, deployment=deployment, version=__version__, base_path=base_path)
         )
 
-    def _show_page(self, page: Page, request: Request) -> Reply:
-        return page.reply_to(request, self._transfer.origins() if self._transfer else ())
+    def _show_page(self, name: str, request: Request) -> Reply:
+        return read_page(name).reply_to(request, self._transfer.origins() if self._transfer else ())
 
     def _head_health(self, request: Request) -> Reply:
         return replace(self._show_health(request), body="")

@@ -9,14 +9,18 @@ import base64
 import gzip
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from cutout.http.reply import Reply
 from cutout.http.request import Request
 
 FOLDER = Path(__file__).resolve().parent / "page"
+
+PAGES = {"/": "index.html", "/docs": "docs.html"}
+"""Path → the HTML file of its page."""
 
 _STYLE = re.compile(r'<link rel="stylesheet" href="([\w-]+\.css)">')
 _SCRIPT = re.compile(r'<script type="module" src="([\w-]+\.js)"></script>')
@@ -72,6 +76,7 @@ class Page:
         return "; ".join(" ".join((name, *sources)) for name, sources in directives.items())
 
 
+@cache  # when first asked for, so that no start of the function waits for it
 def read_page(name: str, folder: Path = FOLDER) -> Page:
     """Return the page of an HTML file in ``folder``, which names styles and one script."""
     html = (folder / name).read_text(encoding="utf-8")
@@ -88,11 +93,6 @@ def read_page(name: str, folder: Path = FOLDER) -> Page:
         script=_hash_source(script),
         styles=tuple(map(_hash_source, styles)),
     )
-
-
-def read_pages() -> Mapping[str, Page]:
-    """Return each page by its path."""
-    return {"/": read_page("index.html"), "/docs": read_page("docs.html")}
 
 
 def _with_imports(folder: Path, name: str, done: set[str]) -> str:

@@ -107,16 +107,39 @@ function replySection(operation) {
     ...(examples.length ? [element("details", {}, element("summary", {}, "Examples of JSON replies"), element("div", {}, ...examples))] : []));
 }
 
-// A refusal's description is a run of "code: meaning." parts, which read better one on a line.
+// The codes of errors that the document knows, the longest first.
+const knownCodes = () => Object.values(description.components.schemas)
+  .flatMap((schema) => [schema.properties?.error, schema.properties?.errors?.items])
+  .flatMap((schema) => schema?.properties?.code?.enum ?? [])
+  .sort((one, other) => other.length - one.length);
+
+// A refusal's description is a run of "code: meaning." parts: one line for each meaning.
 function codesOf(text, status) {
   if (status < 400) return text;
-  const parts = text.split(/ (?=[a-z_]+: )/);
-  const list = element("ul", { className: "codes" });
-  for (const part of parts) {
-    const [, name, meaning] = /^([a-z_]+): (.*)$/s.exec(part) ?? [null, "", part];
-    list.append(element("li", {}, name ? code(name) : "", ` ${meaning}`));
+  const meanings = new Map();
+  for (const part of text.split(new RegExp(` (?=(?:${knownCodes().join("|")}): )`))) {
+    const at = part.indexOf(": ");
+    const meaning = part.slice(at + 2);
+    meanings.set(meaning, [...(meanings.get(meaning) ?? []), part.slice(0, at)]);
   }
-  return list;
+  const lines = [...meanings].map(([meaning, names]) =>
+    element("li", {}, ...names.flatMap((name) => [code(name), " "]), ...withCode(meaning)));
+  return element("ul", { className: "codes" }, ...lines);
+}
+
+// Words between two double backquotes are names.
+const withCode = (text) => text.split("``").map((part, index) => (index % 2 ? code(part) : part));
+
+// The shortest request that is complete, for curl.
+function exampleRequest({ path, method, operation }) {
+  const contents = operation.requestBody?.content ?? {};
+  const json = contents["application/json"];
+  const form = contents["multipart/form-data"];
+  const lines = [`curl ${method === "get" || method === "post" ? "" : "--head "}'${apiUrl(path.slice(1))}'`];
+  if (operation.security?.length) lines.push(`--header "x-api-key: $CUTOUT_API_KEY"`);
+  if (form) lines.push("--form 'image_file=@photo.jpg'", "--location --output cutout.png");
+  else if (json) lines.push(`--json '${JSON.stringify(resolve(description, json.schema).examples?.[0] ?? {})}'`);
+  return element("pre", { tabIndex: 0, ariaLabel: "Example request" }, element("code", {}, lines.join(" \\\n  ")));
 }
 
 // ---- try it
@@ -206,7 +229,7 @@ function operationView(one) {
     element("h3", {}, element("span", { className: `method ${method}` }, method.toUpperCase()), " ", code(path)),
     element("p", { className: "lead" }, operation.summary ?? ""), sentence(operation.description),
     element("p", { className: "hint" }, operation.security?.length ? "Needs the header x-api-key." : "Needs no key."),
-    ...[bodySection(operation), querySection(operation), replySection(operation), tryForm(one)].filter(Boolean));
+    ...[exampleRequest(one), bodySection(operation), querySection(operation), replySection(operation), tryForm(one)].filter(Boolean));
 }
 
 function render() {

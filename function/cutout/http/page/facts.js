@@ -16,7 +16,8 @@ export function factsOf(job, size) {
     ["Scaled to fit", facts.scale ? percent(facts.scale) : null],
     ["Model", facts.model],
     ["Whole request", millisecondsText(facts.totalMs)],
-    ["Sent, came", `${facts.sent}, ${facts.came}`],
+    ["Photo went", facts.sent],
+    ["Result came", facts.came],
     ["request_id", facts.requestId ? element("code", {}, facts.requestId) : null],
   ];
   const list = element("dl", {});

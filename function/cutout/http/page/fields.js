@@ -57,7 +57,8 @@ function textControl(schema, id) {
     input.max = schema.maximum ?? "";
   }
   const example = (schema.examples ?? []).find((one) => one !== usual);
-  input.placeholder = usual || (example === undefined ? "" : `such as ${example}`);
+  const bounds = isNumber(schema) && schema.maximum !== undefined ? `${schema.minimum} to ${schema.maximum}` : "";
+  input.placeholder = usual || bounds || (example === undefined ? "" : `such as ${example}`);
   const read = () => (input.value === "" || input.value === usual ? null : input.value);
   if (!isColor(schema)) return { input, read, write: (value) => { input.value = value ?? ""; } };
 

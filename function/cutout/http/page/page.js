@@ -73,6 +73,12 @@ function select(job) {
   refresh();
 }
 
+// A photo that a person picks comes into sight, where the stage is above the window.
+function pick(job) {
+  select(job);
+  byId("views").scrollIntoView({ block: "nearest" });
+}
+
 const comparable = (job, size) => job.shown && size && !MOVES.some((name) => job.result.options[name])
   && Math.abs(job.shown[0] / job.shown[1] - size[0] / size[1]) < 0.02;
 
@@ -313,7 +319,7 @@ function showLimits() {
 linkPages();
 startViewer();
 startIntake();
-startQueue({ select, change: jobChanged, options, usual: usualResponse });
+startQueue({ pick, change: jobChanged, options, usual: usualResponse });
 onKey(() => {
   byId("key-help").hidden = true;
   showLimits();

@@ -7,12 +7,13 @@ import { Fault, pause } from "./transfer.js";
 
 const AT_ONCE = 3;
 const MOST_TRIES = 6;
+const NO_PICTURE = "data:image/gif;base64,R0lGODlhAQABAAAAACw="; // one transparent pixel
 const ENDINGS = { "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/avif": "avif",
   "image/bmp": "bmp", "image/gif": "gif", "image/tiff": "tiff", "application/zip": "zip" };
 
 export const jobs = [];
 let nextId = 1;
-let hooks = { select() {}, change() {}, options: () => ({}), usual: () => "auto" };
+let hooks = { pick() {}, change() {}, options: () => ({}), usual: () => "auto" };
 
 export function startQueue(given) {
   hooks = { ...hooks, ...given };
@@ -46,6 +47,7 @@ async function measure(job) {
     job.shown = [image.naturalWidth, image.naturalHeight];
     job.row.thumb.src = job.before;
   }, () => {
+    job.pixels = Infinity; // Nobody knows how many, so the result may be large.
     job.row.item.classList.add("unseen");
   }).then(() => hooks.change(job));
 }
@@ -179,10 +181,10 @@ function show(job, text) {
 
 function makeRow(job) {
   const { name } = job.file;
-  const thumb = element("img", { alt: "", className: "thumb" });
+  const thumb = element("img", { alt: "", className: "thumb", src: NO_PICTURE });
   const status = element("span", { className: "status" });
   const progress = element("progress", { max: 1, ariaLabel: `Progress of ${name}` });
-  const pick = element("button", { type: "button", className: "pick", click: () => hooks.select(job) },
+  const pick = element("button", { type: "button", className: "pick", click: () => hooks.pick(job) },
     thumb, element("span", { className: "name" }, name), status);
   const action = (text, run, hidden = true) => element("button", {
     type: "button", className: "quiet small", ariaLabel: `${text} ${name}`, hidden, click: run }, text);

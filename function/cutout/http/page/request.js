@@ -1,6 +1,6 @@
 // One photo and its options → the requests that cut it out. The snippets are made of the same parts.
 
-import { apiUrl } from "./base.js";
+import { apiUrl, bytesText } from "./base.js";
 import { account, apiKey } from "./key.js";
 import { Fault, faultOf, send } from "./transfer.js";
 
@@ -67,7 +67,7 @@ const isJson = (reply) => (reply.header("Content-Type") ?? "").startsWith("appli
 async function upload(file, bytes, { tell, signal }) {
   if (account.limits && !account.limits.max_upload_bytes) {
     throw new Fault(
-      `The photo has ${bytes} bytes, and one request takes ${account.limits.max_request_bytes}. ` +
+      `The photo has ${bytesText(bytes)}, and one request takes ${bytesText(account.limits.max_request_bytes)}. ` +
         "Send a smaller file.", { code: "payload_too_large" });
   }
   const type = /^image\/[\w.+-]+$/.test(file.type) ? file.type : "application/octet-stream";
@@ -79,7 +79,7 @@ async function upload(file, bytes, { tell, signal }) {
   if (asked.status >= 400) throw await faultOf(asked);
   const { upload: place, image_key: key, max_bytes: most } = JSON.parse(await asked.blob.text());
   if (file.size > most) {
-    throw new Fault(`The photo has ${file.size} bytes, and an upload takes ${most}.`, { code: "payload_too_large" });
+    throw new Fault(`The photo has ${bytesText(file.size)}, and an upload takes ${bytesText(most)}.`, { code: "payload_too_large" });
   }
   const form = formOf(["file", file], place.fields);
   const kept = await send(place.url, { body: form, signal, progress: (share) => tell("sending", share) });

@@ -3,7 +3,7 @@
 import { byId } from "./base.js";
 
 const MOST_ZOOM = 32;
-const MOST_FIT = 2; // a small picture is enlarged at most so much to fill the stage
+const MOST_FIT = 3; // a small picture is enlarged at most so much to fill the stage
 const STEP_PX = 40;
 
 const view = { width: 1, height: 1, scale: 1, x: 0, y: 0, fitted: true, split: 50, compares: false };

@@ -5,6 +5,8 @@ PORT ?= 3000
 S3_PORT ?= 5555
 PAYLOAD ?= 1.0
 OUT ?= demo
+MINUTES ?= 10
+CORPUS ?= demo/fuzz
 ARCHITECTURE ?= x86_64
 MODEL_NAME ?= erase-s
 ARGS ?=
@@ -24,7 +26,7 @@ CHECKOV := $(VENV)/checkov/.made-$(call key,tests/template/requirements.txt)
 INT8 := $(VENV)/int8/.made-$(call key,models/quantize-requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo cutout test serve serve-s3 invoke e2e build deploy smoke same-parameters model bench bench-edges mutants fleet lint clean FORCE
+.PHONY: help demo cutout test serve serve-s3 invoke e2e build deploy smoke same-parameters model bench bench-edges mutants fuzz fleet lint clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,6 +108,12 @@ mutants: $(STAMP) ## Change the code in small ways; which changes does no test n
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
 	  -r tests/mutants/requirements.txt
 	@exec $(RUN) tests/mutants/run.py $(ARGS)
+
+fuzz: $(STAMP) ## Send damaged input to everything that takes any, and keep what is new in CORPUS: MINUTES=60
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r tests/fuzz/requirements.txt \
+	  || echo 'atheris cannot be installed here: chance guides the fuzzer instead.' >&2
+	@exec $(RUN) tests/fuzz/fuzz.py --minutes $(MINUTES) --corpus "$(CORPUS)" $(ARGS)
 
 fleet: $(STAMP) ## What whole catalogues take and cost: measured here, then simulated
 	@exec $(RUN) tests/bench/fleet.py $(ARGS)

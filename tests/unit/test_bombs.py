@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from heif_files import avif_grid, heic, heic_grid
 from PIL import Image
 
 from cutout.errors import CutoutError
@@ -202,13 +203,27 @@ def avif_with_exif(size: int) -> bytes:
     return data.replace(block, exif_of_many_tags(len(block)))
 
 
+def heic_with_exif(size: int) -> bytes:
+    """Return a HEIC whose EXIF block claims its whole size with each tag."""
+    exif = Image.Exif()
+    exif[0x010E] = "x" * size
+    data, block = heic(64, exif=exif.tobytes()), exif.tobytes()[6:]
+    assert block in data
+    return data.replace(block, exif_of_many_tags(len(block)))
+
+
+def tiff_of_scans(count: int) -> bytes:
+    """Return a TIFF whose one strip is a progressive JPEG of many scans."""
+    strip = jpeg_of_scans(count)
+    tags = {"t256": number(7000), "t257": number(7000), "t259": number(7), "t262": number(5)}
+    tags |= {"t277": number(4), "t278": number(7000), "t279": number(len(strip))}
+    start = 8 + 2 + 12 * (len(tags) + 1) + 4
+    return tiff(**tags, t273=number(start)) + strip
+
+
 def heic_that_claims(width: int, height: int) -> bytes:
     """Return a HEIC whose property says another size than its data has."""
-    import pillow_heif  # noqa: PLC0415 - registering it is decode's affair
-
-    with io.BytesIO() as file:
-        pillow_heif.from_pillow(Image.new("RGB", (64, 64))).save(file)
-        data = bytearray(file.getvalue())
+    data = bytearray(heic(64))
     place = data.index(b"ispe") + 8
     data[place : place + 8] = struct.pack(">II", width, height)
     return bytes(data)
@@ -291,6 +306,12 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "avif: pixels": (lambda: avif_that_claims(30_000, 30_000), "invalid_image"),
     "avif: a ribbon": (lambda: avif_that_claims(2, 20_000_000), "invalid_image"),
     "avif: scaled up to 49 MP": (lambda: avif_that_claims(7000, 7000), "read"),
+    "tiff: JPEG of 10,000 scans": (lambda: tiff_of_scans(10_000), "invalid_image"),
+    "avif: a grid of one tile": (lambda: avif_grid(27, 27, 256), "invalid_image"),
+    "heic: a grid of 47 MP in 2 kB": (lambda: heic_grid(27, 27, 256), "read"),
+    "heic: a grid of 12,100 tiles": (lambda: heic_grid(110, 110, 64), "invalid_image"),
+    "heic: a grid of pixels": (lambda: heic_grid(31, 31, 256), "image_too_large"),
+    "heic: EXIF that claims 60 GB": (lambda: heic_with_exif(1_000_000), "read"),
     "avif: EXIF that claims 60 GB": (lambda: avif_with_exif(1_000_000), "read"),
     "heic: pixels": (lambda: heic_that_claims(30_000, 30_000), "image_too_large"),
     "heic: rows that are not there": (lambda: heic_that_claims(7000, 7000), "invalid_image"),

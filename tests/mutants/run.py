@@ -29,8 +29,8 @@ MODULES = {
     "options/values.py": ["tests/unit/test_options.py", "tests/unit/test_option_rows.py"],
     "http/body.py": ["tests/unit/test_body.py"],
     "s3/worker.py": ["tests/functional/test_worker.py"],
-    "store/bucket.py": ["tests/functional/test_s3.py", "tests/functional/test_s3_races.py"],
-    "store/client.py": ["tests/functional/test_s3.py", "tests/functional/test_s3_faults.py"],
+    "store/bucket.py": ["tests/unit/test_store.py"],
+    "store/client.py": ["tests/unit/test_store.py"],
 }
 # Mutants that no test can notice, since nothing that can be seen depends on them: the changed line,
 # and why. They are counted apart.

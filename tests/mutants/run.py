@@ -28,7 +28,7 @@ MODULES = {
     "options/parsers.py": ["tests/unit/test_options.py"],
     "options/values.py": ["tests/unit/test_options.py", "tests/unit/test_option_rows.py"],
     "http/body.py": ["tests/unit/test_body.py"],
-    "s3/worker.py": ["tests/functional/test_worker.py"],
+    "s3/worker.py": ["tests/functional/test_worker_calls.py"],
     "store/bucket.py": ["tests/unit/test_store.py"],
     "store/client.py": ["tests/unit/test_store.py"],
 }

@@ -160,10 +160,10 @@ def test_finding(aws: Aws) -> None:
 def test_finding_where_nothing_has_versions(aws: Aws) -> None:
     """S3 then says nothing of them."""
     head = {name: value for name, value in HEAD.items() if name != "VersionId"}
-    store, _ = store_that_gets(aws, head)
+    store, _ = store_that_gets(aws, head | {"ETag": '"X-1"'})
     found = store.find(CAT)
     assert found is not None
-    assert found.version_id is None
+    assert (found.version_id, found.etag) == (None, "X-1")
 
 
 def test_reading(aws: Aws) -> None:

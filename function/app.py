@@ -33,7 +33,7 @@ metrics = Metrics(namespace=settings.metrics_namespace, service=settings.service
 
 
 def load_model(settings: Settings, name: str) -> Model | ModelUnavailable:
-    """Return a model of the deployment, or why there is none: a reply says so, not a crash."""
+    """Return a model of the deployment, or why it did not load, which the replies will tell."""
     places = [settings.model_dir] if settings.model_dir else [LAYER_MODELS, LOCAL_MODELS]
     folders = [place / name for place in places]
     folder = next((folder for folder in folders if folder.is_dir()), None)

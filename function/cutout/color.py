@@ -33,13 +33,13 @@ def parse_color(text: object) -> Color:
     Accepted: ``#RRGGBB``, ``RRGGBB``, ``#RGB``, ``RGB`` and the CSS names, in any case. Only ASCII
     is lower-cased: U+212A (the Kelvin sign) would become a plain ``k``.
 
-    :raises InvalidOption: ``invalid_bg_color`` for anything else, a value that is no text included.
+    :raises InvalidOption: ``invalid_bg_color`` for anything else, such as a value that is not text.
     """
     if isinstance(text, str) and text.isascii():
         hexadecimal = _HEX.fullmatch(_NAMED.get(text.lower(), text))
         if hexadecimal:
             digits = hexadecimal[1]
-            if len(digits) == 3:  # noqa: PLR2004 - the short form: each digit stands twice
+            if len(digits) == 3:  # noqa: PLR2004 - the short form: each digit is doubled
                 digits = "".join(digit * 2 for digit in digits)
             red, green, blue = bytes.fromhex(digits)
             return Color(r=red, g=green, b=blue)

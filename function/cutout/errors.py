@@ -40,7 +40,7 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
     ├── UnknownForeground           422 unknown_foreground
     ├── InvalidSettings             500 internal_error     the deployment's own variables
     ├── StorageFailed               500 internal_error     S3 refuses or does not answer
-    ├── UnknownEvent                500 internal_error     an event of no kind that is known
+    ├── UnknownEvent                500 internal_error     the kind of an event is unknown
     ├── UploadsFailed               500 internal_error     some of an S3 event's objects
     ├── KeysUnavailable             503 internal_error     the list of API keys cannot be read
     ├── OutOfMemory                 503 internal_error     the deployment has too little
@@ -118,7 +118,7 @@ class DuplicateOption(CutoutError):
 
 
 class MultipleBackgrounds(CutoutError):
-    """More than one of the ``bg_*`` options."""
+    """More than one of the ``bg_*`` options is given."""
 
     status = 400
     code = "multiple_bg_sources"
@@ -153,7 +153,7 @@ class RoiRegionEmpty(CutoutError):
 
 
 class MissingImage(CutoutError):
-    """No image source in the request.
+    """The request has no image source.
 
     Facts ``accepted``, the sources of this deployment, and ``found``, a sentence about a file that
     came in another field (empty without one).
@@ -166,7 +166,10 @@ class MissingImage(CutoutError):
 
 
 class MultipleSources(CutoutError):
-    """More than one image source: facts ``given``, and ``accepted``, this deployment's sources."""
+    """The request has more than one image source.
+
+    Facts ``given``, and ``accepted``, the sources of this deployment.
+    """
 
     status = 400
     code = "multiple_sources"
@@ -245,10 +248,10 @@ class InvalidApiKey(CutoutError):
 
 
 class InvalidImageUrl(CutoutError):
-    """A URL that is not fetched, whatever is there: fact ``field``.
+    """The URL is not one that is fetched, whatever is there: fact ``field``.
 
-    It says the same of a private address and of a name that is not found, so that nobody learns
-    from it which names the deployment's own network has.
+    The message is the same for a private address and for a name that is not found, so that nobody
+    learns from it which names the deployment's own network has.
     """
 
     status = 400
@@ -308,7 +311,10 @@ class MethodNotAllowed(CutoutError):
 
 
 class PayloadTooLarge(CutoutError):
-    """More bytes than one request may carry: facts ``max_bytes``, ``instead`` (a sentence)."""
+    """The body has more bytes than a request may carry.
+
+    Facts ``max_bytes``, and ``instead``, a sentence that says what to do.
+    """
 
     status = 413
     code = "payload_too_large"
@@ -317,7 +323,7 @@ class PayloadTooLarge(CutoutError):
 
 
 class ObjectTooLarge(CutoutError):
-    """More bytes than the deployment reads of one S3 object: fact ``max_bytes``."""
+    """An S3 object has more bytes than the deployment reads: fact ``max_bytes``."""
 
     status = 413
     code = "payload_too_large"
@@ -326,7 +332,10 @@ class ObjectTooLarge(CutoutError):
 
 
 class ImageTooLarge(CutoutError):
-    """More pixels than the deployment takes: facts ``width``, ``height``, ``max_pixels`` in px."""
+    """The image has more pixels than the deployment takes.
+
+    Facts ``width``, ``height``, ``max_pixels``, in px.
+    """
 
     status = 413
     code = "image_too_large"
@@ -354,7 +363,7 @@ class ResultTooLarge(CutoutError):
 
 
 class UnsupportedMediaType(CutoutError):
-    """A Content-Type that no parser takes."""
+    """No parser takes the body's Content-Type."""
 
     status = 415
     code = "unsupported_media_type"
@@ -369,7 +378,7 @@ class UnsupportedMediaType(CutoutError):
 
 
 class UnsupportedUploadRequest(UnsupportedMediaType):
-    """A request for an upload that brings the image itself."""
+    """A request for an upload brings the image itself."""
 
     text = (
         "POST /v2/uploads takes no image: send it an empty body or JSON, and the image to the URL"
@@ -407,7 +416,7 @@ class StorageFailed(CutoutError):
 
 
 class UnknownEvent(CutoutError):
-    """An event, or a message in it, of no kind that is known: fact ``reason``."""
+    """The kind of an event, or of a message in it, is unknown: fact ``reason``."""
 
     text = "The event cannot be read: {reason}"
 

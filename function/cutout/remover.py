@@ -137,9 +137,9 @@ class Remover:
         ``background`` is what was fetched from ``bg_image_url``: the file of an image, which takes
         the place of ``bg_image_file``. ``budget_ms`` is the time that is left for all stages
         together. A file of more than ``max_bytes``, or with sides that the format cannot hold, is
-        made of a cutout that is scaled down; ``None`` sets no limit, and nothing is scaled.
+        made of a cutout that is scaled down; ``None`` sets no limit, and nothing is scaled down.
 
-        :raises CutoutError: any of the tree's, from the stage that found it.
+        :raises CutoutError: the failure that a stage found, of any kind in the tree.
         """
         try:
             return self._removed(data, options, background, StageTimer(budget_ms), max_bytes)

@@ -380,6 +380,14 @@ def test_only_the_parser_of_its_format_sees_a_file(monkeypatch: pytest.MonkeyPat
     assert offered == [("BMP",)]
 
 
+def test_a_damaged_file_is_named_by_its_format() -> None:
+    """Whatever Pillow's parser says of it."""
+    with pytest.raises(InvalidImage) as refusal:
+        read(encoded(ASTRONAUT, "BMP")[:-5000])
+    reason = "The image cannot be read: it is a damaged or truncated BMP file."
+    assert str(refusal.value).startswith(reason)
+
+
 def test_the_format_is_told_by_the_bytes() -> None:
     """A WebP in a file called .jpg is a WebP; names do not even reach the decoder."""
     assert mean_difference(read(encoded(ASTRONAUT, "WEBP", lossless=True)), RGB) == 0

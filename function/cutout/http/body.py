@@ -55,7 +55,7 @@ class Body:
 def parse_body(content_type: str, body: bytes) -> Body:
     """Return the fields of a body.
 
-    :raises UnsupportedMediaType: a content type that no parser takes.
+    :raises UnsupportedMediaType: no parser takes this content type.
     :raises InvalidMultipart: the body is not well-formed multipart/form-data.
     :raises InvalidBase64: a part says that it is base64, and it is not.
     :raises InvalidJson: the body is not a JSON object.
@@ -129,10 +129,10 @@ def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:
 def _content(part: MultipartSegment, sent: bytes) -> bytes:
     """Return what a part holds, decoded as its Content-Transfer-Encoding says.
 
-    Browsers send none (RFC 7578, 4.7), some HTTP libraries of mail do.
+    Browsers do not send this header (RFC 7578, 4.7), but HTTP libraries that build on mail do.
 
-    :raises InvalidBase64: it says base64 and is not.
-    :raises InvalidMultipart: it says something unknown (RFC 2045, 6.1 has five names).
+    :raises InvalidBase64: the part says that it is base64, and it is not.
+    :raises InvalidMultipart: the name of the encoding is unknown (RFC 2045, 6.1 has five).
     """
     encoding = (part.header("Content-Transfer-Encoding") or "binary").lower()
     if encoding == "base64":
@@ -145,7 +145,7 @@ def _content(part: MultipartSegment, sent: bytes) -> bytes:
 
 
 class _Pairs(tuple[Field, ...]):
-    """A JSON object with its repetitions."""
+    """A JSON object in which a name may be repeated."""
 
     __slots__ = ()
 

@@ -1,7 +1,7 @@
 """A host of the public internet → a connection that has a deadline.
 
 A host is resolved once, every address of the answer is checked, and one of those very addresses is
-connected to; the name only serves SNI and the check of the certificate.
+connected to. The name is used only for SNI and for the check of the certificate.
 
 ``socket`` and ``ssl`` are imported at the first connection: a deployment that fetches nothing does
 not wait for them at its cold start.
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from socket import socket
     from ssl import SSLContext
 
-_MAX_ADDRESSES = 3  # of one host that are tried
-_MAX_CONNECT_S = 3.0  # for one of them
+_MAX_ADDRESSES = 3  # how many addresses of one host are tried
+_MAX_CONNECT_S = 3.0  # how long each of them may take to accept a connection
 
 
 class NotPublicError(Exception):
-    """A host has an address that is not public, or none."""
+    """One of the host's addresses is not public, or the host has no address."""
 
 
 class WrongCertificateError(Exception):
@@ -35,7 +35,7 @@ class WrongCertificateError(Exception):
 def _addresses(host: str, port: int) -> list[str]:
     """Return the addresses that the system's resolver gives for a host.
 
-    :raises OSError: it knows none.
+    :raises OSError: the resolver knows no address.
     """
     import socket  # noqa: PLC0415 - see the module's docstring
 
@@ -44,9 +44,9 @@ def _addresses(host: str, port: int) -> list[str]:
 
 
 def _connection(address: str, port: int, timeout_s: float) -> "socket":
-    """Return a TCP connection to an address, which is not a name.
+    """Return a TCP connection to an IP address; names are not resolved here.
 
-    :raises OSError: there is none within the time.
+    :raises OSError: the address accepts no connection within the time.
     """
     import socket  # noqa: PLC0415 - see the module's docstring
 
@@ -55,7 +55,7 @@ def _connection(address: str, port: int, timeout_s: float) -> "socket":
 
 @cache
 def _tls() -> "SSLContext":
-    """Return how TLS is spoken: with the certificate authorities of the system."""
+    """Return the settings of TLS: the system's certificate authorities are trusted."""
     import ssl  # noqa: PLC0415 - see the module's docstring
 
     context = ssl.create_default_context()
@@ -81,7 +81,7 @@ class Connector:
     def open(self, target: Target, deadline: Deadline) -> Line:
         """Return a connection to the first address of the host that takes one.
 
-        :raises NotPublicError: an address of the host is not public, or it has none.
+        :raises NotPublicError: an address of the host is not public, or it has no address.
         :raises WrongCertificateError: the server's certificate is not valid for the host.
         :raises OSError: the connection or TLS fails; a ``TimeoutError`` where it takes too long.
         """
@@ -99,12 +99,12 @@ class Connector:
         raise failure
 
     def _public_addresses(self, target: Target, deadline: Deadline) -> list[str]:
-        """Return the addresses of a host, which are all public.
+        """Return the addresses of a host, after a check that all of them are public.
 
         A host that is not found gives the same error as one with a private address: otherwise a
         caller could find out which names the deployment's own network has.
 
-        :raises NotPublicError: one is not, or there is none.
+        :raises NotPublicError: an address is not public, or the host has no address.
         :raises TimeoutError: the resolver, which has no time limit of its own, took too long.
         """
         found: list[str] = []
@@ -123,9 +123,9 @@ class Connector:
         return list(dict.fromkeys(found))[:_MAX_ADDRESSES]
 
     def _secured(self, connection: "socket", target: Target, deadline: Deadline) -> "socket":
-        """Return a connection with TLS, whose certificate is valid for the host.
+        """Return the connection with TLS over it, after a check of the server's certificate.
 
-        :raises WrongCertificateError: it is not.
+        :raises WrongCertificateError: the certificate is not valid for the host.
         :raises OSError: the handshake fails.
         """
         import ssl  # noqa: PLC0415 - see the module's docstring

@@ -36,7 +36,7 @@ _BAD_REDIRECT = "it redirects to a URL that is not fetched"
 
 
 class _FailedError(Exception):
-    """The reply is not taken; the text says why."""
+    """The reply is not accepted; the text says why."""
 
 
 class Fetcher:
@@ -98,10 +98,10 @@ class Fetcher:
     def _get(self, target: Target, deadline: Deadline, max_bytes: int) -> bytes | str:
         """Return the bytes at a target, or the text of a redirect's ``Location``.
 
-        :raises NotPublicError: an address of the host is not public, or it has none.
+        :raises NotPublicError: an address of the host is not public, or it has no address.
         :raises WrongCertificateError: the host's certificate is not valid for it.
         :raises TooMuchError: the headers or the body are too large.
-        :raises _FailedError: the reply is not taken.
+        :raises _FailedError: the reply is not accepted.
         :raises OSError: the connection fails; a ``TimeoutError`` where it takes too long.
         :raises HTTPException: the reply is not HTTP.
         """
@@ -111,7 +111,7 @@ class Fetcher:
         try:
             line.allow(_MAX_HEADER_BYTES, "the headers of the answer are too large")
             connection = HTTPConnection(target.host, target.port)
-            connection.sock = cast("Any", line)  # it has what is used of a socket
+            connection.sock = cast("Any", line)  # it has the methods that http.client calls
             # http.client itself adds "Accept-Encoding: identity".
             headers = {"Host": target.authority, "User-Agent": "Cutout", "Accept": "*/*"}
             connection.request("GET", target.path, headers={**headers, "Connection": "close"})
@@ -119,7 +119,8 @@ class Fetcher:
                 location = response.headers["Location"]
                 if response.status in _REDIRECTS and location:
                     return str(location)
-                # What frames the chunks of a body has room too; what they hold is counted apart.
+                # This leaves room for the sizes between the chunks of a body, whose content is
+                # counted separately.
                 room = max_bytes + max_bytes // 4 + _PIECE_BYTES
                 line.allow(room, _TOO_LARGE.format(max_bytes=max_bytes))
                 return _body(response, max_bytes)
@@ -128,9 +129,9 @@ class Fetcher:
 
 
 def _redirected(target: Target, location: str) -> Target:
-    """Return where a redirect goes to.
+    """Return the target of a redirect.
 
-    :raises _FailedError: it goes to what is not fetched, or from https to http.
+    :raises _FailedError: the target is not one that is fetched, or https becomes http.
     """
     # http.client reads headers as ISO 8859-1, and servers write UTF-8 where they write such signs.
     location = location.encode("latin-1", errors="replace").decode(errors="replace")
@@ -148,7 +149,7 @@ def _redirected(target: Target, location: str) -> Target:
 def _body(response: "HTTPResponse", max_bytes: int) -> bytes:
     """Return the body of a reply.
 
-    :raises _FailedError: the reply is not a success, or its body not whole, plain and small enough.
+    :raises _FailedError: the status is not 200, or the body is cut off, compressed or too large.
     """
     if response.status != _OK:
         raise _FailedError(f"the server answered with status {response.status}")
@@ -169,7 +170,7 @@ def _body(response: "HTTPResponse", max_bytes: int) -> bytes:
         body += piece
         if len(body) > max_bytes:
             raise _FailedError(too_large)
-    if response.length:  # of what Content-Length promised, that much did not come
+    if response.length:  # the number of promised bytes that did not come
         raise _FailedError("the connection ended before the whole image came")
     if not body:
         raise _FailedError("the answer is empty")

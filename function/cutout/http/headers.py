@@ -18,7 +18,7 @@ def _count(description: str) -> Mapping[str, Any]:
 
 
 CONFIDENCE = "X-Matte-Confidence"
-"""Named here since the log's line has it too."""
+"""It has a name because the line in the log has it too."""
 
 HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -124,4 +124,4 @@ PAGE = ("Content-Security-Policy", "ETag", "Referrer-Policy", "Vary")
 """The headers of a page, and of the answer that it has not changed."""
 
 ALWAYS_SENT = frozenset({*EVERY_REPLY, *RESULT_FACTS, *PAGE, "Location", "X-Type"})
-"""Headers that no reply lacks that can have them."""
+"""Headers that are never missing from the replies that can have them."""

@@ -57,7 +57,7 @@ class Transfer:
         :raises StorageFailed: it cannot be signed.
         """
         key = f"{INCOMING_PREFIX}{uuid.uuid4()}/image"
-        # A form that lacks a field of the conditions is refused, so there is one to begin with.
+        # S3 refuses a form that lacks a field of the conditions, so the form begins with one.
         type_field = {"Content-Type": media_type or "image/*"}
         form = self._store.sign_post(
             ObjectRef(bucket=self._settings.input_bucket, key=key),

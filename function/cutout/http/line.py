@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 
 
 class TooMuchError(Exception):
-    """More bytes come than were allowed; the text says of what."""
+    """The other side sends more bytes than were allowed. The text says what they belong to."""
 
 
 class Deadline:
-    """A point in time, for which many steps wait together."""
+    """The point in time at which several steps together must be done."""
 
     def __init__(self, seconds: float) -> None:
-        """Set it so many seconds from now."""
+        """Set the deadline to ``seconds`` from now."""
         self._end = time.monotonic() + seconds
 
     def left_s(self) -> float:
         """Return the seconds that are left, more than 0.
 
-        :raises TimeoutError: none are.
+        :raises TimeoutError: the deadline has passed.
         """
         left = self._end - time.monotonic()
         if left <= 0:
@@ -47,7 +47,7 @@ class Line:
         self._excess = ""
 
     def allow(self, count: int, excess: str) -> None:
-        """Let so many bytes be read from now on; ``excess`` tells what more of them would mean."""
+        """Allow ``count`` more bytes to be read; ``excess`` says what it means if more come."""
         self._allowed = count
         self._excess = excess
 
@@ -73,7 +73,7 @@ class Line:
         return count
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """Return what comes, as a file."""
+        """Return a file from which the incoming bytes can be read."""
         return io.BufferedReader(_Incoming(self))
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class Line:
 
 
 class _Incoming(io.RawIOBase):
-    """What comes over a line, as a file without a buffer."""
+    """The incoming bytes of a line, as a file without a buffer."""
 
     def __init__(self, line: Line) -> None:
         super().__init__()

@@ -37,7 +37,7 @@ DEADLINE_RESERVE_MS = 1_500  # for the reply, and for a stage that takes longer 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
-    """What a request asks for beside the image; ``ignored`` are the fields without a meaning."""
+    """What a request asks for besides the image; ``ignored`` are fields that mean nothing."""
 
     options: Options
     ignored: Sequence[str]
@@ -126,7 +126,7 @@ class Removal:
     def _delivered(self, result: Result, asked: _Asked) -> Reply:
         """Return the result, or the link to it, as the caller asked for it.
 
-        :raises ResultTooLarge: a reply cannot carry it, and it may not be stored.
+        :raises ResultTooLarge: a reply cannot carry it, and it cannot be stored.
         :raises StorageFailed: it cannot be stored.
         """
         way = asked.options.response
@@ -161,7 +161,7 @@ class Removal:
     def _storage(self) -> Transfer:
         """Return the way through the buckets.
 
-        :raises StorageDisabled: there are none.
+        :raises StorageDisabled: the deployment has no buckets.
         """
         if self._transfer is None:
             raise StorageDisabled

@@ -8,7 +8,7 @@ from cutout.errors import InvalidBase64, MissingImage, MultipleSources
 from cutout.http.body import Body, BodyKind, Field, decode_base64
 
 _BASE64_NAMES = {"image_base64", "image_file_b64"}
-# Field names in a message are the caller's data, so that only a few are told, and in part.
+# Field names in a message are the caller's data, so only a few are shown, and those shortened.
 _MAX_TOLD_FIELDS, _MAX_TOLD_NAME = 3, 40
 
 
@@ -81,7 +81,7 @@ def only_source(
 
     ``accepted`` says which sources this deployment takes.
 
-    :raises MissingImage: there is none; it names the file fields among the others.
+    :raises MissingImage: there is no source; the message names file fields among the others.
     :raises MultipleSources: there are several.
     """
     if not sources:

@@ -30,8 +30,8 @@ _RIM, _RIM_BLURS = 0.01, 2
 size, as the matte of a photograph is seldom exact, and up to two standard deviations of the blur,
 which hide that the detail there is gone."""
 _PURE = 128  # of 255: what is less background than subject shows the subject's colours
-_CELL = 2  # cells in one standard deviation, at least
-_REACH = 3  # standard deviations, behind which nothing of a Gaussian is seen
+_CELL = 2  # the least number of cells in one standard deviation
+_REACH = 3  # standard deviations; beyond them a Gaussian is invisible
 
 
 def read_background(data: bytes, limits: Limits) -> NDArray[np.uint8]:
@@ -82,7 +82,7 @@ def own_background(photo: Photo, matte: Matte, frame: Box, blur: int) -> NDArray
     del inverse
     pure = _lowest_around(known, round(min(_RIM_BLURS * sigma_px, _RIM * size)))
     pure *= pure >= _PURE
-    if pure.any():  # else there is no background but beside the subject
+    if pure.any():  # otherwise all of the background is close to the subject
         known = pure
     colours = extend_foreground(colours, window(known, frame))
     return blurred(colours, sigma_px)
@@ -97,7 +97,7 @@ def _lowest_around(plane: NDArray[np.uint8], radius: int) -> NDArray[np.uint8]:
     lowest = np.pad(plane, radius, constant_values=OPAQUE)
     for axis in (0, 1):
         lowest = np.moveaxis(lowest, axis, 0)
-        length = 1  # of what each value is the lowest of, from it on; doubled until it is enough
+        length = 1  # each value is the lowest of this many, from its own place on
         while length < 2 * radius + 1:
             step = min(length, 2 * radius + 1 - length)
             np.minimum(lowest[:-step], lowest[step:], out=lowest[:-step])
@@ -109,7 +109,7 @@ def _lowest_around(plane: NDArray[np.uint8], radius: int) -> NDArray[np.uint8]:
 def blurred(pixels: NDArray[np.uint8], sigma_px: float) -> NDArray[np.uint8]:
     """Return uint8 (H, W, 3) blurred by a Gaussian of ``sigma_px`` px standard deviation.
 
-    A strong blur is computed at a lower resolution, at which nothing of the result is lost.
+    A strong blur is computed at a lower resolution, because the result has no finer detail.
     """
     height, width = pixels.shape[:2]
     step = max(1, int(sigma_px / _CELL))

@@ -11,14 +11,16 @@ from cutout.image.decode import Photo
 from cutout.image.place import Box, Layout
 from cutout.image.resample import resampled
 
-_AROUND_PX = 24  # read around what is scaled; the filter reaches 2 px, at 1/10 of the size 20
-_ROUNDING = 1e-6  # a pixel that is seen but for so much of it is seen
+# Pixels that are read around the part that is scaled. The filter reaches 2 px, or 20 px when it
+# scales to 1/10 of the size.
+_AROUND_PX = 24
+_ROUNDING = 1e-6  # a pixel is shown if no more than this share of it is missing
 
 
 def seen(layout: Layout, photo: Photo) -> Box:
     """Return the part of the photo from which the canvas is made.
 
-    Where nothing is scaled it has the canvas's size and may stand out of the photo.
+    If nothing is scaled, the part has the canvas's size and may reach beyond the photo.
     """
     subject, target, frame = layout.subject, layout.target, layout.frame
     if not layout.is_scaled:
@@ -49,7 +51,7 @@ def _clipped(start: float, stop: float, side: int) -> tuple[int, int]:
 
 
 def window(plane: NDArray[Any], frame: Box) -> NDArray[Any]:
-    """Return (H, W) or (H, W, C) as ``frame`` sees it, with 0 where it stands out."""
+    """Return (H, W) or (H, W, C) as ``frame`` sees it, with 0 beyond the photo."""
     height, width = plane.shape[:2]
     top, bottom = max(0, frame.top), min(height, frame.top + frame.height)
     left, right = max(0, frame.left), min(width, frame.left + frame.width)

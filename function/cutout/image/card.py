@@ -100,7 +100,7 @@ def _rgb(values: list[float]) -> tuple[float, float, float]:
 
 
 def _share(value: float) -> float:
-    """Return a number from 0 to 1, or raise the ``ValueError`` or ``TypeError`` that says not."""
+    """Return a number from 0 to 1, or raise a ``ValueError`` or ``TypeError`` if it is not."""
     if not 0 <= value <= 1:
         message = f"zoom is {value}, and must be from 0 to 1"
         raise ValueError(message)

@@ -19,7 +19,7 @@ from cutout.image.shadow import cast_shadow
 from cutout.image.tiles import strips, tiles
 from cutout.options import Channels, Format, InputAlpha, OnEmpty, Options, ShadowType
 
-_HALF = 128  # the least alpha, of 255, that is at least one half
+_HALF = 128  # the smallest alpha, of 255, that is at least one half
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -27,8 +27,8 @@ class Cutout:
     """The composed result.
 
     ``pixels`` uint8 (H, W, 4), sRGB with straight alpha, colour 0 where alpha is 0 (for ``zip``:
-    the foreground's colours, extended). ``subject`` is the subject's box in it, of size 0 where
-    there is none; ``coverage`` the matte's mean over it, 0..1, before any shadow or background.
+    the foreground's colours, extended). ``subject`` is the subject's box in it, of size 0 if
+    there is none; ``coverage`` is the matte's mean over it, 0..1, before any shadow or background.
     """
 
     pixels: NDArray[np.uint8]

@@ -34,7 +34,7 @@ def over(
 def lay_under(pixels: NDArray[np.uint8], color: Color) -> None:
     """Put a colour that may be translucent behind ``pixels``, in place.
 
-    ``pixels`` are uint8 (H, W, 4), sRGB with straight alpha, and stay so. With B and β of the
+    ``pixels`` are uint8 (H, W, 4), sRGB with straight alpha, and stay straight. With B and β of the
     colour, alpha becomes (α·255 + β·(255 - α)) / 255 and each channel
     (F·α·255 + B·β·(255 - α)) / (α·255 + β·(255 - α)), rounded; colour is 0 where alpha is 0.
     """

@@ -1,9 +1,9 @@
 """The network's matte → how well it can be expected to fit, as a number from 0 to 1.
 
-A network that knows what the subject is answers 0 and 1 with little between. How far it does, about
-the subject, tells good mattes from bad ones: on 366 judged photographs the rank correlation with
-the intersection over union (IoU) is 0.88. The card's table turns it into the IoU to expect.
-``models/training/confidence.py`` measures both and fits the table.
+A network that recognises the subject answers 0 or 1 almost everywhere. How decided its answers are
+around the subject tells good mattes from bad ones: on 366 judged photographs the rank correlation
+with the intersection over union (IoU) is 0.88. The card's table turns it into the IoU to expect.
+``models/training/reliability.py`` measures both and fits the table.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ def confidence(coarse: Plane, points: tuple[Point, ...]) -> float:
 def decidedness(coarse: Plane) -> float:
     """Return the mean of ``|2 * alpha - 1|`` over the subject and its surroundings, 0..1.
 
-    0 if there is no subject.
+    The result is 0 if there is no subject.
     """
     distance = max(1, round(_AROUND_SHARE * len(coarse)))
     near = _within(_within(coarse > _SUBJECT, distance).T, distance).T

@@ -89,19 +89,19 @@ def decode(data: bytes, *, limits: Limits, cap_px: int | None = None) -> Photo:
     """Return the photo in ``data``: upright, in sRGB, its metadata gone.
 
     ``cap_px`` bounds the photo's width times height; a larger one is scaled down with its ratio
-    kept. Grey of 16 bit is scaled to 8. Grey of 32 bit or float has no white of its own: it is the
-    least of 1 (float only), 255, 65 535 and 2³¹-1 that holds every value. A colour profile that
-    cannot be read is taken as sRGB, as browsers do.
+    kept. Grey of 16 bit is scaled to 8. Grey of 32 bit or float does not say what white is: it is
+    the smallest of 1 (float only), 255, 65,535 and 2³¹-1 that no value exceeds. A colour profile
+    that cannot be read is taken as sRGB, as browsers do.
 
     Bytes after the end of the image are ignored. A JPEG whose last row of coded blocks (8 or 16 px)
     is damaged or missing is read, with grey there, and so are a JPEG or PNG without its end mark
     and a PNG with damaged ancillary chunks. Files that hold less of the picture are refused.
 
-    :raises InvalidImage: empty, truncated, or no image.
-    :raises UnsupportedImageFormat: an image of a format that is not read.
-    :raises ImageTooSmall: a side under 2 px.
-    :raises ImageTooLarge: by the header, more pixels than ``limits`` allow, a side over 65,535 px,
-        or more than the format's decoder expands in time.
+    :raises InvalidImage: the data is empty, truncated, or not an image.
+    :raises UnsupportedImageFormat: the format of the image is not read.
+    :raises ImageTooSmall: a side is under 2 px.
+    :raises ImageTooLarge: by its header the image has more pixels than ``limits`` allow, a side
+        over 65,535 px, or more than the format's decoder expands in time.
     :raises MemoryError: it needs more memory than there is.
     :raises ImportError: the deployment lacks a codec that it should have.
     """
@@ -202,7 +202,7 @@ def _rgb(image: Image.Image) -> Image.Image:
 def _eight_bit(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Return deep grey as L, and the alpha of PNG's one transparent value where it has one."""
     top = 65_535.0
-    if image.mode in {"I", "F"}:  # no bit depth of their own: the least white that holds them
+    if image.mode in {"I", "F"}:  # they have no bit depth: white is the smallest that holds them
         largest = max(values.max() for _, values in _strips(image))
         top = next((white for white in _WHITES[image.mode] if largest <= white), 2.0**31)
     transparent = image.info.get("transparency")
@@ -238,7 +238,7 @@ def _register_heif() -> None:
 
 
 def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
-    """Return the image in sRGB (relative colorimetric would clip: perceptual, as browsers do)."""
+    """Return the image in sRGB, by the perceptual intent, as browsers do, which does not clip."""
     from PIL import ImageCms  # noqa: PLC0415 - 10 ms of cold start that only some photos need
 
     try:
@@ -250,4 +250,4 @@ def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
         )
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image
-    return converted or image  # never without one, unless it works in place
+    return converted or image  # profileToProfile returns None only when it works in place

@@ -156,7 +156,8 @@ def _tiff(pixels: NDArray[np.uint8], _: int) -> bytes:
 def _zip(pixels: NDArray[np.uint8], quality: int) -> bytes:
     """Return a zip of color.jpg and alpha.png, the same bytes for the same pixels."""
     with io.BytesIO() as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # both are compressed
+        # Both files are compressed already.
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             color = _jpg(pixels, quality)
             for name, body in (("color.jpg", color), ("alpha.png", write_png(pixels[..., 3:]))):
                 # ZipInfo's default date, 1980-01-01, instead of the clock's

@@ -46,7 +46,7 @@ def without_exif(data: bytes) -> bytes:
     """Return an AVIF file whose EXIF item is named something else, so that nobody reads it.
 
     AVIF is turned upright by a property of its own. Pillow would copy every tag's data of the EXIF
-    block all the same, however much they claim.
+    block all the same, whatever size they claim.
     """
     start = 0
     while start + 8 <= len(data):

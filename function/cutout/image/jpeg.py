@@ -38,7 +38,7 @@ class JpegImage:
     coded units. ``data`` is the file with only the segments that a decoder needs and nothing after
     the end mark, which is added where it is missing. ``scan_ends`` are the offsets in ``data``
     where the compressed data of each scan ends. ``exif`` is the body of the first Exif segment, or
-    empty. ``is_complete``: the file has its end mark.
+    empty. ``is_complete`` says that the file has its end mark.
     """
 
     width: int
@@ -50,7 +50,7 @@ class JpegImage:
     is_complete: bool
 
     def with_tails(self) -> bytes:
-        """Return ``data`` with more compressed data, of no meaning, at the end of each scan.
+        """Return ``data`` with meaningless compressed data added to the end of each scan.
 
         A decoder does not look at it where a scan is complete, so that the picture is the same; it
         changes the rows that the file does not hold.
@@ -158,7 +158,7 @@ class _Walk:
 
     @staticmethod
     def _is_needed(marker: int, beginning: bytes) -> bool:
-        """Tell whether a decoder needs the segment: EXIF, thumbnails and comments it does not."""
+        """Tell whether a decoder needs the segment; EXIF, thumbnails and comments it ignores."""
         if _APP0 <= marker <= _APP15:
             prefix = _NEEDED_BY_DECODER.get(marker)
             return prefix is not None and beginning.startswith(prefix)
@@ -195,7 +195,7 @@ class _Walk:
         return end
 
     def _has_every_component(self, *, whole: bool) -> bool:
-        """Tell whether each component has data: with ``whole`` all coefficients in full."""
+        """Tell whether each component has data; ``whole`` asks for all coefficients in full."""
         if whole:
             return all(set(missing) == {0} for missing in self._precision.values())
         return all(missing[0] is not None for missing in self._precision.values())

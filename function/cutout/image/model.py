@@ -63,7 +63,7 @@ def load_network(card: ModelCard, folder: Path) -> Network:
     except Exception as error:  # the runtime's errors share no base but Exception
         raise ModelUnavailable(reason=f"{card.file}: {error}") from error
     input_name = session.get_inputs()[0].name
-    output_name = session.get_outputs()[0].name  # U2-Net has six more, which serve its training
+    output_name = session.get_outputs()[0].name  # U2-Net's six others are for training only
 
     def network(tensor: NDArray[np.float32]) -> NDArray[np.float32]:
         with told_from_memory(_NETWORK_PX):

@@ -57,7 +57,7 @@ class Layout:
 
 
 def subject_of(alpha: NDArray[np.uint8]) -> Box:
-    """Return the box of the pixels that count as subject, of size 0 where there are none."""
+    """Return the box of the pixels that count as subject, of size 0 if there are none."""
     rows, columns = (np.flatnonzero(alpha.max(axis=axis) >= SUBJECT_ALPHA) for axis in (1, 0))
     if rows.size == 0:
         return Box()
@@ -102,7 +102,7 @@ def lay_out(subject: Box, photo: Photo, options: Options) -> Layout:
 
 
 def _with_margin(subject: Box, margin: Margin | None) -> Box:
-    """Return the crop's box; it may stand out of the photo, where the canvas is transparent."""
+    """Return the crop's box. It may reach beyond the photo, where the canvas is transparent."""
     if margin is None:
         return subject
     top, bottom = (side.pixels(subject.height) for side in (margin.top, margin.bottom))
@@ -118,7 +118,7 @@ def _with_margin(subject: Box, margin: Margin | None) -> Box:
 def _fitted(target: Box, canvas: Box, percent: float) -> Box:
     """Return the largest box of the same ratio within that share of the canvas's sides.
 
-    Its centre stays where it was, unless the box would then stand out of the canvas.
+    Its centre stays where it was, unless the box would then reach beyond the canvas.
     """
     factor = percent / 100 * min(canvas.width / target.width, canvas.height / target.height)
     width, height = (max(1, round(side * factor)) for side in (target.width, target.height))

@@ -1,7 +1,7 @@
 """Pixels → PNG, several times faster than Pillow: own row filters, and ISA-L's deflate.
 
-PNG (W3C, third edition) filters each row before it is compressed, so that what is left are small
-differences. The filters are computed for many rows at once with numpy; ISA-L compresses them with
+PNG (W3C, third edition) filters each row before it is compressed, so that only small differences
+are left. The filters are computed for many rows at once with numpy; ISA-L compresses them with
 the vector instructions of the processor.
 """
 

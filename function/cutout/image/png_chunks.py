@@ -1,7 +1,7 @@
 """The chunks of a PNG file (ISO/IEC 15948, clause 5): what a decoder needs, and what it does not.
 
-Text, time, animation and private chunks never reach the decoder, whatever they hold: neither the
-damage in them nor the megabytes into which they expand can do harm.
+Text, time, animation and private chunks never reach the decoder. So neither damage in them nor the
+megabytes into which they expand can do harm.
 """
 
 import zlib
@@ -12,7 +12,7 @@ from cutout.errors import InvalidImage
 _SIGNATURE_BYTES = 8
 _FRAME_BYTES = 12  # a chunk's length, type and checksum
 _MAX_CHUNKS = 100_000
-_MAX_PROFILE_BYTES = 1 << 20  # as Pillow's own limit; CMYK's, the largest, have 0.6 MB
+_MAX_PROFILE_BYTES = 1 << 20  # Pillow's own limit; the largest profiles, those of CMYK, have 0.6 MB
 _CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
 _TRANSPARENCY, _PROFILE, _EXIF = b"tRNS", b"iCCP", b"eXIf"
 _END = b"\0\0\0\0IEND\xaeB`\x82"
@@ -73,7 +73,7 @@ def _is_sound(chunk: memoryview) -> bool:
 
 
 def _is_profile(body: bytes) -> bool:
-    """Tell whether a colour profile's chunk expands, and to no more than a profile has."""
+    """Tell whether a colour profile's chunk can be expanded, to at most the size of a profile."""
     _, _, rest = body.partition(b"\0")
     expanding = zlib.decompressobj()
     try:

@@ -14,8 +14,8 @@ from cutout.image.tiles import Plane, interpolation, tiles
 # photographs of people, animals and things.
 _BLUR = 0.03  # standard deviation
 _DOWN, _RIGHT = 0.03, 0.01  # light comes from above and a little from the left
-_REACH = 3  # standard deviations, behind which nothing of a Gaussian is seen
-_CELL = 2  # cells in one standard deviation, at least
+_REACH = 3  # standard deviations; beyond them a Gaussian is invisible
+_CELL = 2  # the least number of cells in one standard deviation
 
 
 def cast_shadow(pixels: NDArray[np.uint8], subject: Box, opacity: int) -> None:
@@ -43,7 +43,7 @@ def cast_shadow(pixels: NDArray[np.uint8], subject: Box, opacity: int) -> None:
     view = pixels[canvas.slices]
     for rows, columns in tiles(canvas.height, canvas.width):
         if view[rows, columns, 3].min() == OPAQUE:
-            continue  # most of the subject: nothing of what is behind it is seen
+            continue  # most of the subject is opaque and hides what is behind it
         down, cells_down = interpolation(_moved(rows, canvas.top - top), height, len(shadow))
         across, cells_across = interpolation(
             _moved(columns, canvas.left - left), width, shadow.shape[1]
@@ -58,7 +58,8 @@ def _moved(part: slice, by: int) -> slice:
 def _blurred(alpha: NDArray[np.uint8], sigma_px: float, step: int) -> tuple[Plane, int]:
     """Return alpha, uint8 (H, W), blurred, in cells of step² px: float32 (h, w) 0..255.
 
-    There are as many cells around as the second value says, so that all of the blur is in it.
+    The planes have as many more cells on each side as the second value says, so that they hold all
+    of the blur.
     """
     around = math.ceil(_REACH * sigma_px / step) + 1
     lefts = np.arange(0, alpha.shape[1], step)

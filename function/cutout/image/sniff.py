@@ -39,8 +39,8 @@ _SVG_WITHIN_BYTES = 1024
 def pillow_format_of(data: bytes) -> str:
     """Return Pillow's name of the file's format.
 
-    :raises InvalidImage: empty, or no image.
-    :raises UnsupportedImageFormat: an image, of a format that is not read.
+    :raises InvalidImage: the file is empty, or not an image.
+    :raises UnsupportedImageFormat: the format of the image is not read.
     """
     if not data:
         raise InvalidImage(reason="it is empty")
@@ -63,9 +63,9 @@ def pillow_format_of(data: bytes) -> str:
 
 
 def _brands(data: bytes) -> set[bytes]:
-    """Return the brands of an ISO base media file (ISO/IEC 14496-12, 4.3), else nothing.
+    """Return the brands of an ISO base media file (ISO/IEC 14496-12, 4.3); none for other files.
 
-    Its first box: the length, "ftyp", the major brand, a version, the compatible brands.
+    Its first box holds the length, "ftyp", the major brand, a version and the compatible brands.
     """
     if data[4:8] != b"ftyp":
         return set()

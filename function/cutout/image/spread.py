@@ -14,7 +14,7 @@ Alpha = NDArray[np.uint8] | NDArray[np.float32]
 
 # Colours are spread at this resolution at most. They are smooth; the photo adds the detail.
 _FILLED_PX = 1 << 18
-# Weight of a faint pixel against 1 of an opaque one: it only counts where there is no opaque one.
+# The weight of a faint pixel, where an opaque one has 1: it counts only if no opaque one is near.
 _FAINT_WEIGHT = 1e-6
 
 

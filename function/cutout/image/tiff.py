@@ -1,7 +1,8 @@
 """The first directory of a TIFF file or of an EXIF block (TIFF 6.0, section 2; BigTIFF).
 
-Pillow copies every tag's data before it looks at any, and 12 bytes of tag can claim the whole file:
-a block of 4 MB can ask for 260 GB. So the directory is measured here, before Pillow sees it.
+Pillow copies the data of every tag before it uses any of it, and a tag of 12 bytes can claim the
+whole file, so a block of 4 MB can ask for 260 GB. Therefore the directory is measured here, before
+Pillow sees it.
 """
 
 import struct
@@ -23,9 +24,9 @@ _READ = {_WIDTH, _HEIGHT, _COMPRESSION, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP,
 _READ |= {_STRIP_OFFSETS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES}
 
 _MAX_ENTRIES = 65_535
-_SHARED_BYTES = 65_536  # what honest tags may share or repeat
+_SHARED_BYTES = 65_536  # how many bytes honest tags may share or repeat
 _MAX_CHUNKS: Final = 65_536
-"""Strips or tiles at most: 50 MP in tiles of 28 px squared; each costs about 20 µs."""
+"""The most strips or tiles. 50 MP have as many in tiles of 28 px squared, at about 20 µs each."""
 _MAX_TILE_PX = 1 << 24  # a tile is decoded whole however small the image is
 _OLD_JPEG, _JPEG = 6, 7
 _START_OF_SCAN = b"\xff\xda"
@@ -45,7 +46,7 @@ class Directory:
 
     @property
     def orientation(self) -> int:
-        """EXIF's orientation; 1, which is upright, where there is none."""
+        """EXIF's orientation; 1, which is upright, if the directory has no such tag."""
         return self._first(_ORIENTATION, 1)
 
     def _first(self, tag: int, default: int) -> int:

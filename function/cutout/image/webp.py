@@ -1,8 +1,8 @@
 """Pixels → a lossy WebP file with exact alpha, in half of the time of the library's own way.
 
-libwebp compresses alpha at the effort of the colours' ``method``, and searches its best filter at
-each. On cutouts the gradient filter is the best one and is found by any search, so here colours and
-alpha are compressed apart, alpha as a lossless image of its filtered values, and put into one file.
+libwebp spends as much effort on alpha as on the colours (``method``), and part of it on the choice
+of a filter. On cutouts the gradient filter is always the best one. So colours and alpha are
+compressed separately here, alpha as a lossless image of its filtered values, and put into one file.
 The format is RFC 9649 ("WebP Image Format"), whose sections are named below.
 """
 
@@ -18,7 +18,7 @@ from cutout.image.tiles import tiles
 
 COLOUR_METHOD = 2
 """The effort for colours, 0 to 6: libwebp's default, 4, takes longer for 2 % fewer bytes."""
-_ALPHA_METHOD = 1  # 0 takes 0.85 of the time for 60 % more bytes; more than 1 brings nothing
+_ALPHA_METHOD = 1  # 0 takes 0.85 of the time for 60 % more bytes; higher values save nothing
 _HAS_ALPHA = 0x10  # a flag of VP8X (section 2.7)
 _GRADIENT, _LOSSLESS = 3 << 2, 1  # filtering and compression in the first byte of ALPH (2.7.1.2)
 _LOSSLESS_HEADER_BYTES = 5  # before the stream of VP8L (3.4), which ALPH leaves out

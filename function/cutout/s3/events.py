@@ -167,7 +167,7 @@ def _batch_task(
 
 
 def _ours(job: Job, settings: Settings, catalogue: frozenset[str] = frozenset()) -> Step:
-    """Return the job, or why there is none if its object is not a source of the deployment.
+    """Return the job, or why nothing is done: its object is not a source of the deployment.
 
     What the deployment itself writes is never a source, so that output cannot become input.
 

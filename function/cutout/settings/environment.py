@@ -9,11 +9,11 @@ from cutout.errors import CutoutError, InvalidSettings
 from cutout.options import Delivery, parse_options
 from cutout.settings.values import INCOMING_PREFIX, RESULTS_PREFIX, KeyCheck, Settings
 
-# The prefixes stand in the template's rules and policies, where these signs need no escape.
+# The template's rules and policies contain the prefixes, and these signs need no escape there.
 _PREFIX = re.compile(r"([A-Za-z0-9_.-]+/)+")
 _MAX_PREFIX_BYTES = 100
 _MAX_LABEL = 100  # characters: clients show it on one line
-# Capitals are in S3's oldest names, and in what SAM puts for a bucket that is not there locally.
+# S3's oldest names have capitals, and so have SAM's placeholders for buckets in a local run.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 
 _FORMS = {
@@ -23,9 +23,9 @@ _FORMS = {
     "SHOW_PAGES": (r"(?i)true|false", "true or false"),
 }
 
-# From the most memory that a whole removal to avif, the hungriest format, was seen to hold: 466 MB
-# at 12 MP and 1,476 MB at 50 MP, which is 26.6 bytes a pixel over 147 MB. The other libraries of
-# the function come on top.
+# A whole removal to avif, the format that needs most, was measured to hold at most 466 MB at 12 MP
+# and 1,476 MB at 50 MP, which is 147 MB and 26.6 bytes for each pixel. The other libraries of the
+# function are added.
 _BYTES_PER_PIXEL = 27
 _BYTES_BESIDE_PIXELS = 250_000_000
 _LEAST_MAX_PIXELS = 1_000_000

@@ -35,7 +35,7 @@ class Settings:
     ``api_keys_parameter`` names an SSM parameter that holds more of them. Without both buckets
     there is no storage. ``default_options`` are wire fields that every S3 object gets unless it
     says otherwise. With ``hash_logged_keys`` the logs hold digests of S3 keys instead of the keys,
-    which can name persons.
+    which may contain the names of persons.
     """
 
     model_dir: Path | None = None

@@ -25,7 +25,7 @@ class Store:
         return self._connected
 
     def find(self, ref: ObjectRef) -> Stored | None:
-        """Return what S3 says about an object, or ``None`` where there is none.
+        """Return what S3 says about an object, or ``None`` if it does not exist.
 
         :raises StorageFailed: S3 does not answer, or refuses to.
         """
@@ -66,7 +66,7 @@ class Store:
         return body
 
     def write(self, ref: ObjectRef, content: Content, *, replaces: str | None = None) -> None:
-        """Write an object in place of the one with the ETag ``replaces``, or where there is none.
+        """Write an object in place of the one with the ETag ``replaces``, or at an unused key.
 
         :raises ObjectGone: the object that it should replace was deleted; nothing was written.
         :raises PreconditionFailed: something else is there; nothing was written.

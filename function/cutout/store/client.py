@@ -81,7 +81,7 @@ def connect(patience: Patience) -> Any:
 
 @contextmanager
 def mapped(call: str, *, gone: bool = True) -> Iterator[None]:
-    """Turn botocore's exceptions into this module's; ``gone``: a 404 means that there is no object.
+    """Turn botocore's exceptions into this module's; ``gone``: a 404 means a missing object.
 
     :raises ObjectGone: S3 has no such object.
     :raises PreconditionFailed: a condition of the call does not hold.

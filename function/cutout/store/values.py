@@ -8,7 +8,7 @@ MAX_KEY_BYTES = 1_024
 
 
 class ObjectGone(Exception):  # noqa: N818 # a fact about the bucket, not necessarily an error
-    """There is no such object."""
+    """The object does not exist."""
 
 
 class PreconditionFailed(Exception):  # noqa: N818 # a fact about the bucket as well

@@ -16,7 +16,7 @@ from cutout.options.parsers import boolean
 DEFAULTS = Options(
     format=Format.AUTO, size=Size.PREVIEW, response=Delivery.FIT, on_empty=OnEmpty.ERROR
 )
-"""What a request of remove.bg's clients gets that says nothing."""
+"""What a request of remove.bg's clients gets for the options that it does not name."""
 
 IGNORED_WORDS = {
     "type": ("auto", "person", "product", "animal", "car", "transportation", "graphic", "other"),
@@ -31,7 +31,7 @@ _COLOR_WITH_ALPHA = re.compile(
 def read_options(
     fields: Iterable[Field], models: Sequence[str] = ()
 ) -> tuple[Options, tuple[str, ...]]:
-    """Return the options in remove.bg's fields, and the names of the fields without a meaning.
+    """Return the options in remove.bg's fields, and the names of the fields that mean nothing.
 
     :raises DuplicateOption: an option is given twice.
     :raises MultipleBackgrounds: more than one ``bg_*`` option.
@@ -45,7 +45,7 @@ def read_options(
         name = field.lower() if field.isascii() else field
         if name == "api_key" or value is None or value in ("", b""):
             continue
-        if name == "response":  # there is one way here
+        if name == "response":  # the result is always in the reply
             ignored.append(field)
         elif name in {"add_shadow", *IGNORED_WORDS}:
             if name in theirs:
@@ -88,7 +88,7 @@ def _split_color(text: str) -> tuple[str, int]:
 def _is_on(value: object) -> bool:
     """Return the boolean of ``add_shadow``.
 
-    :raises InvalidOption: it is none.
+    :raises InvalidOption: the value is not a boolean.
     """
     try:
         return bool(boolean(value))

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import gzip
 import importlib
 import io
 import json
@@ -64,6 +65,16 @@ def test_forms_give_the_bytes_of_the_source(
     reply = client.post("/v2", **form)
     assert reply.status == 200
     assert comparable(reply) == comparable(Client(source, client.payload).post("/v2", **form))
+
+
+@ANY_PAYLOAD
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_the_pages_are_those_of_the_source(client: Client, source: Handler, path: str) -> None:
+    """Their files are in what is built."""
+    theirs = Client(source, client.payload).send("GET", path, key=None)
+    assert comparable(client.send("GET", path, key=None)) == comparable(theirs)
+    small = client.send("GET", path, key=None, headers={"Accept-Encoding": "gzip"})
+    assert gzip.decompress(small.body) == theirs.body
 
 
 @pytest.mark.parametrize("options", [{}, {"bg_color": "#FFFFFF"}, {"channels": "alpha"}])

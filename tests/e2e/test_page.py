@@ -391,6 +391,21 @@ def test_a_photo_that_the_browser_cannot_show(page: Page, stage: Stage) -> None:
     expect(page.get_by_role("radio", name="Compare")).to_be_disabled()
 
 
+@pytest.mark.parametrize(("target", "begins"), [("zip", b"PK"), ("tiff", b"II*")])
+def test_a_result_that_the_browser_cannot_show(
+    page: Page, stage: Stage, target: str, begins: bytes
+) -> None:
+    """The page says so, and the file can be downloaded."""
+    opened(page, stage)
+    add(page, ("photo.jpg", JPEG))
+    page.locator("#field-format").select_option(target)
+    page.get_by_role("button", name="Apply").click()
+    expect(row(page, "photo.jpg").locator(".status")).to_contain_text(target.upper())
+    expect(page.locator("#message")).to_contain_text("This browser cannot show this format.")
+    expect(page.get_by_role("radio", name="Matte")).to_be_disabled()
+    assert saved(page, "photo.jpg").startswith(begins)
+
+
 def test_paste_and_drop(page: Page, stage: Stage) -> None:
     """Both take files from the event."""
     opened(page, stage)

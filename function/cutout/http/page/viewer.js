@@ -28,7 +28,7 @@ export async function showPictures({ after, before, compares = false, box = null
     await image.decode();
     if (before && after) await top.decode();
   } catch {
-    if ((after ?? before) === main && image.src === main) say("This browser cannot show this format. Download the file to see it.");
+    if (image.src === main) say("This browser cannot show this format. Download the file to see it.");
     return false;
   }
   const { naturalWidth: width, naturalHeight: height } = image;

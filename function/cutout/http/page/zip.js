@@ -6,7 +6,7 @@ const CRC = Uint32Array.from({ length: 256 }, (_, number) => {
   return value >>> 0;
 });
 
-export function crc32(bytes) {
+function crc32(bytes) {
   let value = 0xffffffff;
   for (const byte of bytes) value = (value >>> 8) ^ CRC[(value ^ byte) & 255];
   return (value ^ 0xffffffff) >>> 0;

@@ -50,19 +50,19 @@ def _licences(package: Distribution) -> list[dict[str, Any]]:
 
     :raises ValueError: it names none, and somebody has to find out.
     """
-    expression = package.metadata.get("License-Expression")
-    if expression:
-        return [{"expression": expression}]
+    metadata = package.metadata
+    if "License-Expression" in metadata:
+        return [{"expression": metadata["License-Expression"]}]
     approved = [
         line.removeprefix(_CLASSIFIER)
-        for line in package.metadata.get_all("Classifier", [])
+        for line in metadata.get_all("Classifier", [])
         if line.startswith(_CLASSIFIER)
     ]
-    name = package.metadata.get("License") or ""
+    name = "".join(metadata.get_all("License", []))
     if not name or len(name) > _LONGEST_NAME or "\n" in name:
         name = " or ".join(approved)
     if not name:
-        raise ValueError(f"{package.metadata['Name']} {package.version} names no licence.")
+        raise ValueError(f"{metadata['Name']} {package.version} names no licence.")
     return [{"license": {"name": name}}]
 
 

@@ -21,7 +21,7 @@ def layer(tmp_path: Path) -> Path:
         folder = tmp_path / "python" / f"{name}-{package.version}.dist-info"
         folder.mkdir(parents=True)
         (metadata,) = (file for file in package.files or () if file.match("*.dist-info/METADATA"))
-        shutil.copyfile(package.locate_file(metadata), folder / "METADATA")
+        shutil.copyfile(str(package.locate_file(metadata)), folder / "METADATA")
     libraries = tmp_path / "python/pillow.libs"
     libraries.mkdir()
     (libraries / "libavif-1.so.16").write_bytes(b"code")

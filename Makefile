@@ -26,7 +26,7 @@ CHECKOV := $(VENV)/checkov/.made-$(call key,tests/template/requirements.txt)
 INT8 := $(VENV)/int8/.made-$(call key,models/quantize-requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo cutout test serve serve-s3 invoke e2e build deploy smoke same-parameters model bench bench-edges mutants fuzz fleet lint clean FORCE
+.PHONY: help demo cutout test serve serve-s3 invoke e2e build deploy smoke same-parameters model bench bench-edges mutants fuzz load fleet lint clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -114,6 +114,9 @@ fuzz: $(STAMP) ## Send damaged input to everything that takes any, and keep what
 	  -r tests/fuzz/requirements.txt \
 	  || echo 'atheris cannot be installed here: chance guides the fuzzer instead.' >&2
 	@exec $(RUN) tests/fuzz/fuzz.py --minutes $(MINUTES) --corpus "$(CORPUS)" $(ARGS)
+
+load: $(STAMP) ## Good, bad, huge, slow and aborted requests at once: MINUTES=10; RIE=1: to a pool of emulators
+	@exec $(RUN) tests/bench/load.py --minutes $(MINUTES) $(if $(filter-out 0,$(RIE)),--emulated) $(ARGS)
 
 fleet: $(STAMP) ## What whole catalogues take and cost: measured here, then simulated
 	@exec $(RUN) tests/bench/fleet.py $(ARGS)

@@ -48,6 +48,12 @@ def record_removal(report: Report, metrics: Metrics) -> None:
     metrics.add_metric(name="Confidence", unit=MetricUnit.NoUnit, value=report.confidence)
 
 
+def removal_fields(report: Report) -> dict[str, Any]:
+    """Return the fields of a log line that say what a removal took: times in ms, sizes in px."""
+    stages = {stage: round(elapsed_ms, 1) for stage, elapsed_ms in report.stage_ms.items()}
+    return {"model": report.model, "photo_px": report.photo_px, "stage_ms": stages}
+
+
 def _count(metrics: Metrics, name: str, **dimensions: str) -> None:
     """Count one event under dimensions of its own, beside the metrics of the invocation."""
     with single_metric(

@@ -17,6 +17,8 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from sbom import write_inventory
+
 HERE = Path(__file__).resolve().parent
 
 MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
@@ -128,14 +130,15 @@ def _keep_licences(package: Path, target: Path) -> None:
             file.rename(target / name)
 
 
-def build_packages(
-    file: Path, root: Path, *, architecture: str, python: str, without: Iterable[str]
+def build_packages(  # noqa: PLR0913 - all that a layer is made of
+    file: Path, root: Path, part: str, *, architecture: str, python: str, without: Iterable[str]
 ) -> None:
-    """Make a layer's root of a requirements file, leaving out some packages."""
+    """Make a layer's root of a requirements file, leaving out some packages, and list the rest."""
     left_out = {*UNUSED_PACKAGES, *without}
     entries = [entry for name, entry in requirements(file).items() if name not in left_out]
     install(entries, root / "python", architecture=architecture, python=python)
     trim(root / "python", root / "LICENSES")
+    write_inventory(root, part)
     compile_all(root / "python", "/opt/python", python)
     settle(root)
 
@@ -274,6 +277,7 @@ def main() -> int:
             build_packages(
                 HERE / ("requirements-heif.txt" if is_heif else "requirements.txt"),
                 root,
+                arguments.part,
                 architecture=arguments.architecture,
                 python=arguments.python,
                 without=requirements(HERE / "requirements.txt") if is_heif else (),

@@ -21,6 +21,7 @@ SMALL: dict[str, tuple[list[str], str]] = {
     "invoke": (["EVENT=events/rest-error-bad-color.json"], r"^400 in \d+ ms$"),
     "fleet": (["ARGS=--runs 1"], r"^Measured: 3 MP in [\d.]+ s of one core, .*1 PUT"),
     "same-parameters": ([], ""),
+    "load": (["MINUTES=0.1"], r"^\| cutout \| \d+ \|(.|\n)*^0 answers were wrong$"),
     "fuzz": (["MINUTES=0.1"], r"^\| s3 \| [1-9][\d,]* \| 1 \| 0 \|$"),
     "cutout": (["IN=tests/data/photo.jpg", "OUT=demo/photo.webp", "ARGS=--size preview"], ""),
     "smoke": (["URL=", "KEY=local"], ""),

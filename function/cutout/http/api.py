@@ -40,7 +40,7 @@ from cutout.keys import Keys, digest_of
 from cutout.options import Format, Options
 from cutout.remover import Remover, Result
 from cutout.settings import KeyCheck, Settings
-from cutout.telemetry import record_error, record_removal
+from cutout.telemetry import record_error, record_removal, removal_fields
 
 DEEP_HEALTH_SECONDS = 10
 """How long the outcome of a deep health check is answered from memory: the route needs no key, so
@@ -99,6 +99,7 @@ class Api:
         self._logger = logger
         self._metrics = metrics
         self._clock = clock
+        self._found: dict[str, Any] = {}  # what the line about the present request says
         self._deep_health: tuple[float, str | None] | None = None  # when, and the fault found
         removal = Removal(
             remover=remover,
@@ -156,6 +157,7 @@ class Api:
             left_ms=context.get_remaining_time_in_millis,
         )
         self._logger.append_keys(request_id=request.request_id)
+        self._found = {}
         try:
             with interrupted_after(request.left_ms() - DEADLINE_RESERVE_MS):
                 reply = self._routed(request)
@@ -168,6 +170,9 @@ class Api:
             path=request.path[:100],
             status=reply.status,
             elapsed_ms=round((time.perf_counter() - start) * 1000, 1),
+            body_bytes=request.body_bytes,
+            reply_bytes=len(reply.body),
+            **self._found,
             **_logged_confidence(reply),
         )
         return _proxy_reply(reply, request, self._settings)
@@ -209,6 +214,7 @@ class Api:
     def _refused(self, error: Exception, request: Request) -> Reply:
         """Log and count a failure, and return the reply that tells the caller."""
         told = record_error(error, self._logger, self._metrics)
+        self._found |= {"code": told.code, "kind": type(error).__name__}
         endpoints = self._routes.get(request.path, {}).values()
         refuse = next((endpoint.refuse for endpoint in endpoints), error_reply)
         return refuse(told, request.request_id)
@@ -300,6 +306,7 @@ class Api:
 
     def _record(self, result: Result) -> None:
         record_removal(result.report, self._metrics)
+        self._found |= removal_fields(result.report)
         if result.scale < 1:
             self._metrics.add_metric(name="ScaledToFit", unit=MetricUnit.Count, value=1)
 

@@ -69,16 +69,19 @@ class Request:
             base_path=_base_path(event, context),
         )
 
+    @property
+    def body_bytes(self) -> int:
+        """The size of what was sent, in bytes; of a body that is text, in characters."""
+        size = len(self.encoded)
+        return size * 3 // 4 - self.encoded[-2:].count("=") if self.is_base64 else size
+
     def content(self, *, instead: str) -> bytes:
         """Return the bytes that were sent; ``instead`` tells what to do with more than is taken.
 
         :raises PayloadTooLarge: there are more than :data:`MAX_REQUEST_BYTES`.
         :raises InvalidBase64: the event says base64 and its body is not.
         """
-        size = len(self.encoded)
-        if self.is_base64:
-            size = size * 3 // 4 - self.encoded[-2:].count("=")
-        if size > MAX_REQUEST_BYTES:
+        if self.body_bytes > MAX_REQUEST_BYTES:
             raise PayloadTooLarge(max_bytes=MAX_REQUEST_BYTES, instead=instead)
         if not self.is_base64:
             return self.encoded.encode(errors="surrogatepass")

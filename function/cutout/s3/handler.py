@@ -19,7 +19,7 @@ from cutout.s3.product import Product
 from cutout.s3.worker import Kept, Worker
 from cutout.settings import Settings
 from cutout.store import ObjectRef
-from cutout.telemetry import record_error, record_removal
+from cutout.telemetry import record_error, record_removal, removal_fields
 
 _DEADLINE_RESERVE_MS = 5_000
 """Time to write the result, and for a stage that takes longer than hoped. Chosen, not measured."""
@@ -130,6 +130,7 @@ class Uploads:
             error = record_error(product.made, self._logger, self._metrics, **fields)
             return _Report(code=_Code.PERMANENT, text=f"{error.code}: {error}")
         record_removal(product.made, self._metrics)
+        fields |= removal_fields(product.made) | {"result_bytes": len(product.content.body)}
         self._logger.info("cut_out", confidence=round(product.made.confidence, 2), **fields)
         return _Report(code=_Code.SUCCEEDED, text=product.target)
 

@@ -1,0 +1,168 @@
+"""The log and the metrics, and what counts on their names: the runbook, the dashboard, alarms."""
+
+import base64
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_lambda_powertools import Logger
+from client import Client
+from cloud import Cloud, fake_remover, messages, png
+from conftest import deployment
+
+import app
+from context import LocalContext
+from make_events import Request, rest_event
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNBOOK = (ROOT / ".github/RUNBOOK.md").read_text(encoding="utf-8")
+TEMPLATE = (ROOT / "template.yaml").read_text(encoding="utf-8")
+
+QUERIES = re.findall(r"```text\n(.*?)```", RUNBOOK, re.DOTALL)
+_WORDS = {"fields", "filter", "sort", "stats", "by", "as", "and", "or", "like", "desc", "asc"}
+_FUNCTIONS = {"count", "avg", "pct", "max", "sum", "bin", "ispresent"}
+_ADDED_BY_CLOUDWATCH = {"@timestamp", "@message"}
+
+
+def event(path: str, body: bytes) -> dict[str, Any]:
+    """Return a REST API's event with an image as its body."""
+    headers = {"Content-Type": "image/png"}
+    request = Request(
+        name=path,
+        method="POST",
+        path=path,
+        headers=headers,
+        query=[("format", "jpg")],
+        body=body,
+        key="local",
+    )
+    return rest_event(request)
+
+
+def lines_of(text: str) -> list[dict[str, Any]]:
+    """Return what stands in JSON lines."""
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def break_down() -> None:
+    """Fail in a way that no one thought of."""
+    message = "wires crossed"
+    raise RuntimeError(message)
+
+
+def names_in(value: object, prefix: str = "") -> Iterator[str]:
+    """Yield the names of a line's fields, with dots for those within."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield prefix + name
+            yield from names_in(inner, f"{prefix}{name}.")
+
+
+@pytest.fixture
+def logged(cloud: Cloud) -> list[dict[str, Any]]:
+    """Return what both handlers log: of a result, of a refusal, and of a fault of ours."""
+    log = io.StringIO()
+    logger = Logger(service=f"test-{id(log)}", stream=log)
+    broken = fake_remover(break_down)
+    for remover, body in ((app.remover, png()), (app.remover, b"junk"), (broken, png())):
+        handler = deployment(remover, logger=logger)
+        logger.inject_lambda_context(handler, clear_state=True)(event("/v2", body), LocalContext())
+    upload = cloud.put("uploads/cat.png", png())
+    cloud.handle(messages(upload.created()))
+    cloud.remover = broken
+    cloud.handle(messages(cloud.put("uploads/cat.png", png(50)).created()))
+    return lines_of(log.getvalue()) + cloud.lines()
+
+
+def test_one_line_tells_the_whole_request(logged: list[dict[str, Any]]) -> None:
+    """What was asked, what it cost, by which model, and how it ended."""
+    good, bad, failed = (line for line in logged if line["message"] == "answered")
+    assert {"method", "path", "status", "elapsed_ms", "request_id", "cold_start"} <= good.keys()
+    assert (good["status"], good["photo_px"], good["body_bytes"]) == (200, 144, len(png()))
+    assert good["reply_bytes"] > 0
+    assert good["model"] == app.remover.model
+    assert 0 <= good["confidence"] <= 1
+    assert list(good["stage_ms"]) == ["decode", "matte", "compose", "encode"]
+    assert (bad["status"], bad["code"], bad["kind"]) == (400, "invalid_image", "InvalidImage")
+    assert "stage_ms" not in bad
+    assert (failed["status"], failed["code"], failed["kind"]) == (
+        500,
+        "internal_error",
+        "RuntimeError",
+    )
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_the_runbooks_queries_name_what_is_logged(logged: list[dict[str, Any]], query: str) -> None:
+    """A query about a field that no line has finds nothing, and says nothing."""
+    known = {name for line in logged for name in names_in(line)} | _ADDED_BY_CLOUDWATCH
+    words = re.findall(r"@?[a-z_]\w*(?:\.\w+)*", re.sub(r'"[^"]*"|\b\d+\w*', "", query))
+    named = set(words) - set(re.findall(r"\bas (\w+)", query)) - _WORDS - _FUNCTIONS
+    assert named
+    assert named - known == set()
+    values = re.findall(r'message = "(\w+)"', query)
+    assert set(values) <= {line["message"] for line in logged}
+
+
+def test_the_runbook_explains_every_kind_that_it_names() -> None:
+    """Each is a class of the tree or of Python."""
+    kinds = re.findall(r"^\| `([A-Z]\w+)` \|", RUNBOOK, re.MULTILINE)
+    errors = (ROOT / "function/cutout/errors.py").read_text(encoding="utf-8")
+    assert len(kinds) > 5
+    assert [kind for kind in kinds if f"class {kind}(" not in errors] == ["ImportError"]
+
+
+def test_the_dashboard_shows_what_is_measured(capfd: pytest.CaptureFixture[str]) -> None:
+    """By exactly the names and dimensions that the code sends: another one would stay empty."""
+    app.http_handler(event("/v2", png()), LocalContext())
+    app.http_handler(event("/v2", b"junk"), LocalContext())
+    deployment(fake_remover(break_down))(event("/v2", png()), LocalContext())
+    sent: dict[str, set[str]] = {}
+    for line in lines_of(capfd.readouterr().out):
+        for group in line.get("_aws", {}).get("CloudWatchMetrics", ()):
+            for metric in group["Metrics"]:
+                sent[metric["Name"]] = set(group["Dimensions"][0])
+    shown = {name: {"service"} for name in re.findall(r'\["Cutout", "(\w+)", "service"', TEMPLATE)}
+    for dimensions, name in re.findall(r'\{Cutout,([\w,]+)\} MetricName=\\?"(\w+)', TEMPLATE):
+        shown[name] = set(dimensions.split(","))
+    assert {"DecodeTime", "MatteTime", "ComposeTime", "EncodeTime", "Errors", "Faults"} == set(
+        shown
+    )
+    assert {name: sent.get(name) for name in shown} == shown
+
+
+SECRETS = {
+    "key": "a-key-that-nobody-may-see",
+    "text": "a-field-that-nobody-may-see",
+    "agent": "a-header-that-nobody-may-see",
+    "upload": "signature-that-nobody-may-see",
+}
+
+
+@pytest.mark.parametrize("payload", ["1.0", "2.0"])
+@pytest.mark.parametrize("status", [200, 400, 401, 500])
+def test_nothing_of_the_callers_is_logged(payload: str, status: int) -> None:
+    """No key, no header, no field, no query, no URL and no byte of the image, whatever happens."""
+    log = io.StringIO()
+    logger = Logger(service=f"test-{id(log)}", stream=log)
+    remover = fake_remover(break_down) if status == 500 else app.remover
+    client = Client(deployment(remover, logger=logger), payload)
+    image = base64.b64encode(png()).decode()
+    document = {"image_base64": image, SECRETS["text"]: SECRETS["text"]}
+    if status == 400:
+        document |= {"bg_color": SECRETS["text"], "image_url": f"https://x/?s={SECRETS['upload']}"}
+    reply = client.json(
+        f"/v2?note={SECRETS['text']}",
+        document,
+        headers={"User-Agent": SECRETS["agent"], "Cookie": SECRETS["agent"]},
+        key=SECRETS["key"] if status == 401 else "local",
+    )
+    assert reply.status == status
+    text = log.getvalue()
+    assert text
+    assert [secret for secret in SECRETS.values() if secret in text] == []
+    assert image[:24] not in text

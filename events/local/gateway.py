@@ -75,7 +75,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What goes back to the client; a header may stand more than once."""
+    """What goes back to the client; a header may be repeated."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -83,7 +83,7 @@ class Reply:
 
 
 class BadReply(Exception):  # noqa: N818 # not an error of ours: of the function under test
-    """The function's answer is no proxy reply; ``kind`` is the gateway's answer to that."""
+    """The function's answer is not a proxy reply; ``kind`` is the gateway's answer to that."""
 
     def __init__(self, reason: str, kind: str = "DEFAULT_5XX") -> None:
         """Say why, for the log."""
@@ -106,7 +106,7 @@ class Gateway(Protocol):
     def reply(self, payload: bytes) -> Reply:
         """Return the reply in the function's JSON.
 
-        :raises BadReply: there is none.
+        :raises BadReply: the JSON is not a reply.
         """
 
     def answer(self, kind: str, request: Request) -> Reply:
@@ -263,7 +263,7 @@ class RestGateway:
         return _reply(answer, headers, default_type="application/json")
 
     def answer(self, kind: str, request: Request) -> Reply:
-        """Return the template's answer of this type, else its default."""
+        """Return the template's answer of this type, or its default."""
         default = "DEFAULT_5XX" if "INTEGRATION" in kind else "DEFAULT_4XX"
         own = self.answers.get(kind, self.answers[default])
         return Reply(
@@ -284,7 +284,7 @@ def _own(spec: Mapping[str, Any], parameters: Mapping[str, str]) -> Reply:
     for name, given in spec["ResponseParameters"]["Headers"].items():
         value = given["Fn::Sub"] if isinstance(given, dict) else given
         value = re.sub(r"\$\{(\w+)\}", lambda match: parameters[match[1]], value)
-        # A literal stands in quotes; the only variable in use is context.requestId.
+        # Literals are in quotes; the only variable in use is context.requestId.
         headers.append((name, value[1:-1] if value.startswith("'") else f"${value}"))
     text = spec["ResponseTemplates"]["application/json"]
     return Reply(status=int(spec["StatusCode"]), headers=tuple(headers), body=text.encode())

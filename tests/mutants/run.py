@@ -18,9 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = {
     "image/compose.py": [
-        *("tests/unit/test_compose.py", "tests/unit/test_remover.py", "tests/unit/test_shadow.py"),
-        *("tests/unit/test_place.py", "tests/unit/test_background.py"),
-        "tests/unit/test_foreground.py",
+        *("tests/unit/test_compose.py", "tests/unit/test_shadow.py", "tests/unit/test_place.py"),
+        *("tests/unit/test_background.py", "tests/unit/test_despill.py"),
     ],
     "image/decode.py": ["tests/unit/test_decode.py", "tests/unit/test_jpeg.py"],
     "options/fields.py": ["tests/unit/test_options.py"],

@@ -255,7 +255,7 @@ class RestGateway:
             raise BadReply("not an object")
         single, multiple = answer.get("headers") or {}, answer.get("multiValueHeaders") or {}
         if not isinstance(single, dict) or not isinstance(multiple, dict):
-            raise BadReply("headers are no object")
+            raise BadReply("headers are not an object")
         if not all(isinstance(values, list) for values in multiple.values()):
             raise BadReply("multiValueHeaders holds something else than lists")
         headers = [(n, value) for n, value in single.items() if n not in multiple]
@@ -361,7 +361,7 @@ class HttpGateway:
             return Reply(status=200, headers=(("Content-Type", "application/json"),), body=payload)
         single, cookies = answer.get("headers") or {}, answer.get("cookies") or []
         if not isinstance(single, dict) or not isinstance(cookies, list):
-            raise BadReply("headers are no object, or cookies no list")
+            raise BadReply("headers are not an object, or cookies are not a list")
         headers = [*single.items(), *(("Set-Cookie", cookie) for cookie in cookies)]
         return _reply(answer, headers, default_type="text/plain;charset=UTF-8")
 
@@ -435,14 +435,14 @@ def _reply(
     """
     status, body = answer.get("statusCode"), answer.get("body")
     if not re.fullmatch(r"[2-5][0-9][0-9]", str(status)):
-        raise BadReply("statusCode is no status")
+        raise BadReply("statusCode is not a status")
     if body is not None and not isinstance(body, str):
-        raise BadReply("body is no string")
+        raise BadReply("body is not a string")
     sent = []
     for name, value in headers:
         text = json.dumps(value) if isinstance(value, bool | int | float) else value
         if not isinstance(text, str) or not TOKEN.fullmatch(name) or re.search(r"[\r\n\0]", text):
-            raise BadReply("a header is no name with one line of text")
+            raise BadReply("a header is not a name with one line of text")
         if name.lower() not in _OWN_HEADERS:
             sent.append((name, text))
     try:

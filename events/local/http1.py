@@ -236,7 +236,7 @@ def _body_length(headers: list[tuple[str, str]], *, is_old: bool) -> int | None:
         return 0
     (length, *others) = lengths
     if others or not re.fullmatch(r"[0-9]{1,15}", length):
-        raise Malformed("Content-Length is no number, or several")
+        raise Malformed("Content-Length is not one number")
     return int(length)
 
 

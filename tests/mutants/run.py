@@ -34,6 +34,17 @@ MODULES = {
 # Mutants that no test can notice, since nothing that can be seen depends on them: the changed line,
 # and why. They are counted apart.
 EQUIVALENT = {
+    "image/compose.py": {
+        "for rows, columns in tiles(*pixels.shape[:3]):": "tiles begin at multiples of 4 px then",
+        **dict.fromkeys(
+            (
+                "mixed = (alpha > 0) | (alpha < OPAQUE)",
+                "mixed = (alpha >= 0) & (alpha < OPAQUE)",
+                "mixed = (alpha > 0) & (alpha <= OPAQUE)",
+            ),
+            "the formula gives opaque and transparent pixels what they have already, but slowly",
+        ),
+    },
     "image/decode.py": {
         **dict.fromkeys(
             (

@@ -91,7 +91,7 @@ def _read_catalogue(path: Path) -> dict[str, Any]:
     try:
         models: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))["models"]
     except (OSError, KeyError, ValueError) as error:
-        raise Refused(f"{path} is no catalogue: {type(error).__name__}: {error}") from error
+        raise Refused(f"{path} is not a catalogue: {type(error).__name__}: {error}") from error
     return models
 
 
@@ -145,7 +145,7 @@ def _own(options: argparse.Namespace, known: str) -> Wanted:
 def _at_hand(want: Wanted, *, pinned_here: bool) -> Wanted:
     """Return it with what its file on the disk is.
 
-    :raises Refused: there is none, or it is another one.
+    :raises Refused: the file is missing, or it is another one.
     """
     file = want.file or Path()
     if not file.is_file():
@@ -222,7 +222,7 @@ def is_there(target: Path, sha256: str) -> bool:
 def finish(want: Wanted, name: str, folder: Path) -> ModelCard:
     """Write card and licence beside ``model.onnx``, load it as the function does, run it once.
 
-    :raises Refused: it is no network that such a card describes.
+    :raises Refused: it is not a network that such a card describes.
     """
     model = folder / "model.onnx"
     digest = sha256_of(model)
@@ -244,7 +244,7 @@ def finish(want: Wanted, name: str, folder: Path) -> ModelCard:
         network = load_network(card, folder)
     except ModelUnavailable as error:
         reason = str(error.facts["reason"]).replace(f"{folder}/", "")
-        raise Refused(f"{want.name} is no model that runs: {reason}") from error
+        raise Refused(f"{want.name} cannot be run: {reason}") from error
     try:
         shape = network(np.zeros((1, 3, side, side), np.float32)).shape
     except Exception as error:  # the runtime's errors share no base but Exception
@@ -260,14 +260,14 @@ def finish(want: Wanted, name: str, folder: Path) -> ModelCard:
 def _side(model: Path, name: str) -> int:
     """Return the side of a network's input in px.
 
-    :raises Refused: it takes any, or is no network.
+    :raises Refused: it takes any size, or is not a network.
     """
     import onnxruntime  # noqa: PLC0415 - for a model only that no catalogue knows
 
     try:
         shape = onnxruntime.InferenceSession(model.read_bytes()).get_inputs()[0].shape
     except Exception as error:  # the runtime's errors share no base but Exception
-        raise Refused(f"{name} is no model that runs: {error}") from error
+        raise Refused(f"{name} cannot be run: {error}") from error
     side = shape[-1] if shape else None
     if not isinstance(side, int):
         raise Refused(f"{name} takes any size: say which, such as CARD='--input-size 320'.")

@@ -22,7 +22,7 @@ _FUNCTION = Path(__file__).resolve().parents[2] / "function"
 
 
 def set_variables(*, checked_by: str = "gateway") -> None:
-    """Set what a deployment sets; what the environment already says stands.
+    """Set what a deployment sets, without changing variables that are set already.
 
     ``checked_by`` says who checks the key, which is :data:`~gateway.LOCAL_KEY`.
     """

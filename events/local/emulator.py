@@ -2,8 +2,8 @@
 
 The emulator starts ``python -m awslambdaric``, the client that runs on Lambda, and answers HTTP. It
 differs from Lambda in what :class:`Emulator` knows: it takes one request at a time (a second one
-makes it panic), it says a function's failure with status 200, it starts the function at the first
-request, and it cuts requests over the limit instead of refusing them.
+makes it panic), it reports a function's failure with status 200, it starts the function at the
+first request, and it cuts requests over the limit instead of refusing them.
 """
 
 import contextlib
@@ -99,7 +99,7 @@ class Emulator:
     def start(self) -> None:
         """Start the emulator; the function itself starts at the first request.
 
-        :raises EmulatorError: it does not listen.
+        :raises EmulatorError: the emulator does not listen.
         """
         for _ in range(3):  # a port found free may be taken by now
             if self._try_to_start():
@@ -144,7 +144,7 @@ class Emulator:
     def request(self, event: bytes) -> tuple[int, bytes]:
         """Send one event when the one before is done; return the emulator's status and body.
 
-        :raises EmulatorError: it has gone.
+        :raises EmulatorError: the emulator has ended.
         """
         with self._lock:
             # The start counts too: Lambda gives it 10 s of its own, and the machine may be busy.
@@ -162,7 +162,7 @@ class Emulator:
         """Return the JSON that the function returned.
 
         :raises FunctionFailed: it returned nothing.
-        :raises EmulatorError: the emulator has gone.
+        :raises EmulatorError: the emulator has ended.
         """
         status, body = self.request(event)
         if status != http.HTTPStatus.OK or not body.startswith((b"{", b"[", b'"', b"null")):
@@ -182,7 +182,7 @@ class Emulator:
     def function_pid(self) -> int:
         """Return the process that runs the function.
 
-        :raises EmulatorError: there is none, before the first request and after a crash.
+        :raises EmulatorError: no process runs, as before the first request and after a crash.
         """
         session = self._process.pid if self._process else None
         function = [pid for pid in _session_of(session) if pid != session]
@@ -211,7 +211,7 @@ class Emulator:
         while True:
             found = (re.search(r"INIT REPORT\(durationMs: ([\d.]+)", line) for line in [*self.log])
             starts = [float(match[1]) for match in found if match]
-            # The log comes another way than the reply, and may come after it.
+            # The log does not come with the reply, and may arrive later.
             if starts or time.monotonic() > end_s:
                 return starts
             time.sleep(0.01)

@@ -75,7 +75,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What goes back to the client; a header may stand more than once."""
+    """What goes back to the client; a header may be repeated."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -83,7 +83,7 @@ class Reply:
 
 
 class BadReply(Exception):  # noqa: N818 # not an error of ours: of the function under test
-    """The function's answer is no proxy reply; ``kind`` is the gateway's answer to that."""
+    """The function's answer is not a proxy reply; ``kind`` is the gateway's answer to that."""
 
     def __init__(self, reason: str, kind: str = "DEFAULT_5XX") -> None:
         """Say why, for the log."""
@@ -106,7 +106,7 @@ class Gateway(Protocol):
     def reply(self, payload: bytes) -> Reply:
         """Return the reply in the function's JSON.
 
-        :raises BadReply: there is none.
+        :raises BadReply: the JSON is not a reply.
         """
 
     def answer(self, kind: str, request: Request) -> Reply:
@@ -255,7 +255,7 @@ class RestGateway:
             raise BadReply("not an object")
         single, multiple = answer.get("headers") or {}, answer.get("multiValueHeaders") or {}
         if not isinstance(single, dict) or not isinstance(multiple, dict):
-            raise BadReply("headers are no object")
+            raise BadReply("headers are not an object")
         if not all(isinstance(values, list) for values in multiple.values()):
             raise BadReply("multiValueHeaders holds something else than lists")
         headers = [(n, value) for n, value in single.items() if n not in multiple]
@@ -263,7 +263,7 @@ class RestGateway:
         return _reply(answer, headers, default_type="application/json")
 
     def answer(self, kind: str, request: Request) -> Reply:
-        """Return the template's answer of this type, else its default."""
+        """Return the template's answer of this type, or its default."""
         default = "DEFAULT_5XX" if "INTEGRATION" in kind else "DEFAULT_4XX"
         own = self.answers.get(kind, self.answers[default])
         return Reply(
@@ -284,7 +284,7 @@ def _own(spec: Mapping[str, Any], parameters: Mapping[str, str]) -> Reply:
     for name, given in spec["ResponseParameters"]["Headers"].items():
         value = given["Fn::Sub"] if isinstance(given, dict) else given
         value = re.sub(r"\$\{(\w+)\}", lambda match: parameters[match[1]], value)
-        # A literal stands in quotes; the only variable in use is context.requestId.
+        # Literals are in quotes; the only variable in use is context.requestId.
         headers.append((name, value[1:-1] if value.startswith("'") else f"${value}"))
     text = spec["ResponseTemplates"]["application/json"]
     return Reply(status=int(spec["StatusCode"]), headers=tuple(headers), body=text.encode())
@@ -361,7 +361,7 @@ class HttpGateway:
             return Reply(status=200, headers=(("Content-Type", "application/json"),), body=payload)
         single, cookies = answer.get("headers") or {}, answer.get("cookies") or []
         if not isinstance(single, dict) or not isinstance(cookies, list):
-            raise BadReply("headers are no object, or cookies no list")
+            raise BadReply("headers are not an object, or cookies are not a list")
         headers = [*single.items(), *(("Set-Cookie", cookie) for cookie in cookies)]
         return _reply(answer, headers, default_type="text/plain;charset=UTF-8")
 
@@ -435,14 +435,14 @@ def _reply(
     """
     status, body = answer.get("statusCode"), answer.get("body")
     if not re.fullmatch(r"[2-5][0-9][0-9]", str(status)):
-        raise BadReply("statusCode is no status")
+        raise BadReply("statusCode is not a status")
     if body is not None and not isinstance(body, str):
-        raise BadReply("body is no string")
+        raise BadReply("body is not a string")
     sent = []
     for name, value in headers:
         text = json.dumps(value) if isinstance(value, bool | int | float) else value
         if not isinstance(text, str) or not TOKEN.fullmatch(name) or re.search(r"[\r\n\0]", text):
-            raise BadReply("a header is no name with one line of text")
+            raise BadReply("a header is not a name with one line of text")
         if name.lower() not in _OWN_HEADERS:
             sent.append((name, text))
     try:

@@ -26,7 +26,7 @@ LINGER_GAP_S = 1.0  # how long a client may be silent meanwhile
 
 
 class Malformed(Exception):  # noqa: N818 # a fact about a request, no error here
-    """The bytes on the wire are no HTTP/1.1 request."""
+    """The bytes on the wire are not an HTTP/1.1 request."""
 
 
 class TooLarge(Exception):  # noqa: N818 # a fact about a request, no error here
@@ -102,7 +102,7 @@ class Wire:
     def head(self, source_ip: str) -> Head:
         """Wait for the next request and return its head.
 
-        :raises Malformed: it is none.
+        :raises Malformed: the bytes are not the head of a request.
         """
         self.begun = False
         self._restart_clock()
@@ -123,8 +123,8 @@ class Wire:
     def body(self, head: Head, limit: int) -> bytes:
         """Return the body, without ever holding more than ``limit`` bytes of it.
 
-        :raises TooLarge: there are more; the rest is still on the wire.
-        :raises Malformed: it is not chunked as it should be.
+        :raises TooLarge: the body is larger; its rest is still on the wire.
+        :raises Malformed: the chunks are not well-formed.
         """
         if head.length == 0:
             return b""
@@ -161,7 +161,7 @@ class Wire:
         self._client.sendall(data)
 
     def end(self) -> None:
-        """End the connection such that the client gets the last answer.
+        """End the connection so that the client gets the last answer.
 
         Closing with bytes unread resets it, and many clients then lose an answer that came early:
         what they still send is read and thrown away, for a while.
@@ -178,7 +178,7 @@ class Wire:
 def parse_head(start: bytes, lines: list[bytes], source_ip: str) -> Head:
     """Return the head of a request: its first line and its headers' lines.
 
-    :raises Malformed: they are against RFC 9112.
+    :raises Malformed: they violate RFC 9112.
     """
     parts = re.fullmatch(rb"(\S+) ([^\x00-\x20\x7f]+) HTTP/1\.([01])", start)
     if not parts or not TOKEN.fullmatch(parts[1].decode("latin-1")):
@@ -236,12 +236,12 @@ def _body_length(headers: list[tuple[str, str]], *, is_old: bool) -> int | None:
         return 0
     (length, *others) = lengths
     if others or not re.fullmatch(r"[0-9]{1,15}", length):
-        raise Malformed("Content-Length is no number, or several")
+        raise Malformed("Content-Length is not one number")
     return int(length)
 
 
 def to_bytes(reply: Reply, request: Request, *, keep_alive: bool) -> bytes:
-    """Return the reply as it stands on the wire."""
+    """Return the bytes of the reply."""
     status = reply.status
     phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
     headers = [

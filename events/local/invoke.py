@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
 def read_event(path: Path) -> dict[str, Any]:
     """Return the event in a file.
 
-    :raises ValueError: there is no such file, or it holds no JSON object.
+    :raises ValueError: the file does not exist, or does not hold a JSON object.
     """
     try:
         event = json.loads(path.read_bytes())
@@ -82,7 +82,7 @@ def stored_photos(event: dict[str, Any]) -> Any:
 
     :raises ValueError: S3 cannot have such an object.
     """
-    # moto takes longer to import than an image takes, and most events need none.
+    # To import moto takes longer than to cut out an image, and most events do not need it.
     import boto3  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 

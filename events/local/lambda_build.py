@@ -2,7 +2,7 @@
 
 They are built by the same make targets as for a deployment, but for this machine's architecture,
 and kept in ``.aws-sam/local/`` until what they are made of changes. The interpreter is Python 3.13,
-the deployment's, where there is one, else the one that runs this.
+the deployment's, if it is installed; otherwise it is the one that runs this program.
 """
 
 import contextlib

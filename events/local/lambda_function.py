@@ -42,7 +42,7 @@ class InProcess:
     def __call__(self, event: bytes) -> bytes:
         """Return the reply.
 
-        :raises FunctionFailed: it raised, or returned what is no JSON.
+        :raises FunctionFailed: it raised an exception, or returned what cannot be JSON.
         :raises FunctionLate: it is still at work, on this event or on one before.
         """
         reply: Future[bytes] = Future()

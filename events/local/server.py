@@ -44,7 +44,7 @@ class Service:
         except FunctionFailed:
             return self.gateway.answer("INTEGRATION_FAILURE", request)
         except BadReply as error:
-            log(f"the function's answer is no proxy reply: {error}")
+            log(f"the function's answer is not a proxy reply: {error}")
             return self.gateway.answer(error.kind, request)
 
 

@@ -28,8 +28,8 @@ class Deployment:
     def send(self, check: Check) -> Answer:
         """Return the answer to one request.
 
-        :raises OSError: there is none.
-        :raises HTTPException: it is not HTTP.
+        :raises OSError: the connection fails.
+        :raises HTTPException: the answer is not HTTP.
         """
         method, path = check.request.split(" ")
         kind = HTTPSConnection if self._at.scheme == "https" else HTTPConnection
@@ -50,7 +50,7 @@ class Deployment:
     def door(self) -> Door:
         """Tell who answers, by the headers that each kind of API Gateway adds.
 
-        :raises OSError: nobody does.
+        :raises OSError: nobody answers.
         """
         headers = self.send(_anything("GET /v2/health")).headers
         if "x-amz-apigw-id" in headers:

@@ -95,7 +95,7 @@ def install(entries: Iterable[str], target: Path, *, architecture: str, python: 
         [
             *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
             *("--require-hashes", "--no-deps", "--only-binary=:all:", "--no-compile"),
-            "--root-user-action=ignore",  # what it warns of is no matter in a folder of its own
+            "--root-user-action=ignore",  # its warning does not matter in a folder of its own
             *("--implementation", "cp", "--python-version", python),
             *(f"--platform={tag}" for tag in [*tags, f"manylinux2014_{machine}"]),
             *("--target", str(target), "--upgrade", "--requirement", str(chosen)),
@@ -208,7 +208,8 @@ def build_function(source: Path, root: Path, *, python: str) -> None:
 def build_model(folder: Path, root: Path) -> None:
     """Copy a model's folder: the network, its card, its licence, and nothing else.
 
-    :raises FileNotFoundError: there is no such model; ValueError: its card is another file's.
+    :raises FileNotFoundError: the model does not exist.
+    :raises ValueError: the card is that of another file.
     """
     card = folder / "card.toml"
     if not card.is_file():

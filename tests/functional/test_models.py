@@ -405,9 +405,9 @@ def test_what_is_no_model(shelf: Shelf, tmp_path: Path) -> None:
     file = tmp_path / "page.onnx"
     file.write_text("<html>", encoding="utf-8")
     own = ("--name", "own", "--file", file, "--licence", "MIT")
-    assert shelf.refusal(*own).startswith("own is no model that runs: [ONNXRuntimeError]")
+    assert shelf.refusal(*own).startswith("own cannot be run: [ONNXRuntimeError]")
     assert shelf.refusal(*own, "--input-size", "320").startswith(
-        "own is no model that runs: model.onnx: [ONNXRuntimeError]"
+        "own cannot be run: model.onnx: [ONNXRuntimeError]"
     )
 
 

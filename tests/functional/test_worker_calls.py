@@ -291,3 +291,34 @@ def test_a_batch_job_has_options_of_its_own() -> None:
     assert isinstance(done, Product)
     assert done.stamp.options == "format=tiff"
     assert world.results == ["tiff"]
+
+
+@pytest.mark.parametrize(("extension", "at"), [("png", "write"), ("tiff", "remove")])
+@pytest.mark.parametrize("versioned", [True, False], ids=["v", "u"])
+def test_the_earlier_photo_comes_back_at_the_last_moment(
+    extension: str, at: str, *, versioned: bool
+) -> None:
+    """Its new result has the ETag of the old one, so the condition holds; it is made again."""
+    world = World(versioned=versioned)
+    world.work(world.upload(50, "png"))
+    job = world.upload(150, extension)
+
+    def before(method: str, _bucket: str) -> None:
+        if method == at:
+            world.store.before = lambda _method, _bucket: None
+            world.work(world.upload(50, "png"))
+
+    world.store.before = before
+    world.work(job)
+    world.check()
+
+
+def test_of_two_right_results_one_is_kept() -> None:
+    """As when a deployment changed what ``auto`` becomes, and both workers were late."""
+    world = World()
+    job = world.upload(50, "png")
+    world.work(job)
+    (result,) = world.store.buckets["out"].objects.values()
+    put_result(world, "tiff", **result.stored.metadata)
+    world.work(job)
+    assert world.results == ["png"]

@@ -18,9 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = {
     "image/compose.py": [
-        *("tests/unit/test_compose.py", "tests/unit/test_remover.py", "tests/unit/test_shadow.py"),
-        *("tests/unit/test_place.py", "tests/unit/test_background.py"),
-        "tests/unit/test_foreground.py",
+        *("tests/unit/test_compose.py", "tests/unit/test_shadow.py", "tests/unit/test_place.py"),
+        *("tests/unit/test_background.py", "tests/unit/test_despill.py"),
     ],
     "image/decode.py": ["tests/unit/test_decode.py", "tests/unit/test_jpeg.py"],
     "options/fields.py": ["tests/unit/test_options.py"],
@@ -35,6 +34,17 @@ MODULES = {
 # Mutants that no test can notice, since nothing that can be seen depends on them: the changed line,
 # and why. They are counted apart.
 EQUIVALENT = {
+    "image/compose.py": {
+        "for rows, columns in tiles(*pixels.shape[:3]):": "tiles begin at multiples of 4 px then",
+        **dict.fromkeys(
+            (
+                "mixed = (alpha > 0) | (alpha < OPAQUE)",
+                "mixed = (alpha >= 0) & (alpha < OPAQUE)",
+                "mixed = (alpha > 0) & (alpha <= OPAQUE)",
+            ),
+            "the formula gives opaque and transparent pixels what they have already, but slowly",
+        ),
+    },
     "image/decode.py": {
         **dict.fromkeys(
             (

@@ -86,6 +86,32 @@ def test_flatten_is_exact_for_every_alpha_and_value() -> None:
         assert np.array_equal(pixels[..., 0], expected)
 
 
+def test_flatten_goes_on_behind_an_opaque_part() -> None:
+    """In a picture of many tiles, the first of which are opaque."""
+    pixels = np.random.default_rng(4).integers(0, 256, (700, 600, 4), dtype=np.uint8)
+    pixels[:300, :, 3] = 255
+    value, alpha = pixels[..., :3].astype(int), pixels[..., 3:].astype(int)
+    expected = (2 * (value * alpha + 9 * (255 - alpha)) + 255) // 510
+    flatten(pixels, np.full(3, 9, np.uint8))
+    assert np.array_equal(pixels[..., :3], expected)
+    assert (pixels[..., 3] == 255).all()
+
+
+@pytest.mark.parametrize(("scale", "size"), [(None, 15 * 25), (50.0, 20 * 30)])
+def test_without_semitransparency_alpha_is_divided_at_one_half(
+    scale: float | None, size: int
+) -> None:
+    """127 of 255 is transparent and 128 opaque, at any scale; transparent pixels have no colour."""
+    for edge, opaque in ((127, 13 * 23), (128, 15 * 25)):
+        cutout = composed(matte(edge=edge / 255), semitransparency=False, scale=scale)
+        alpha = cutout.pixels[..., 3]
+        assert set(np.unique(alpha)) == {0, 255}
+        assert not cutout.pixels[alpha == 0].any()
+        if scale is None:
+            assert np.count_nonzero(alpha) == opaque
+        assert np.count_nonzero(alpha) <= size
+
+
 def test_crop_is_the_subjects_box() -> None:
     """To the pixel."""
     cutout = composed(matte(), crop=True)

@@ -41,9 +41,9 @@ OPSET = 17
 IR_VERSION = 8
 # Boundary-weighted losses and averaged weights leave the matte less sure than it is right: haze on
 # the background, and subjects that are not quite whole. What is nearer than this to 0 or 1 becomes
-# it, and the rest is stretched. That lowers the MAE about as much as doubling the logit, which
-# erase-s 0.3 did, and steepens soft edges by an eighth only (README). 0.5 stays 0.5.
-SURE_SHARE = 0.06
+# it, and the rest is stretched. That lowers the MAE as much as doubling the logit, which erase-s
+# 0.3.0 did, and steepens soft edges by a fifth only (README). 0.5 stays 0.5.
+SURE_SHARE = 0.09
 LOGIT_GAIN = 1.0
 CARD = """\
 name = "erase-s"
@@ -204,10 +204,10 @@ def write_net(g: Graph, net: MattingNet) -> None:
     x = g.conv(
         "head.out", g.relu(g.conv("head.conv", x, net.head.conv, net.head.norm)), net.head.out
     )
-    _write_alpha(g, g.add("logit", x, coarse), size)
+    write_alpha(g, g.add("logit", x, coarse), size)
 
 
-def _write_alpha(g: Graph, logit: str, size: int) -> None:
+def write_alpha(g: Graph, logit: str, size: int) -> None:
     """Append the sigmoid, stretched so that what is nearly 0 or 1 becomes it."""
     stretch = 1 / (1 - 2 * SURE_SHARE)
     scale = g.constant("alpha.scale", np.array(stretch, np.float32))

@@ -57,10 +57,10 @@ def test_a_switch_is_on_or_off() -> None:
 def test_a_number_is_within_its_bounds() -> None:
     """Both of which it takes."""
     row = number("age", 3, 40, "An age.")
-    assert [row.value(wire) for wire in ("3", 40, "007")] == [3, 40, 7]
+    assert [row.value(wire) for wire in ("3", 40, "007", 3.0)] == [3, 40, 7, 3]
     assert (row.name, row.summary, row.code) == ("age", "An age.", None)
     assert row.schema == {"type": "integer", "minimum": 3, "maximum": 40}
-    for wire in ("2", 41, "3.0", "", "-3", 10**9, "four", None, 3.0):
+    for wire in ("2", 41, "3.0", "", "-3", 10**9, "four", None, 3.5):
         assert refusal(row, wire) == "invalid_age: age must be an integer from 3 to 40."
 
 

@@ -6,5 +6,5 @@ Start reading at :mod:`cutout.remover`, whose ``remove`` is the pipeline. Its st
 them share lies beside them: errors, options, settings and the access to S3.
 """
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 """The release, as ``python -m cutout --version`` prints it; CHANGELOG.md says what it holds."""

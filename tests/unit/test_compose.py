@@ -86,6 +86,13 @@ def test_flatten_is_exact_for_every_alpha_and_value() -> None:
         assert np.array_equal(pixels[..., 0], expected)
 
 
+def test_a_format_without_alpha_is_on_white() -> None:
+    """As remove.bg does it, where the caller names no background."""
+    flat = composed(matte(edge=0.5), format=Format.JPG)
+    white = composed(matte(edge=0.5), bg_color=Color(r=255, g=255, b=255))
+    assert np.array_equal(flat.pixels, white.pixels)
+
+
 def test_flatten_goes_on_behind_an_opaque_part() -> None:
     """In a picture of many tiles, the first of which are opaque."""
     pixels = np.random.default_rng(4).integers(0, 256, (700, 600, 4), dtype=np.uint8)

@@ -49,9 +49,17 @@ def record_removal(report: Report, metrics: Metrics) -> None:
 
 
 def removal_fields(report: Report) -> dict[str, Any]:
-    """Return the fields of a log line that say what a removal took: times in ms, sizes in px."""
+    """Return the fields of a log line that say what a removal took and found.
+
+    Times are in ms, sizes in px; the confidence of the matte is 0..1.
+    """
     stages = {stage: round(elapsed_ms, 1) for stage, elapsed_ms in report.stage_ms.items()}
-    return {"model": report.model, "photo_px": report.photo_px, "stage_ms": stages}
+    return {
+        "model": report.model,
+        "photo_px": report.photo_px,
+        "stage_ms": stages,
+        "confidence": round(report.confidence, 2),
+    }
 
 
 def _count(metrics: Metrics, name: str, **dimensions: str) -> None:

@@ -7,7 +7,7 @@ itself checks (see :mod:`cutout.http.removal` for ``POST /v2``).
 import base64
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,33 +18,28 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from cutout import __version__
 from cutout.deadline import interrupted_after
 from cutout.errors import (
-    FORMATS_IN,
     CutoutError,
     InvalidApiKey,
     MethodNotAllowed,
-    ModelUnavailable,
     NotFound,
     StorageDisabled,
     UnsupportedUploadRequest,
 )
 from cutout.http.body import Body, parse_body
 from cutout.http.fetch import Fetcher
-from cutout.http.headers import CONFIDENCE, EXPOSED_HEADERS
+from cutout.http.headers import EXPOSED_HEADERS
 from cutout.http.large_images import Transfer, media_type_in
-from cutout.http.pages import PAGES, read_page
+from cutout.http.pages import PAGES
 from cutout.http.removal import DEADLINE_RESERVE_MS, Removal
 from cutout.http.removebg import RemoveBg, key_sent, removebg_error_reply, show_credits
 from cutout.http.reply import Reply, error_reply, json_reply, upload_reply
-from cutout.http.request import MAX_REQUEST_BYTES, Request
-from cutout.keys import Keys, digest_of
-from cutout.options import Format, Options
+from cutout.http.request import Request
+from cutout.http.service import Service
+from cutout.keys import Keys
+from cutout.options import Options
 from cutout.remover import Remover, Result
 from cutout.settings import KeyCheck, Settings
 from cutout.telemetry import record_error, record_removal, removal_fields
-
-DEEP_HEALTH_SECONDS = 10
-"""How long the outcome of a deep health check is answered from memory: the route needs no key, so
-nobody may make the network run as often as they like."""
 
 
 def key_in_header(request: Request) -> str:
@@ -92,15 +87,12 @@ class Api:
 
         ``clock`` tells seconds, from any beginning.
         """
-        self._remover = remover
         self._transfer = transfer
         self._settings = settings
         self._keys = keys or Keys(settings.api_key_hashes)
         self._logger = logger
         self._metrics = metrics
-        self._clock = clock
         self._found: dict[str, Any] = {}  # what the line about the present request says
-        self._deep_health: tuple[float, str | None] | None = None  # when, and the fault found
         removal = Removal(
             remover=remover,
             settings=settings,
@@ -108,12 +100,13 @@ class Api:
             record=self._record,
             fetcher=fetcher,
         )
+        service = Service(remover=remover, settings=settings, transfer=transfer, clock=clock)
         self.endpoints = (
             Endpoint(method="POST", path="/v2", keyed=True, reply_to=removal.reply_to),
             Endpoint(method="POST", path="/v2/uploads", keyed=True, reply_to=self._make_upload),
-            Endpoint(method="GET", path="/v2/account", keyed=True, reply_to=self._show_account),
-            Endpoint(method="GET", path="/v2/health", keyed=False, reply_to=self._show_health),
-            Endpoint(method="HEAD", path="/v2/health", keyed=False, reply_to=self._head_health),
+            Endpoint(method="GET", path="/v2/account", keyed=True, reply_to=service.show_account),
+            Endpoint(method="GET", path="/v2/health", keyed=False, reply_to=service.show_health),
+            Endpoint(method="HEAD", path="/v2/health", keyed=False, reply_to=service.head_health),
             Endpoint(method="GET", path="/openapi.json", keyed=False, reply_to=self._show_document),
             Endpoint(
                 method="POST",
@@ -135,7 +128,7 @@ class Api:
             ),
             *(
                 Endpoint(
-                    method=method, path=path, keyed=False, reply_to=partial(self._show_page, name)
+                    method=method, path=path, keyed=False, reply_to=partial(service.show_page, name)
                 )
                 for path, name in (PAGES if settings.show_pages else {}).items()
                 for method in ("GET", "HEAD")
@@ -173,7 +166,6 @@ class Api:
             body_bytes=request.body_bytes,
             reply_bytes=len(reply.body),
             **self._found,
-            **_logged_confidence(reply),
         )
         return _proxy_reply(reply, request, self._settings)
 
@@ -231,39 +223,6 @@ class Api:
         max_bytes = self._settings.max_object_bytes
         return upload_reply(upload, max_bytes, ignored, request.request_id)
 
-    def _show_account(self, request: Request) -> Reply:
-        return json_reply(
-            {
-                "status": "ok",
-                "api_key": {
-                    "valid": True,
-                    "mode": "live",
-                    "fingerprint": digest_of(request.headers.get("x-api-key", ""))[:8],
-                },
-                # What BackgroundErase answers, as Zapier and others show it.
-                "account": {
-                    "plan": "self-hosted",
-                    "email": self._settings.account_label,
-                    "subscription_status": "active",
-                    "billing_model": "self-hosted",
-                    "usage_unit": "image",
-                },
-                "limits": {
-                    "max_pixels": self._settings.max_pixels,
-                    "max_request_bytes": MAX_REQUEST_BYTES,
-                    "max_upload_bytes": self._settings.max_object_bytes if self._transfer else 0,
-                    "formats_in": FORMATS_IN,
-                    "formats_out": [name.value for name in Format if name is not Format.AUTO],
-                    "models": self._settings.model_names,
-                },
-            }
-        )
-
-    def _show_health(self, request: Request) -> Reply:
-        if any(_is_deep(name, value) for name, value in request.query):
-            self._check_deeply()
-        return json_reply({"status": "ok", "version": __version__, "model": self._remover.model})
-
     def _show_document(self, request: Request) -> Reply:
         # A hundredth of a second that no start spends without being asked for the document.
         from cutout.http.openapi.document import document  # noqa: PLC0415
@@ -281,45 +240,11 @@ class Api:
             document(routes, deployment=deployment, version=__version__, base_path=base_path)
         )
 
-    def _show_page(self, name: str, request: Request) -> Reply:
-        return read_page(name).reply_to(request, self._transfer.origins() if self._transfer else ())
-
-    def _head_health(self, request: Request) -> Reply:
-        return replace(self._show_health(request), body="")
-
-    def _check_deeply(self) -> None:
-        """Run the network, unless it has run for this within :data:`DEEP_HEALTH_SECONDS`.
-
-        :raises ModelUnavailable: it did not load or does not run, or did not when it last ran.
-        """
-        now = self._clock()
-        if self._deep_health is None or now - self._deep_health[0] >= DEEP_HEALTH_SECONDS:
-            fault = None
-            try:
-                self._remover.check()
-            except ModelUnavailable as error:
-                fault = str(error.facts.get("reason", ""))
-            self._deep_health = now, fault
-        _, fault = self._deep_health
-        if fault is not None:
-            raise ModelUnavailable(reason=fault)
-
     def _record(self, result: Result) -> None:
         record_removal(result.report, self._metrics)
         self._found |= removal_fields(result.report)
         if result.scale < 1:
             self._metrics.add_metric(name="ScaledToFit", unit=MetricUnit.Count, value=1)
-
-
-def _logged_confidence(reply: Reply) -> dict[str, Any]:
-    """Return the log's field for the confidence of a reply about a matte; nothing for another."""
-    value = reply.headers.get(CONFIDENCE)
-    return {} if value is None else {"confidence": float(value)}
-
-
-def _is_deep(name: str, value: object) -> bool:
-    """Tell whether a field of the query asks for a deep health check."""
-    return name == "deep" and str(value).lower() in {"1", "true", "yes"}
 
 
 def _preflight_reply(allow: str) -> Reply:

@@ -131,7 +131,7 @@ class Uploads:
             return _Report(code=_Code.PERMANENT, text=f"{error.code}: {error}")
         record_removal(product.made, self._metrics)
         fields |= removal_fields(product.made) | {"result_bytes": len(product.content.body)}
-        self._logger.info("cut_out", confidence=round(product.made.confidence, 2), **fields)
+        self._logger.info("cut_out", **fields)
         return _Report(code=_Code.SUCCEEDED, text=product.target)
 
     def _tell_kept(self, kept: Kept, fields: dict[str, Any]) -> _Report:

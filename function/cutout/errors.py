@@ -37,6 +37,7 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
     ├── UnsupportedMediaType        415 unsupported_media_type
     │   └── UnsupportedUploadRequest
     ├── UnsupportedImageFormat      415 unsupported_image_format
+    │   └── HeicNotDeployed
     ├── UnknownForeground           422 unknown_foreground
     ├── InvalidSettings             500 internal_error     the deployment's own variables
     ├── StorageFailed               500 internal_error     S3 refuses or does not answer
@@ -394,6 +395,13 @@ class UnsupportedImageFormat(CutoutError):
     code = "unsupported_image_format"
     text = "The image is {found}, which is not read. Accepted: " + ", ".join(FORMATS_IN) + "."
     accepted = ", ".join(FORMATS_IN)
+
+
+class HeicNotDeployed(UnsupportedImageFormat):
+    """The image is HEIC, and the deployment was built without the layer that reads it."""
+
+    accepted = ", ".join(name for name in FORMATS_IN if name != "heic")
+    text = f"The image is HEIC, which this deployment does not read. Accepted: {accepted}."
 
 
 class UnknownForeground(CutoutError):

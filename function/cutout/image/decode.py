@@ -22,7 +22,7 @@ from PIL import PngImagePlugin as _Png
 from PIL import TiffImagePlugin as _Tiff
 from PIL import WebPImagePlugin as _WebP
 
-from cutout.errors import CutoutError, InvalidImage, UnsupportedImageFormat
+from cutout.errors import CutoutError, HeicNotDeployed, InvalidImage
 from cutout.image.header import check_size
 from cutout.image.memory import told_from_memory
 from cutout.image.sniff import pillow_format_of
@@ -228,12 +228,12 @@ def _strips(image: Image.Image) -> Iterator[tuple[slice, NDArray[Any]]]:
 def _register_heif() -> None:
     """Make Pillow read HEIF, which not every deployment can, at the first HEIF image.
 
-    :raises UnsupportedImageFormat: this one cannot.
+    :raises HeicNotDeployed: this one cannot.
     """
     try:
         import pillow_heif  # noqa: PLC0415 - an optional layer, and 20 ms of cold start
     except ImportError:
-        raise UnsupportedImageFormat(found="HEIC") from None
+        raise HeicNotDeployed from None
     pillow_heif.register_heif_opener(thumbnails=False)
 
 

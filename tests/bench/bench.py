@@ -44,6 +44,7 @@ from cutout.options import Format, InputAlpha, Options  # noqa: E402
 SIZES_MP = (0.25, 1.0, 3.0, 12.0)
 FORMATS_MP = 3.0
 LARGE_MP = 12.0
+MEMORY_MP = (12.0, 50.0)
 RUNS = 7
 RESULTS = Path(__file__).with_name("results.md")
 LIMITS = Limits(max_pixels=50_000_000)
@@ -161,6 +162,9 @@ def main() -> None:
         "--large-size", type=float, default=LARGE_MP, metavar="MP", help="of PNG and WebP"
     )
     parser.add_argument(
+        "--memory-sizes", type=float, nargs="+", default=MEMORY_MP, metavar="MP", help="of memory"
+    )
+    parser.add_argument(
         "--requests", type=int, default=whole.REQUESTS, help="after which growth is measured"
     )
     parser.add_argument("--rembg", action="store_true", help="measure rembg with u2netp beside it")
@@ -174,7 +178,7 @@ def main() -> None:
         formats(whole.model(), given.formats_size, given.runs)
         png(given.large_size, given.runs)
         webp(given.large_size, given.runs)
-        whole.processes(given.sizes[-2:], given.requests, rembg=given.rembg)
+        whole.processes(given.memory_sizes, given.requests, rembg=given.rembg)
         whole.refusal(given.runs)
         whole.cost(given.sizes, given.runs)
 

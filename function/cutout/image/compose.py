@@ -11,7 +11,7 @@ from cutout.image.canvas import scaled, seen, window
 from cutout.image.composite import OPAQUE, WHITE, lay_under, over
 from cutout.image.decode import Photo
 from cutout.image.despill import remove_green_spill
-from cutout.image.foreground import estimate_foreground, extend_foreground
+from cutout.image.foreground import clean_edges, extend_foreground
 from cutout.image.matte import Matte
 from cutout.image.place import Box, Layout, lay_out, subject_of
 from cutout.image.rgba import clear, joined, picked, put, replace
@@ -76,10 +76,7 @@ def _placed(
     """Return the canvas with the subject alone, uint8 (H, W, 4); colours only for ``rgba``."""
     source = seen(layout, photo)
     if options.channels is Channels.RGBA:
-        colours = window(_colours(photo, matte, options), source)
-        pixels = joined(colours, window(alpha, source))
-        del colours
-        clear(pixels)
+        pixels = np.ascontiguousarray(window(_subject_alone(photo, matte, alpha, options), source))
     else:
         pixels = np.zeros((source.height, source.width, 4), np.uint8)
         pixels[..., 3] = window(alpha, source)
@@ -92,13 +89,17 @@ def _placed(
     return pixels
 
 
-def _colours(photo: Photo, matte: Matte, options: Options) -> NDArray[np.uint8]:
-    """Return the subject's colours, uint8 (H, W, 3), cleaned as ``options`` ask for."""
-    colours = estimate_foreground(photo, matte) if options.clean_edges else photo.pixels
+def _subject_alone(
+    photo: Photo, matte: Matte, alpha: NDArray[np.uint8], options: Options
+) -> NDArray[np.uint8]:
+    """Return the subject as it is in the photo, uint8 (H, W, 4), cleaned as ``options`` ask for."""
+    pixels = joined(photo.pixels, alpha)
+    if options.clean_edges:
+        clean_edges(pixels, photo, matte)
     if options.despill:
-        colours = colours if options.clean_edges else colours.copy()
-        remove_green_spill(colours, photo, matte)
-    return colours
+        remove_green_spill(pixels, photo, matte)
+    clear(pixels)
+    return pixels
 
 
 def _backdrop(

@@ -26,7 +26,7 @@ up to 35, nine in ten of their pixels under 23. Chroma green, (0, 177, 64), has 
 
 
 def remove_green_spill(colours: NDArray[np.uint8], photo: Photo, matte: Matte) -> None:
-    """Take a screen's green out of ``colours``, uint8 (H, W, 3) sRGB, in place.
+    """Take a screen's green out of ``colours``, uint8 (H, W, 3) or (H, W, 4) sRGB, in place.
 
     G becomes G - s · max(0, G - max(R, B)). It is the limit that Vlahos puts on the screen's
     channel (Smith and Blinn 1996, Blue Screen Matting), for green, with the larger of the two other

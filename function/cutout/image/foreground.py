@@ -10,19 +10,29 @@ from cutout.image.tiles import Plane
 
 
 def estimate_foreground(photo: Photo, matte: Matte) -> NDArray[np.uint8]:
-    """Return the subject's own colours, uint8 (H, W, 3) sRGB; where alpha is 0 they mean nothing.
+    """Return the subject's own colours, uint8 (H, W, 3) sRGB.
 
-    Where alpha is 1 they are the photo's. In between, the colours F of what is surely subject and B
-    of what is surely background are spread over the edge, and the photo I adds the detail that they
-    do not explain: F + α(I - αF - (1-α)B). This is blur fusion (Forte 2021, "Approximate Fast
-    Foreground Colour Estimation").
+    They are what :func:`clean_edges` makes of the photo's.
+    """
+    colours = photo.pixels.copy()
+    clean_edges(colours, photo, matte)
+    return colours
+
+
+def clean_edges(colours: NDArray[np.uint8], photo: Photo, matte: Matte) -> None:
+    """Replace the photo's colours by the subject's own ones at the edge, in place.
+
+    ``colours`` is uint8 (H, W, 3), or (H, W, 4) whose alpha is left alone, and holds the colours of
+    ``photo``, sRGB. Where alpha is 1 they stay, and where it is 0 they mean nothing. In between,
+    the colours F of what is surely subject and B of what is surely background are spread over the
+    edge, and the photo I adds the detail that they do not explain: F + α(I - αF - (1-α)B). This is
+    blur fusion (Forte 2021, "Approximate Fast Foreground Colour Estimation").
     """
     alpha = matte.alpha
     cells = grid(alpha)
     subject = spread(photo.pixels, alpha, cells)
     behind = spread(photo.pixels, alpha, cells, inverse=True)
-    colours = np.concatenate([subject, behind])
-    result = photo.pixels.copy()
+    both = np.concatenate([subject, behind])
     for part in cells.parts:
         if part.low == 1 or part.high == 0:
             continue
@@ -33,10 +43,9 @@ def estimate_foreground(photo: Photo, matte: Matte) -> NDArray[np.uint8]:
             # Only the rectangle around the edge: half of a tile's pixels, often fewer. Where alpha
             # is 1 in it, the estimate is the photo's own colour.
             down, across = _extent(mixed, 1), _extent(mixed, 0)
-            local = enlarged(colours, _within(rows, down), _within(columns, across), alpha.shape)
+            local = enlarged(both, _within(rows, down), _within(columns, across), alpha.shape)
             estimate = _unmixed(own[down, across], share[down, across], local[:3], local[3:])
-            result[rows, columns][down, across] = estimate.transpose(1, 2, 0)
-    return result
+            colours[rows, columns][down, across, :3] = estimate.transpose(1, 2, 0)
 
 
 def extend_foreground(pixels: NDArray[np.uint8], alpha: Alpha) -> NDArray[np.uint8]:

@@ -291,9 +291,15 @@ def test_every_option_is_on_the_page(page: Page, stage: Stage) -> None:
     page.get_by_role("button", name="Apply").click()
     expect(page.locator("#message")).to_contain_text("bg_color must be a valid hex or named color.")
     expect(page.locator("#message")).to_contain_text("invalid_bg_color")
+    said = page.locator("#options-fault")
+    expect(said).to_have_text("bg_color must be a valid hex or named color.")
+    expect(page.locator("[aria-invalid=true]")).to_have_id("field-bg_color")
+    expect(page.get_by_role("button", name="Download", exact=True)).to_be_disabled()
     page.get_by_role("button", name="Reset").click()
     page.get_by_role("button", name="Try again").click()
     expect_state(page, "photo.jpg", "done")
+    expect(said).to_be_hidden()
+    expect(page.locator("[aria-invalid=true]")).to_have_count(0)
 
 
 def test_a_queue_of_five_with_a_broken_one(page: Page, stage: Stage) -> None:

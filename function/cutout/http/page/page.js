@@ -65,6 +65,18 @@ function optionsChanged() {
   showCode();
 }
 
+// Says at the buttons what is wrong with an option, and marks its field.
+function tellOptionFault(fault) {
+  const name = fault?.code.startsWith("invalid_") ? fault.code.slice("invalid_".length) : null;
+  const field = name && (fields.find((one) => one.name === name) ?? fields.find((one) => one.name.startsWith(`${name}_`)));
+  for (const one of fields) one.input.setAttribute("aria-invalid", String(one === field));
+  byId("options-fault").textContent = field ? fault.message : "";
+  byId("options-fault").hidden = !field;
+  if (!field) return;
+  byId("options-more").open ||= byId("options-more").contains(field.input);
+  field.row.scrollIntoView({ block: "nearest" });
+}
+
 // ---- the selected photo
 
 function select(job) {
@@ -92,7 +104,8 @@ async function refresh() {
   const job = selected;
   const facts = byId("facts");
   showCode();
-  byId("download").disabled = !job?.result;
+  byId("download").disabled = !job?.result || Boolean(job.fault);
+  tellOptionFault(job?.fault);
   if (!job) return;
   const { result, fault } = job;
   if (fault) {

@@ -22,6 +22,7 @@ from cutout.errors import (
     InvalidApiKey,
     MethodNotAllowed,
     NotFound,
+    OutOfMemory,
     StorageDisabled,
     UnsupportedUploadRequest,
 )
@@ -30,7 +31,7 @@ from cutout.http.fetch import Fetcher
 from cutout.http.headers import EXPOSED_HEADERS
 from cutout.http.large_images import Transfer, media_type_in
 from cutout.http.pages import PAGES
-from cutout.http.removal import DEADLINE_RESERVE_MS, Removal
+from cutout.http.removal import Removal
 from cutout.http.removebg import RemoveBg, key_sent, removebg_error_reply, show_credits
 from cutout.http.reply import Reply, error_reply, json_reply, upload_reply
 from cutout.http.request import Request
@@ -40,6 +41,10 @@ from cutout.options import Options
 from cutout.remover import Remover, Result
 from cutout.settings import KeyCheck, Settings
 from cutout.telemetry import record_error, record_removal, removal_fields
+
+_ALARM_RESERVE_MS = 1_000
+"""Time for the reply. It is less than a removal keeps back, so that work which watches the clock
+itself, such as a fetch, ends by itself and can say what took so long."""
 
 
 def key_in_header(request: Request) -> str:
@@ -152,8 +157,12 @@ class Api:
         self._logger.append_keys(request_id=request.request_id)
         self._found = {}
         try:
-            with interrupted_after(request.left_ms() - DEADLINE_RESERVE_MS):
+            with interrupted_after(request.left_ms() - _ALARM_RESERVE_MS):
                 reply = self._routed(request)
+        except MemoryError as error:  # outside of the removal, such as while the body is read
+            short = OutOfMemory()
+            short.__cause__ = error
+            reply = self._refused(short, request)
         except Exception as error:  # noqa: BLE001 - the one place where an exception becomes a reply
             reply = self._refused(error, request)
         self._metrics.add_metric(name="Requests", unit=MetricUnit.Count, value=1)

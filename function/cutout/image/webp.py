@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cutout.image.memory import told_from_memory
 from cutout.image.tiles import tiles
 
 COLOUR_METHOD = 2
@@ -76,7 +77,7 @@ def _filtered(alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _chunks(image: Image.Image, **settings: object) -> dict[str, bytes]:
     """Return the chunks of the image as libwebp writes it (section 2.3)."""
-    with io.BytesIO() as file:
+    with io.BytesIO() as file, told_from_memory(image.width * image.height):
         image.save(file, "WEBP", **settings)
         return dict(_walked(file.getvalue()))
 

@@ -8,9 +8,11 @@ import io
 import json
 import resource
 import sys
+from typing import Any
 
 import pillow_heif
 import skimage.data
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from client import Client
 from PIL import Image
 
@@ -40,9 +42,32 @@ def held_bytes() -> int:
     return int(line.split()[1]) * 1024
 
 
+class Limited:
+    """The handler, under a limit of memory; the event is made and the reply is read outside it."""
+
+    def __init__(self) -> None:
+        self.more_mb: int | None = None  # than what is held before the handler is called
+
+    def __call__(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """Answer an event, with ``more_mb`` megabytes if there is a limit."""
+        if self.more_mb is None:
+            answered: dict[str, Any] = app.http_handler(event, context)
+            return answered
+        ctypes.CDLL(None).malloc_trim(0)  # else memory that is free already would do
+        unlimited = resource.getrlimit(resource.RLIMIT_DATA)
+        limit = held_bytes() + (self.more_mb << 20)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, unlimited[1]))
+        try:
+            answered = app.http_handler(event, context)
+        finally:
+            resource.setrlimit(resource.RLIMIT_DATA, unlimited)
+        return answered
+
+
 def main() -> None:
     """Print the answer to each request, and to a small one after each kind."""
-    client = Client(app.http_handler)
+    limited = Limited()
+    client = Client(limited)
     files = {name: picture(name) for name in INPUTS}
     with io.BytesIO() as file:
         Image.fromarray(skimage.data.astronaut()[::8, ::8]).save(file, "PNG")
@@ -55,14 +80,11 @@ def main() -> None:
     ask("/v2?format=jpg", files["heic"])  # loads what is loaded when first used
     cases: list[tuple[str, str, tuple[int, ...]]] = [(name, "jpg", (0,)) for name in INPUTS]
     cases += [("jpeg", name, (0, 12, 24)) for name in OUTPUTS]
-    unlimited = resource.getrlimit(resource.RLIMIT_DATA)
     for taken, made, steps_mb in cases:
         for more_mb in steps_mb:
-            ctypes.CDLL(None).malloc_trim(0)  # else memory that is free already would do
-            limit = held_bytes() + (more_mb << 20)
-            resource.setrlimit(resource.RLIMIT_DATA, (limit, unlimited[1]))
+            limited.more_mb = more_mb
             status, code = ask(f"/v2?format={made}&size=full", files[taken])
-            resource.setrlimit(resource.RLIMIT_DATA, unlimited)
+            limited.more_mb = None
             line = {"in": taken, "out": made, "mb": more_mb, "status": status, "code": code}
             sys.stderr.write(json.dumps(line) + "\n")
         status, _ = ask("/v2?format=png", small)

@@ -160,11 +160,14 @@ class Api:
             with interrupted_after(request.left_ms() - _ALARM_RESERVE_MS):
                 reply = self._routed(request)
         except MemoryError as error:  # outside of the removal, such as while the body is read
-            short = OutOfMemory()
-            short.__cause__ = error
-            reply = self._refused(short, request)
+            reply = self._refused(_short_of_memory(error), request)
         except Exception as error:  # noqa: BLE001 - the one place where an exception becomes a reply
             reply = self._refused(error, request)
+        try:
+            sent = _proxy_reply(reply, request, self._settings)
+        except MemoryError as error:
+            reply = self._refused(_short_of_memory(error), request)
+            sent = _proxy_reply(reply, request, self._settings)
         self._metrics.add_metric(name="Requests", unit=MetricUnit.Count, value=1)
         self._logger.info(
             "answered",
@@ -176,7 +179,7 @@ class Api:
             reply_bytes=len(reply.body),
             **self._found,
         )
-        return _proxy_reply(reply, request, self._settings)
+        return sent
 
     def _routed(self, request: Request) -> Reply:
         """Return the reply of the request's route, or the one to a preflight.
@@ -254,6 +257,13 @@ class Api:
         self._found |= removal_fields(result.report)
         if result.scale < 1:
             self._metrics.add_metric(name="ScaledToFit", unit=MetricUnit.Count, value=1)
+
+
+def _short_of_memory(error: MemoryError) -> OutOfMemory:
+    """Return what the caller is told of it."""
+    short = OutOfMemory()
+    short.__cause__ = error
+    return short
 
 
 def _preflight_reply(allow: str) -> Reply:

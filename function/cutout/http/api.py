@@ -159,14 +159,12 @@ class Api:
         try:
             with interrupted_after(request.left_ms() - _ALARM_RESERVE_MS):
                 reply = self._routed(request)
-        except MemoryError as error:  # outside of the removal, such as while the body is read
-            reply = self._refused(_short_of_memory(error), request)
         except Exception as error:  # noqa: BLE001 - the one place where an exception becomes a reply
             reply = self._refused(error, request)
         try:
             sent = _proxy_reply(reply, request, self._settings)
         except MemoryError as error:
-            reply = self._refused(_short_of_memory(error), request)
+            reply = self._refused(error, request)
             sent = _proxy_reply(reply, request, self._settings)
         self._metrics.add_metric(name="Requests", unit=MetricUnit.Count, value=1)
         self._logger.info(
@@ -217,6 +215,10 @@ class Api:
 
     def _refused(self, error: Exception, request: Request) -> Reply:
         """Log and count a failure, and return the reply that tells the caller."""
+        if isinstance(error, MemoryError):  # outside of the removal: the body, or the reply
+            short = OutOfMemory()
+            short.__cause__ = error
+            error = short
         told = record_error(error, self._logger, self._metrics)
         self._found |= {"code": told.code, "kind": type(error).__name__}
         endpoints = self._routes.get(request.path, {}).values()
@@ -257,13 +259,6 @@ class Api:
         self._found |= removal_fields(result.report)
         if result.scale < 1:
             self._metrics.add_metric(name="ScaledToFit", unit=MetricUnit.Count, value=1)
-
-
-def _short_of_memory(error: MemoryError) -> OutOfMemory:
-    """Return what the caller is told of it."""
-    short = OutOfMemory()
-    short.__cause__ = error
-    return short
 
 
 def _preflight_reply(allow: str) -> Reply:

@@ -14,7 +14,7 @@ from cutout.errors import (
     UnsupportedImageFormat,
 )
 from cutout.image.canvas import window
-from cutout.image.composite import OPAQUE, WHITE, over
+from cutout.image.composite import OPAQUE, WHITE, over, quantized
 from cutout.image.decode import Limits, Photo, decode
 from cutout.image.foreground import estimate_foreground, extend_foreground
 from cutout.image.matte import Matte
@@ -76,9 +76,7 @@ def own_background(photo: Photo, matte: Matte, frame: Box, blur: int) -> NDArray
     sigma_px = blur / 100 * _FULL_BLUR * size
     inverse = Matte(alpha=1 - matte.alpha)
     colours = window(estimate_foreground(photo, inverse), frame)
-    known = np.empty(inverse.alpha.shape, np.uint8)
-    for source, target in zip(strips(inverse.alpha), strips(known), strict=True):
-        np.rint(source * np.float32(OPAQUE), out=target, casting="unsafe")
+    known = quantized(inverse.alpha)
     del inverse
     pure = _lowest_around(known, round(min(_RIM_BLURS * sigma_px, _RIM * size)))
     pure *= pure >= _PURE

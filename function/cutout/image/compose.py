@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cutout.errors import UnknownForeground
 from cutout.image.background import cover, on_white, own_background
 from cutout.image.canvas import scaled, seen, window
-from cutout.image.composite import OPAQUE, WHITE, lay_under, over
+from cutout.image.composite import OPAQUE, WHITE, lay_under, over, quantized
 from cutout.image.decode import Photo
 from cutout.image.despill import remove_green_spill
 from cutout.image.foreground import clean_edges, extend_foreground
@@ -46,7 +46,7 @@ def compose(
     :raises UnknownForeground: no subject, and ``on_empty`` is ``error``.
     :raises InvalidOption: ``invalid_crop_margin``, the canvas would be far larger than the photo.
     """
-    alpha = _quantized(matte.alpha)
+    alpha = quantized(matte.alpha)
     if not options.semitransparency:
         _harden(alpha)
     found = subject_of(alpha)
@@ -154,11 +154,3 @@ def _harden(alpha: NDArray[np.uint8]) -> None:
     """Make every alpha 0 or 255, divided at one half, in place."""
     for strip in strips(alpha):
         np.multiply(strip >= _HALF, OPAQUE, out=strip, casting="unsafe")
-
-
-def _quantized(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return alpha float32 (H, W) 0..1 as the nearest uint8 0..255."""
-    quantized = np.empty(alpha.shape, np.uint8)
-    for source, target in zip(strips(alpha), strips(quantized), strict=True):
-        np.rint(source * np.float32(OPAQUE), out=target, casting="unsafe")
-    return quantized

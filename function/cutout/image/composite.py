@@ -47,3 +47,11 @@ def lay_under(pixels: NDArray[np.uint8], color: Color) -> None:
         strip[..., :3] = blend // np.maximum(whole, 1)
         strip[..., 3:] = (whole + OPAQUE // 2) // OPAQUE
         strip[strip[..., 3] == 0] = 0
+
+
+def quantized(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return alpha float32 (H, W) 0..1 as the nearest uint8 0..255."""
+    values = np.empty(alpha.shape, np.uint8)
+    for source, target in zip(strips(alpha), strips(values), strict=True):
+        np.rint(source * np.float32(OPAQUE), out=target, casting="unsafe")
+    return values

@@ -61,7 +61,8 @@ def scaled(place: float, side: int, other_side: int) -> float:
 def interpolation(part: slice, size: int, cells: int) -> tuple[Plane, slice]:
     """Return the matrix that interpolates cells linearly to a part of a side, and its cells.
 
-    ``part`` of the side's ``size`` px; the matrix is float32 (px of the part, cells in use).
+    ``part`` of the side's ``size`` px; the matrix is float32 (px of the part, cells in use). It is
+    read-only, since the tiles of a row share it.
     """
     return _interpolation(part.start, part.stop, size, cells)
 

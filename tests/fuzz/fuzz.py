@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("body", "options", "color", "decode", "http", "s3")
-_FOLDERS = ("function", "events/local", "tests", "tests/fuzz")
+_FOLDERS = ("function", "events/local", "tests", "tests/fuzz", "tests/unit")
 _SLOW_S = 20  # an input that takes longer is a fault
 _MEMORY_MB = 2_000
 

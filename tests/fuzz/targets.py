@@ -16,13 +16,13 @@ import numpy as np
 import seeds
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
+from drawn_models import card_of
 
 from context import LocalContext
 from cutout.color import parse_color
 from cutout.errors import CutoutError, UnknownEvent, UploadsFailed
 from cutout.http.api import Api
 from cutout.http.body import parse_body
-from cutout.image.card import ModelCard, Output, Range, Resize
 from cutout.image.decode import Limits, decode
 from cutout.image.model import Model
 from cutout.options import parse_options
@@ -99,23 +99,9 @@ def check_decode(data: bytes) -> None:
         assert photo.pixels.shape == (photo.height, photo.width, 3)
 
 
-CARD = ModelCard(
-    name="half",
-    version="1",
-    file="",
-    sha256="",
-    input_size=32,
-    mean=(0, 0, 0),
-    std=(1, 1, 1),
-    resize=Resize.BILINEAR,
-    range=Range.FULL,
-    output=Output.ALPHA,
-    licence="",
-    source="",
-)
 HALF = np.zeros((1, 1, 32, 32), np.float32)
 HALF[..., :16] = 1
-REMOVER = Remover(Model(card=CARD, network=lambda _: HALF), Limits(max_pixels=100_000))
+REMOVER = Remover(Model(card=card_of(32), network=lambda _: HALF), Limits(max_pixels=100_000))
 METRICS: Any = EphemeralMetrics(namespace="Fuzz", service="fuzz")
 LOG = io.StringIO()
 LOGGER = Logger(service="fuzz", stream=LOG)

@@ -27,7 +27,7 @@ from context import LocalContext, prepare_import  # noqa: E402 - it lies in that
 from invoke import headers_of  # noqa: E402 - so does this
 
 PICTURES = ROOT / "tests" / "pictures"
-MAX_PICTURES_BYTES = 800_000
+MAX_PICTURES_BYTES = 600_000
 
 FILES = (
     "result.png",
@@ -342,9 +342,9 @@ def _write_pictures(rows: Sequence[Row]) -> None:
     pair = Image.new("RGB", (2 * size[0] + 12, size[1]), "white")
     pair.paste(first.photo.resize(size, LANCZOS), (0, 0))
     pair.paste(on_squares(first.cutout, size), (size[0] + 12, 0))
-    pair.save(PICTURES / "before-after.jpg", quality=88, optimize=True)
+    pair.save(PICTURES / "before-after.jpg", quality=85, optimize=True)
     sheet = contact_sheet(rows, column_px=264)
-    sheet.save(PICTURES / "sheet.jpg", quality=85, optimize=True)
+    sheet.save(PICTURES / "sheet.jpg", quality=78, optimize=True)
     files = sorted(PICTURES.glob("*.jpg"))
     total = sum(path.stat().st_size for path in files)
     for path in files:

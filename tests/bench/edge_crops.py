@@ -79,7 +79,7 @@ def main() -> None:
     if not isinstance(loaded, Model):
         raise loaded
     picture = sheet([(crop.title, panels(crop, loaded)) for crop in CROPS])
-    picture.save(given.out, quality=88, optimize=True)
+    picture.save(given.out, quality=80, optimize=True)
     print(f"{given.out}: {given.out.stat().st_size:,} bytes")
 
 

@@ -51,8 +51,7 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
 
 from typing import ClassVar
 
-FORMATS_IN = ("jpeg", "png", "webp", "gif", "bmp", "tiff", "avif", "heic")
-"""What :mod:`cutout.image.decode` reads, as the messages and ``GET /v2/account`` list it."""
+from cutout.formats import FORMATS_IN
 
 SERVER_FAULT = 500
 """From this status on the fault is the service's, and trying again may help."""

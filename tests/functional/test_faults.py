@@ -208,3 +208,41 @@ def test_a_codec_that_is_missing(tmp_path: Path) -> None:
         "write webp": (500, "internal_error"),
         "write jpg": (200, ""),
     }
+
+
+NO_HEIC = """
+import json, sys
+sys.modules["pillow_heif"] = None
+import app
+from client import Client
+client = Client(app.http_handler)
+limits = client.send("GET", "/v2/account").json()["limits"]
+document = client.send("GET", "/openapi.json", key=None).json()
+account = document["components"]["schemas"]["Account"]
+replies = [client.post("/v2", body=body, content_type="image/*") for body in (b"8BPS", b"text")]
+found = {
+    "account": limits["formats_in"],
+    "schema": account["properties"]["limits"]["properties"]["formats_in"]["items"]["enum"],
+    "example": account["examples"][0]["limits"]["formats_in"],
+    "messages": [reply.error()["message"] for reply in replies],
+}
+sys.stderr.write(json.dumps(found) + "\\n")
+"""
+
+
+def test_a_deployment_without_heic_offers_it_nowhere(tmp_path: Path) -> None:
+    """The account, the API's document and every message list what it can really decode."""
+    program = tmp_path / "no_heic.py"
+    program.write_text(NO_HEIC, encoding="utf-8")
+    (found,) = (line for line in told(run(str(program))) if "account" in line)
+    read = ["jpeg", "png", "webp", "gif", "bmp", "tiff", "avif"]
+    accepted = f"Accepted: {', '.join(read)}."
+    assert found == {
+        "account": read,
+        "schema": read,
+        "example": read,
+        "messages": [
+            f"The image is PSD, which is not read. {accepted}",
+            f"The image cannot be read: it is not in a known image format. {accepted}",
+        ],
+    }

@@ -29,7 +29,8 @@ MADE = {"demo", "samconfig.toml", *(f"cutout.{end}" for end in ("jpg", "png", "w
 # reads as the way of the data, and there can be no cycle.
 IMPORTS: dict[str, set[str]] = {
     "__init__": set(),
-    "errors": set(),
+    "formats": set(),
+    "errors": {"formats"},
     "deadline": {"errors"},
     "color": {"errors"},
     "options": {"errors", "color"},
@@ -40,9 +41,9 @@ IMPORTS: dict[str, set[str]] = {
     "remover": {"errors", "options", "image"},
     "telemetry": {"errors", "remover"},
     "http": {"errors", "options", "settings", "store", "keys", "remover", "telemetry"}
-    | {"deadline"},
+    | {"deadline", "formats"},
     "s3": {"errors", "options", "settings", "store", "remover", "telemetry", "deadline"},
-    "cli": {"errors", "options", "settings", "image", "remover"},
+    "cli": {"formats", "errors", "options", "settings", "image", "remover"},
     "__main__": {"cli"},
 }
 

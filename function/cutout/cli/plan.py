@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cutout.cli.arguments import STREAM, Command
-from cutout.errors import FORMATS_IN, InvalidOption
+from cutout.errors import InvalidOption
+from cutout.formats import FORMATS
 from cutout.options import OPTIONS, Channels, Format
 
-SUFFIXES = {f".{name}" for name in (*FORMATS_IN, "jpg", "jpe", "jfif", "tif", "heif")}
+SUFFIXES = {f".{name}" for name in (*FORMATS, "jpg", "jpe", "jfif", "tif", "heif")}
 """Which files of a folder are photos. A file that is named by itself is tried whatever its name."""
 
 _FORMAT = next(option for option in OPTIONS if option.name == "format")

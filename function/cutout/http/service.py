@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from cutout import __version__
-from cutout.errors import FORMATS_IN, ModelUnavailable
+from cutout.errors import ModelUnavailable
+from cutout.formats import FORMATS_IN
 from cutout.http.large_images import Transfer
 from cutout.http.pages import read_page
 from cutout.http.reply import Reply, json_reply

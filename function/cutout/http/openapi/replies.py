@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cutout.errors import FORMATS_IN
+from cutout.formats import FORMATS_IN
 from cutout.options import Format
 
 Schema = Mapping[str, Any]

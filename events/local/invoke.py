@@ -89,7 +89,7 @@ def stored_photos(event: dict[str, Any]) -> Any:
     from local_aws import HOST, NAMES, REGION, point_at, start_local_aws  # noqa: PLC0415
 
     server = start_local_aws(0)
-    point_at(f"http://{HOST}:{server.server_port}")
+    point_at(f"http://{HOST}:{server.port}")
     os.environ["CATALOGUE_BUCKETS"] = CATALOGUE
     prepare_import()
     from cutout.errors import UnknownEvent  # noqa: PLC0415 - the same

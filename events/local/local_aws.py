@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,13 +37,17 @@ class _Silent(WSGIRequestHandler):
 def start_local_aws(port: int) -> BaseWSGIServer:
     """Serve on ``port``, on any free one if that is 0.
 
-    :raises OSError: the port is taken.
+    :raises OSError: the port is taken, or not allowed.
     """
     application = DomainDispatcherApplication(create_backend_app)
-    try:
-        server = make_server(HOST, port, application, threaded=True, request_handler=_Silent)
-    except SystemExit as error:  # how werkzeug says it
-        raise OSError(f"port {port} is taken") from error
+    # With a port, werkzeug would end the program itself where it cannot have it.
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, port))
+        listener.listen()
+        server = make_server(
+            HOST, port, application, threaded=True, request_handler=_Silent, fd=listener.fileno()
+        )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 

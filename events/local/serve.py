@@ -24,7 +24,7 @@ from emulator import Emulator, EmulatorError, Pool  # noqa: E402
 from gateway import LOCAL_KEY, Gateway, HttpGateway, RestGateway, read_template  # noqa: E402
 from lambda_build import build_mounts  # noqa: E402
 from lambda_function import InProcess, Invoke  # noqa: E402
-from server import Service, listening, log, on_signals  # noqa: E402
+from server import Service, cannot_listen, listening, log, on_signals, port_number  # noqa: E402
 
 
 @contextlib.contextmanager
@@ -52,7 +52,7 @@ def load_handler(folder: Path) -> Callable[[Any, Any], Any]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--port", type=int, default=3000, help="0 for any free one")
+    parser.add_argument("--port", type=port_number, default=3000, help="0 for any free one")
     parser.add_argument("--payload", choices=("1.0", "2.0"), default="1.0", help="format of events")
     parser.add_argument(
         "--emulated", action="store_true", help="build it and run it in AWS's runtime emulator"
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace, output: TextIO) -> int:
         try:
             url = stack.enter_context(listening(arguments.port, service))
         except OSError as error:
-            log(f"cannot listen on port {arguments.port}: {error.strerror}")
+            log(cannot_listen(arguments.port, error, option="--port", variable="PORT"))
             return 1
         print(f"{url} (API key: {LOCAL_KEY}, payload {arguments.payload})", file=output, flush=True)
         wait_for_signal()

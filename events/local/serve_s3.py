@@ -23,7 +23,16 @@ from context import LocalContext, prepare_import, set_variables
 from gateway import Gateway, HttpGateway, RestGateway, read_template
 from lambda_function import FunctionFailed, FunctionLate, InProcess, Invoke
 from local_aws import NAMES, REGION, Queue, leads_here, make_resources, point_at, start_local_aws
-from server import GRACE_S, HOST, Service, listening, log, on_signals
+from server import (
+    GRACE_S,
+    HOST,
+    Service,
+    cannot_listen,
+    listening,
+    log,
+    on_signals,
+    port_number,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -122,16 +131,20 @@ def run(arguments: argparse.Namespace, output: TextIO) -> int:
     with contextlib.ExitStack() as stack:
         try:
             local_aws = start_local_aws(arguments.s3_port)
-            s3_url = f"http://{HOST}:{local_aws.server_port}"
-            queue = _make_resources(template, s3_url, prefix)
-            # Both kinds of event run in one thread, one at a time: the function keeps its log's
-            # fields and its metrics for the whole process, as in a Lambda environment.
-            handler = load_handlers(arguments.function.resolve(), queue.timeout_s)
-            invoke = InProcess(handler, wait_s=_HTTP_WAIT_S)
-            service = Service(gateway=gateway, invoke=invoke, patience_s=_PATIENCE_S)
+        except OSError as error:
+            log(cannot_listen(arguments.s3_port, error, option="--s3-port", variable="S3_PORT"))
+            return 1
+        s3_url = f"http://{HOST}:{local_aws.port}"
+        queue = _make_resources(template, s3_url, prefix)
+        # Both kinds of event run in one thread, one at a time: the function keeps its log's
+        # fields and its metrics for the whole process, as in a Lambda environment.
+        handler = load_handlers(arguments.function.resolve(), queue.timeout_s)
+        invoke = InProcess(handler, wait_s=_HTTP_WAIT_S)
+        service = Service(gateway=gateway, invoke=invoke, patience_s=_PATIENCE_S)
+        try:
             url = stack.enter_context(listening(arguments.port, service))
         except OSError as error:
-            log(f"cannot listen: {error}")
+            log(cannot_listen(arguments.port, error, option="--port", variable="PORT"))
             return 1
         stack.enter_context(_polling(queue, invoke))
         ready = {
@@ -184,8 +197,12 @@ def _hint(s3_url: str, prefix: str) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--port", type=int, default=3000, help="the API's; 0 for any free one")
-    parser.add_argument("--s3-port", type=int, default=5555, help="S3's; 0 for any free one")
+    parser.add_argument(
+        "--port", type=port_number, default=3000, help="the API's; 0 for any free one"
+    )
+    parser.add_argument(
+        "--s3-port", type=port_number, default=5555, help="S3's; 0 for any free one"
+    )
     parser.add_argument("--payload", choices=("1.0", "2.0"), default="1.0", help="format of events")
     parser.add_argument(
         "--function", type=Path, default=ROOT / "function", help="folder that holds app.py"

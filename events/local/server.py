@@ -1,5 +1,6 @@
 """The local gateway's server: HTTP requests to events, the function's replies to HTTP."""
 
+import argparse
 import contextlib
 import os
 import signal
@@ -19,6 +20,8 @@ from lambda_function import FunctionFailed, FunctionLate, Invoke, to_json
 HOST = "127.0.0.1"
 GRACE_S = 3.0
 """How long a stop waits for the replies that are under way."""
+
+_MAX_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +134,26 @@ def listening(port: int, service: Service) -> Iterator[str]:
         end_s = time.monotonic() + GRACE_S
         while service.busy and time.monotonic() < end_s:
             time.sleep(0.02)
+
+
+def port_number(text: str) -> int:
+    """Return the port in the value of an option of the command line; 0 is any free one.
+
+    :raises argparse.ArgumentTypeError: there is no such port.
+    """
+    if not (text.isascii() and text.isdigit() and int(text) <= _MAX_PORT):
+        raise argparse.ArgumentTypeError(
+            f"{text} is not a port; choose one from 1 to {_MAX_PORT}, or 0 for any free one"
+        )
+    return int(text)
+
+
+def cannot_listen(port: int, error: OSError, *, option: str, variable: str) -> str:
+    """Return the sentence about a port that is taken or not allowed, and how to choose another."""
+    return (
+        f"cannot listen on port {port}: {error.strerror}. Choose another port: "
+        f"{variable}=… for make, {option} for this program"
+    )
 
 
 def on_signals() -> Callable[[], None]:

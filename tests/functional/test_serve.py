@@ -846,7 +846,32 @@ def test_a_taken_port_is_said(function: Path, rest: Served) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert f"cannot listen on port {rest.port}" in done.stderr
+    assert (
+        f"cannot listen on port {rest.port}: Address already in use. Choose another port: "
+        "PORT=… for make, --port for this program\n"
+    ) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("program", "option"),
+    [("serve.py", "--port"), ("serve_s3.py", "--port"), ("serve_s3.py", "--s3-port")],
+)
+@pytest.mark.parametrize("port", ["99999", "65536", "-1", "x", "", "٣٠٠٠"])
+def test_a_port_that_does_not_exist_is_said(program: str, option: str, port: str) -> None:
+    """Before anything starts, with what is accepted."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "events/local" / program, f"{option}={port}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(
+        f"error: argument {option}: {port} is not a port; choose one from 1 to 65535, or 0 for any"
+        " free one\n"
+    )
     assert "Traceback" not in done.stderr
 
 

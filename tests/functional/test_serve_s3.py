@@ -184,7 +184,10 @@ def test_a_port_that_is_taken() -> None:
                 check=False,
             )
             assert (done.returncode, done.stdout) == (1, "")
-            assert "cannot listen: " in done.stderr
+            assert (
+                f"cannot listen on port {port}: Address already in use. Choose another port: "
+                f"{option[2:].replace('-', '_').upper()}=… for make, {option} for this program\n"
+            ) in done.stderr
             assert "Traceback" not in done.stderr
 
 

@@ -151,6 +151,22 @@ def test_storage_takes_both_buckets() -> None:
 
 
 @pytest.mark.parametrize(
+    ("models", "effective"),
+    [
+        ("erase-s", 50_000_000),
+        ("erase-s,u2netp", 48_182_627),
+        ("erase-s,erase-s", 50_000_000),  # one model
+        ("erase-s,u2netp,mine", 36_923_368),
+        (",".join(f"m{number}" for number in range(9)), 1_000_000),
+    ],
+)
+def test_every_further_model_takes_memory_from_the_pixels(models: str, effective: int) -> None:
+    """Each that requests can choose stays in the function's memory beside the photo."""
+    environment = {"MODEL_NAME": models, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769"}
+    assert read_settings(environment).max_pixels == effective
+
+
+@pytest.mark.parametrize(
     ("memory_mb", "asked", "effective"),
     [
         ("1769", "50000000", 50_000_000),

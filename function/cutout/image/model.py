@@ -57,6 +57,9 @@ def load_network(card: ModelCard, folder: Path) -> Network:
     options = onnxruntime.SessionOptions()
     # One image at a time: threads that wait by spinning take the cores from decode and encode.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # A plan of the memory would lie beside what the first pass has reserved, and save no time: 188
+    # MiB more for U2-Net-p, 17 MiB for erase-s.
+    options.enable_mem_pattern = False
     options.log_severity_level = 3  # errors only; warnings about the graph help nobody here
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -3,7 +3,7 @@
 ``values`` are the typed settings, and ``environment`` reads them from environment variables.
 """
 
-from cutout.settings.environment import max_pixels_within, read_settings
+from cutout.settings.environment import read_settings
 from cutout.settings.values import INCOMING_PREFIX, RESULTS_PREFIX, KeyCheck, Settings
 
 __all__ = [
@@ -11,6 +11,5 @@ __all__ = [
     "RESULTS_PREFIX",
     "KeyCheck",
     "Settings",
-    "max_pixels_within",
     "read_settings",
 ]

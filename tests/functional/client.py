@@ -102,12 +102,13 @@ class Client:
             "isBase64Encoded",
             "cookies",
         }
+        content = reply["body"].encode()
+        if reply["isBase64Encoded"]:
+            content = base64.b64decode(content, validate=True)
         return HttpReply(
             status=reply["statusCode"],
             headers=dict(_headers(reply)),
-            body=base64.b64decode(reply["body"], validate=True)
-            if reply["isBase64Encoded"]
-            else reply["body"].encode(),
+            body=b"" if method == "HEAD" else content,  # as API Gateway leaves it out
         )
 
     def post(self, path: str, **request: Any) -> HttpReply:

@@ -1,5 +1,6 @@
 """The OpenAPI document: valid, complete, and what the function does."""
 
+import gzip
 import io
 import re
 from collections.abc import Iterator
@@ -326,7 +327,27 @@ def test_answers_are_in_the_document(client: Client) -> None:
     check(document, "POST", "/v2", mask)
     for path in ("/v2/account", "/v2/health", "/v1.0/account", "/openapi.json"):
         check(document, "GET", path, client.send("GET", path))
-    check(document, "HEAD", "/v2/health", client.send("HEAD", "/v2/health"))
+    for path in ("/v2/health", "/openapi.json"):
+        check(document, "HEAD", path, client.send("HEAD", path))
+
+
+@ANY_PAYLOAD
+def test_the_document_is_compressed_and_not_sent_twice(client: Client) -> None:
+    """As the pages are, for the page that reads it at every visit."""
+    plain = client.send("GET", "/openapi.json", key=None)
+    gzipped = {"Accept-Encoding": "gzip"}
+    small = client.send("GET", "/openapi.json", key=None, headers=gzipped)
+    assert "content-encoding" not in plain.headers
+    assert small.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(small.body) == plain.body
+    assert len(small.body) * 5 < len(plain.body)
+    for reply, headers in ((plain, {}), (small, gzipped)):
+        assert reply.headers["cache-control"] == "no-cache"
+        assert reply.headers["vary"] == "Accept-Encoding"
+        known = {"If-None-Match": reply.headers["etag"], **headers}
+        again = client.send("GET", "/openapi.json", key=None, headers=known)
+        assert (again.status, again.body) == (304, b"")
+        check(plain.json(), "GET", "/openapi.json", again)
 
 
 def test_links_and_uploads_are_in_the_document(cloud: Cloud) -> None:

@@ -885,6 +885,22 @@ def real(request: pytest.FixtureRequest) -> Iterator[Served]:
         yield server
 
 
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/v2/health"])
+def test_head_tells_the_length_that_get_has(real: Served, path: str, coding: str) -> None:
+    """All headers are those of GET, of which the request's own id and date differ."""
+    url, headers = real.url + path, {"Accept-Encoding": coding}
+    whole = requests.get(url, headers=headers, timeout=20)
+    head = requests.head(url, headers=headers, timeout=20)
+    assert (head.status_code, whole.status_code, head.content) == (200, 200, b"")
+    assert int(head.headers["Content-Length"]) > 0
+    own = {"Date", "X-Request-Id", "x-amzn-RequestId", "X-Amzn-Trace-Id", "x-amz-apigw-id"}
+    for reply in (head, whole):
+        for name in own & reply.headers.keys():
+            del reply.headers[name]
+    assert head.headers == whole.headers
+
+
 def test_a_photograph_is_cut_out(real: Served) -> None:
     """A multipart form goes in and a PNG comes out."""
     with PHOTO.open("rb") as file:

@@ -5,6 +5,7 @@ itself checks (see :mod:`cutout.http.removal` for ``POST /v2``).
 """
 
 import base64
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,13 +28,14 @@ from cutout.errors import (
     UnsupportedUploadRequest,
 )
 from cutout.http.body import Body, parse_body
+from cutout.http.cacheable import Cacheable
 from cutout.http.fetch import Fetcher
 from cutout.http.headers import EXPOSED_HEADERS
 from cutout.http.large_images import Transfer, media_type_in
 from cutout.http.pages import PAGES
 from cutout.http.removal import Removal
 from cutout.http.removebg import RemoveBg, key_sent, removebg_error_reply, show_credits
-from cutout.http.reply import Reply, error_reply, json_reply, upload_reply
+from cutout.http.reply import Reply, error_reply, upload_reply
 from cutout.http.request import Request
 from cutout.http.service import Service
 from cutout.keys import Keys
@@ -106,13 +108,16 @@ class Api:
             fetcher=fetcher,
         )
         service = Service(remover=remover, settings=settings, transfer=transfer, clock=clock)
+        keyless: dict[str, Callable[[Request], Reply]] = {
+            "/v2/health": service.show_health,
+            "/openapi.json": self._show_document,
+        }
+        if settings.show_pages:
+            keyless |= {path: partial(service.show_page, path) for path in PAGES}
         self.endpoints = (
             Endpoint(method="POST", path="/v2", keyed=True, reply_to=removal.reply_to),
             Endpoint(method="POST", path="/v2/uploads", keyed=True, reply_to=self._make_upload),
             Endpoint(method="GET", path="/v2/account", keyed=True, reply_to=service.show_account),
-            Endpoint(method="GET", path="/v2/health", keyed=False, reply_to=service.show_health),
-            Endpoint(method="HEAD", path="/v2/health", keyed=False, reply_to=service.head_health),
-            Endpoint(method="GET", path="/openapi.json", keyed=False, reply_to=self._show_document),
             Endpoint(
                 method="POST",
                 path="/v1.0/removebg",
@@ -131,11 +136,11 @@ class Api:
                 refuse=removebg_error_reply,
                 gateway_keys=False,
             ),
+            # HEAD is answered as GET. API Gateway leaves out the body, and takes its length for the
+            # header Content-Length, which a function cannot set.
             *(
-                Endpoint(
-                    method=method, path=path, keyed=False, reply_to=partial(service.show_page, name)
-                )
-                for path, name in (PAGES if settings.show_pages else {}).items()
+                Endpoint(method=method, path=path, keyed=False, reply_to=reply_to)
+                for path, reply_to in keyless.items()
                 for method in ("GET", "HEAD")
             ),
         )
@@ -250,9 +255,10 @@ class Api:
             models=self._settings.model_names,
         )
         base_path = request.base_path
-        return json_reply(
+        content = json.dumps(
             document(routes, deployment=deployment, version=__version__, base_path=base_path)
         )
+        return Cacheable.of(content.encode()).reply_to(request, "application/json", {})
 
     def _record(self, result: Result) -> None:
         record_removal(result.report, self._metrics)

@@ -31,12 +31,14 @@ HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             type="string",
             enum=["no-store", "no-cache"],
         ),
-        "Content-Encoding": _header("The page is compressed, where the client asks.", const="gzip"),
+        "Content-Encoding": _header(
+            "The document is compressed, where the client takes that.", const="gzip"
+        ),
         "Content-Security-Policy": _text(
             "What the page may load and connect to.", example="default-src 'none'"
         ),
         "Content-Disposition": _text("The file's name.", example='inline; filename="cutout.png"'),
-        "ETag": _text("The version of the page.", example='"5f6b1e0e6c0f4f57"'),
+        "ETag": _text("The version of the document.", example='"5f6b1e0e6c0f4f57"'),
         "Location": _header("Where the result is.", type="string", format="uri"),
         "Referrer-Policy": _header("Links do not tell where they are.", const="no-referrer"),
         "Retry-After": _count("Seconds to wait before the next request."),
@@ -120,7 +122,10 @@ RESULT_FACTS = (
 CHARGES = ("X-Credits-Charged", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 """The headers that clients of remove.bg read together."""
 
-PAGE = ("Content-Security-Policy", "ETag", "Referrer-Policy", "Vary")
+CACHEABLE = ("ETag", "Vary")
+"""The headers of a document that clients may keep, and of the answer that it has not changed."""
+
+PAGE = (*CACHEABLE, "Content-Security-Policy", "Referrer-Policy")
 """The headers of a page, and of the answer that it has not changed."""
 
 ALWAYS_SENT = frozenset({*EVERY_REPLY, *RESULT_FACTS, *PAGE, "Location", "X-Type"})

@@ -6,7 +6,6 @@ import each other as ES modules. Here they are put in the place of their names.
 """
 
 import base64
-import gzip
 import hashlib
 import re
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from cutout.http.cacheable import Cacheable
 from cutout.http.reply import Reply
 from cutout.http.request import Request
 
@@ -37,30 +37,17 @@ class Page:
     ``'sha256-…'``: nothing else on the page runs or styles it.
     """
 
-    html: bytes
-    compressed: bytes
+    html: Cacheable
     script: str
     styles: tuple[str, ...]
 
     def reply_to(self, request: Request, connects_to: Iterable[str]) -> Reply:
         """Return the page, or 304 to whoever has it; ``connects_to`` are origins beside its own."""
-        is_compressed = request.takes_gzip()
-        body = self.compressed if is_compressed else self.html
-        tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         headers = {
-            # Whoever has the page asks whether it is the same, since a deployment can change it.
-            "Cache-Control": "no-cache",
             "Content-Security-Policy": self._policy(connects_to),
-            "ETag": tag,
             "Referrer-Policy": "no-referrer",
-            "Vary": "Accept-Encoding",
         }
-        if _names(request.headers.get("if-none-match", ""), tag):
-            return Reply(status=304, headers=headers)
-        headers["Content-Type"] = "text/html; charset=utf-8"
-        if is_compressed:
-            headers["Content-Encoding"] = "gzip"
-        return Reply(body=b"" if request.method == "HEAD" else body, headers=headers)
+        return self.html.reply_to(request, "text/html; charset=utf-8", headers)
 
     def _policy(self, connects_to: Iterable[str]) -> str:
         directives = {
@@ -86,10 +73,8 @@ def read_page(name: str, folder: Path = FOLDER) -> Page:
     html = _STYLE.sub(lambda _: f"<style>{next(inlined)}</style>", html)
     html = _PICTURE.sub(lambda match: f'src="{_data_url(folder / match[1])}"', html)
     html = _SCRIPT.sub(lambda _: f'<script type="module">{script}</script>', html)
-    body = html.encode()
     return Page(
-        html=body,
-        compressed=gzip.compress(body, mtime=0),  # without the time, so that it is always the same
+        html=Cacheable.of(html.encode()),
         script=_hash_source(script),
         styles=tuple(map(_hash_source, styles)),
     )
@@ -111,9 +96,3 @@ def _data_url(path: Path) -> str:
 
 def _hash_source(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _names(condition: str, tag: str) -> bool:
-    """Tell whether ``If-None-Match`` has this tag, compared as RFC 9110, 13.1.2 says."""
-    tags = [one.strip().removeprefix("W/") for one in condition.split(",")]
-    return tag in tags or tags == ["*"]

@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from cutout import __version__
 from cutout.errors import ModelUnavailable
 from cutout.formats import FORMATS_IN
 from cutout.http.large_images import Transfer
-from cutout.http.pages import read_page
+from cutout.http.pages import PAGES, read_page
 from cutout.http.reply import Reply, json_reply
 from cutout.http.request import MAX_REQUEST_BYTES, Request
 from cutout.keys import digest_of
@@ -77,13 +76,10 @@ class Service:
             self._check_deeply()
         return json_reply({"status": "ok", "version": __version__, "model": self._remover.model})
 
-    def head_health(self, request: Request) -> Reply:
-        """Return the same without a body."""
-        return replace(self.show_health(request), body="")
-
-    def show_page(self, name: str, request: Request) -> Reply:
-        """Return the page of this name."""
-        return read_page(name).reply_to(request, self._transfer.origins() if self._transfer else ())
+    def show_page(self, path: str, request: Request) -> Reply:
+        """Return the page at this path."""
+        page = read_page(PAGES[path])
+        return page.reply_to(request, self._transfer.origins() if self._transfer else ())
 
     def _check_deeply(self) -> None:
         """Run the network, unless it has run for this within :data:`_DEEP_HEALTH_SECONDS`.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cutout.http.headers import CHARGES, EVERY_REPLY, PAGE, RESULT_FACTS
+from cutout.http.headers import CACHEABLE, CHARGES, EVERY_REPLY, PAGE, RESULT_FACTS
 from cutout.http.openapi.refusals import (
     GENERAL_CODES,
     REMOVAL_CODES,
@@ -65,26 +65,42 @@ def _json(description: str, name: str, *headers: str) -> dict[str, Any]:
     return _reply(description, {"application/json": _schema(name)}, headers)
 
 
-def _page(name: str, path: str, what: str) -> dict[tuple[str, str], Operation]:
-    """Return the rows of a page for people, which needs no key."""
-    unchanged = {"304": _reply("Unchanged since If-None-Match.", headers=PAGE)}
+def _cacheable(  # noqa: PLR0913 - the parts of a row, by name
+    *, path: str, name: str, tag: str, summary: str, description: str, what: str
+) -> dict[tuple[str, str], Operation]:
+    """Return the rows of a document that is the same for everybody, under GET and HEAD."""
+    headers = PAGE if tag == "Pages" else CACHEABLE
+    media_type = "text/html; charset=utf-8" if tag == "Pages" else "application/json"
+    schema = {"type": "string"} if tag == "Pages" else _DOCUMENT
     return {
         (method, path): Operation(
             name=f"{verb}{name}",
-            tag="Pages",
-            summary=summary,
-            description="Needs no key. The page loads nothing from elsewhere.",
+            tag=tag,
+            summary=told,
+            description=description,
             replies={
-                "200": _reply("The page.", content, (*PAGE, "Content-Encoding")),
-                **unchanged,
+                "200": _reply(what, content, (*headers, "Content-Encoding")),
+                "304": _reply("Unchanged since If-None-Match.", headers=headers),
                 **refusals(GENERAL_CODES),
             },
         )
-        for method, verb, summary, content in (
-            ("GET", "show", what, {"text/html; charset=utf-8": {"schema": {"type": "string"}}}),
+        for method, verb, told, content in (
+            ("GET", "show", summary, {media_type: {"schema": schema}}),
             ("HEAD", "head", "As GET, without a body.", None),
         )
     }
+
+
+def _page(name: str, path: str, summary: str) -> dict[tuple[str, str], Operation]:
+    """Return the rows of a page for people."""
+    return _cacheable(
+        path=path,
+        name=name,
+        tag="Pages",
+        summary=summary,
+        description="Needs no key. The page loads nothing from elsewhere.",
+        what="The page.",
+    )
 
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -202,15 +218,13 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
             **removebg_refusals(),
         },
     ),
-    ("GET", "/openapi.json"): Operation(
-        name="showOpenApi",
+    **_cacheable(
+        path="/openapi.json",
+        name="OpenApi",
         tag="Service",
         summary="Returns this document.",
         description="Needs no key.",
-        replies={
-            "200": _reply("The document.", {"application/json": {"schema": _DOCUMENT}}),
-            **refusals(GENERAL_CODES),
-        },
+        what="The document.",
     ),
     **_page("Playground", "/", "Shows a page on which the service can be tried."),
     **_page("Reference", "/docs", "Shows this document as a page."),

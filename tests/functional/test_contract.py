@@ -16,6 +16,7 @@ from client import ANY_PAYLOAD, Client, HttpReply, multipart
 from conftest import LIMITS, deployment
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
+from test_openapi import check, fetched
 
 import app
 from context import LocalContext
@@ -801,6 +802,37 @@ def test_health(client: Client, path: str) -> None:
     head = client.send("HEAD", path, key=None)
     assert (head.status, head.body) == (200, b"")
     assert head.headers.keys() == reply.headers.keys()
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "message"),
+    [
+        ("deep=x", "invalid_deep", "deep must be true or false."),
+        ("deep=2", "invalid_deep", "deep must be true or false."),
+        ("DEEP=%2B1", "invalid_deep", "deep must be true or false."),
+        (
+            "deep=1&deep=1",
+            "duplicate_option",
+            "deep is given more than once. Send it once, in the body or in the query string.",
+        ),
+    ],
+)
+@ANY_PAYLOAD
+def test_a_health_check_that_is_neither_deep_nor_not(
+    client: Client, query: str, code: str, message: str
+) -> None:
+    """It is refused: an alarm that means to run the model must not be told that all is well."""
+    reply = client.send("GET", f"/v2/health?{query}", key=None)
+    assert (reply.status, reply.error()["code"]) == (400, code)
+    assert reply.error()["message"] == message
+    check(fetched(client), "GET", "/v2/health", reply)
+
+
+@pytest.mark.parametrize("query", ["deep=", "deep=no", "_=123", "depth=9"])
+@ANY_PAYLOAD
+def test_a_health_check_that_is_not_deep(client: Client, query: str) -> None:
+    """Without a value it is none, and other names mean nothing."""
+    assert client.send("GET", f"/v2/health?{query}", key=None).status == 200
 
 
 def test_a_deep_health_check_runs_the_network_at_most_once_in_ten_seconds() -> None:

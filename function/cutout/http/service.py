@@ -1,23 +1,27 @@
 """What the service tells of itself: the account, its health, and its pages."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cutout import __version__
-from cutout.errors import ModelUnavailable
+from cutout.errors import DuplicateOption, ModelUnavailable
 from cutout.formats import FORMATS_IN
+from cutout.http.body import Field
 from cutout.http.large_images import Transfer
 from cutout.http.pages import PAGES, read_page
 from cutout.http.reply import Reply, json_reply
 from cutout.http.request import MAX_REQUEST_BYTES, Request
 from cutout.keys import digest_of
 from cutout.options import Format
+from cutout.options.option import switch
 from cutout.remover import Remover
 from cutout.settings import Settings
 
 _DEEP_HEALTH_SECONDS = 10
 """How long the outcome of a deep health check is answered from memory: the route needs no key, so
 nobody may make the network run as often as they like."""
+
+_DEEP = switch("deep", "Runs the network.")
 
 
 class Service:
@@ -70,9 +74,11 @@ class Service:
     def show_health(self, request: Request) -> Reply:
         """Return that the service answers; a deep check runs the network.
 
+        :raises DuplicateOption: ``deep`` is given twice.
+        :raises InvalidOption: ``deep`` is neither true nor false.
         :raises ModelUnavailable: a deep check found that it does not run.
         """
-        if any(_is_deep(name, value) for name, value in request.query):
+        if _is_deep(request.query):
             self._check_deeply()
         return json_reply({"status": "ok", "version": __version__, "model": self._remover.model})
 
@@ -99,6 +105,13 @@ class Service:
             raise ModelUnavailable(reason=fault)
 
 
-def _is_deep(name: str, value: object) -> bool:
-    """Tell whether a field of the query asks for a deep health check."""
-    return name == "deep" and str(value).lower() in {"1", "true", "yes"}
+def _is_deep(query: Sequence[Field]) -> bool:
+    """Tell whether the query asks for a deep health check.
+
+    :raises DuplicateOption: ``deep`` is given twice.
+    :raises InvalidOption: ``deep`` is neither true nor false.
+    """
+    given = [value for name, value in query if name.lower() == _DEEP.name]
+    if len(given) > 1:
+        raise DuplicateOption(option=_DEEP.name)
+    return given not in ([], [""]) and bool(_DEEP.value(given[0]))

@@ -109,12 +109,12 @@ _FILES = {"image/*": _BINARY, "application/octet-stream": _BINARY}
 _IMAGES = {"application/octet-stream": _BINARY, "image/*": _BINARY, "application/zip": _BINARY}
 _DOCUMENT = {"type": "object", "required": ["openapi", "info", "paths"]}
 _RESULT = (*RESULT_FACTS, "Content-Disposition", "X-Ignored-Params", "X-Result-Scale")
-_RAN_DEEPLY = GENERAL_CODES | {"model_unavailable"}
+_RAN_DEEPLY = GENERAL_CODES | {"duplicate_option", "invalid_deep", "model_unavailable"}
 _DEEP = {
     "name": "deep",
     "in": "query",
-    "description": "1, true or yes: runs the model, at most once in ten seconds.",
-    "schema": {"type": "string", "examples": ["1"]},
+    "description": "true: runs the model, at most once in ten seconds.",
+    "schema": {"type": "boolean"},
 }
 
 

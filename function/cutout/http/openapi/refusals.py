@@ -27,6 +27,7 @@ _GATEWAY: Mapping[int, Mapping[str, str]] = MappingProxyType(
 )
 _OF_NO_ROUTE = {"not_found", "method_not_allowed"}
 _OF_UPLOADS = "content_type"
+_OF_HEALTH = "deep"
 _OF_REMOVEBG = ("add_shadow", *removebg.IGNORED_WORDS)
 
 
@@ -60,7 +61,7 @@ def _answered_by_gateway() -> list[Fault]:
     return [Fault(status, *row) for status, rows in _GATEWAY.items() for row in rows.items()]
 
 
-FAULTS: Sequence[Fault] = (*_faults(_OF_UPLOADS), *_answered_by_gateway())
+FAULTS: Sequence[Fault] = (*_faults(_OF_UPLOADS, _OF_HEALTH), *_answered_by_gateway())
 """What is answered in the envelope of errors."""
 
 REMOVEBG_FAULTS: Sequence[Fault] = (
@@ -79,7 +80,9 @@ GENERAL_CODES = frozenset(code for rows in _GATEWAY.values() for code in rows) -
 """What any request can be answered."""
 
 REMOVAL_CODES = (
-    frozenset(fault.code for fault in FAULTS) - _OF_NO_ROUTE - {f"invalid_{_OF_UPLOADS}"}
+    frozenset(fault.code for fault in FAULTS)
+    - _OF_NO_ROUTE
+    - {f"invalid_{_OF_UPLOADS}", f"invalid_{_OF_HEALTH}"}
 )
 """What a request for a cutout can be answered."""
 

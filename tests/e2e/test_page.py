@@ -276,7 +276,7 @@ def test_backgrounds(page: Page, stage: Stage) -> None:
 
 
 def test_every_option_is_on_the_page(page: Page, stage: Stage) -> None:
-    """Those of the document, five of them open at first."""
+    """Those of the document, five of them open at first; the default model has its name."""
     opened(page, stage)
     add(page, ("photo.jpg", JPEG))
     document = requests.get(f"{stage.target}/openapi.json", timeout=30).json()
@@ -287,17 +287,32 @@ def test_every_option_is_on_the_page(page: Page, stage: Stage) -> None:
     expect(page.locator("#field-quality")).to_be_hidden()
     page.get_by_text("All options").click()
     expect(page.locator("#field-quality")).to_be_visible()
+    models = page.locator("#field-model option")
+    assert models.evaluate_all("all => all.map(one => one.text)") == ["erase-s (default)"]
+
+
+def test_an_option_that_is_refused(page: Page, stage: Stage) -> None:
+    """It is told at the buttons and under the picture, where the last result stays."""
+    opened(page, stage)
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "done")
     page.locator("#field-bg_color").fill("bluish")
     page.get_by_role("button", name="Apply").click()
-    expect(page.locator("#message")).to_contain_text("bg_color must be a valid hex or named color.")
-    expect(page.locator("#message")).to_contain_text("invalid_bg_color")
+    expect_state(page, "photo.jpg", "failed")
+    facts = page.locator("#facts")
+    expect(facts).to_contain_text("bg_color must be a valid hex or named color.")
+    expect(facts).to_contain_text("invalid_bg_color")
+    expect(facts).to_contain_text("The picture is the last result, which has other options.")
+    expect(page.locator("#message")).to_be_hidden()
+    assert shown(page).size == (320, 320)
     said = page.locator("#options-fault")
     expect(said).to_have_text("bg_color must be a valid hex or named color.")
     expect(page.locator("[aria-invalid=true]")).to_have_id("field-bg_color")
-    expect(page.get_by_role("button", name="Download", exact=True)).to_be_disabled()
+    assert saved(page, "photo.jpg") == cut(stage)
     page.get_by_role("button", name="Reset").click()
     page.get_by_role("button", name="Try again").click()
     expect_state(page, "photo.jpg", "done")
+    expect(facts).to_contain_text("Coverage")
     expect(said).to_be_hidden()
     expect(page.locator("[aria-invalid=true]")).to_have_count(0)
 
@@ -382,6 +397,20 @@ def test_a_large_photo_goes_through_s3(page: Page, stage: Stage) -> None:
         expect(page.locator("#facts")).to_contain_text(text)
     assert Image.open(io.BytesIO(saved(page, "large.jpg"))).size == (2200, 2200)
     expect(page.locator("#code")).to_contain_text("/live/v2/uploads")
+
+
+def test_a_bucket_that_takes_files_from_another_site_only(page: Page, stage: Stage) -> None:
+    """A page learns nothing of why; the words say what to set. Smaller photos work."""
+    opened(page, stage)
+    page.route(re.compile("/cutout-input"), lambda route: route.abort())
+    add(page, ("large.jpg", noisy_jpeg()), ("photo.jpg", JPEG))
+    expect_state(page, "large.jpg", "failed")
+    expect_state(page, "photo.jpg", "done")
+    (origin,) = re.findall(r"^https?://[^/]+", stage.url)
+    expect(page.locator("#message")).to_contain_text(
+        "The browser could not exchange the file with S3. If smaller photos work, the deployment "
+        f"accepts files from another site only: its parameter AllowedOrigin must be {origin} or *."
+    )
 
 
 def test_a_photo_that_the_browser_cannot_show(page: Page, stage: Stage) -> None:

@@ -134,6 +134,7 @@ def test_the_models_are_told(client: Client) -> None:
     for schema in ("RemovalForm", "RemovalJson", "RemoveBgUrlencoded"):
         told = document["components"]["schemas"][schema]["properties"]["model"]
         assert (told["enum"], "default" in told) == (list(NAMES), False)
+        assert told["x-default"] == NAMES[0]
 
 
 @pytest.fixture

@@ -147,7 +147,9 @@ def _options(deployment: Deployment, defaults: Options) -> dict[str, Schema]:
         for option in OPTIONS
         if deployment.fetches_urls or option.name != "bg_image_url"
     }
-    schemas["model"] = {**schemas["model"], "enum": list(deployment.models)}
+    names = list(deployment.models)
+    # No "default": a generated client would send it, and go on when the deployment has another.
+    schemas["model"] = {**schemas["model"], "enum": names, "x-default": names[0]}
     return schemas
 
 

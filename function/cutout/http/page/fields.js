@@ -31,10 +31,11 @@ function control(schema, id) {
 
 function choiceControl(schema, id) {
   const aliases = Object.keys(schema["x-aliases"] ?? {});
-  const words = schema.enum.map(String).filter((word) => !aliases.includes(word));
+  const unsent = schema["x-default"]; // the default that a request leaves out
+  const words = schema.enum.map(String).filter((word) => !aliases.includes(word) && word !== unsent);
   const usual = schema.default === undefined ? "" : String(schema.default);
   const input = element("select", { id });
-  if (!usual) input.append(element("option", { value: "" }, "not set"));
+  if (!usual) input.append(element("option", { value: "" }, unsent ? `${unsent} (default)` : "not set"));
   for (const word of words) {
     input.append(element("option", { value: word }, word === usual ? `${word} (default)` : word));
   }

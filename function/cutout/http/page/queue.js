@@ -166,7 +166,7 @@ function become(job, state) {
   const active = ["waiting", "sending", "working", "paused"].includes(state);
   row.cancel.hidden = !active;
   row.retry.hidden = !["failed", "cancelled"].includes(state);
-  row.save.hidden = state !== "done";
+  row.save.hidden = !job.result || active; // of a photo whose last attempt failed, the result before
   if (state === "done") show(job, `${job.result.ending.toUpperCase()}, ${bytesText(job.result.blob.size)}`);
   else if (state === "failed") show(job, job.fault.message);
   else if (state === "sending") show(job, `Sends ${Math.round(job.share * 100)} %`);

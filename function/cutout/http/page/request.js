@@ -82,16 +82,29 @@ async function upload(file, bytes, { tell, signal }) {
     throw new Fault(`The photo has ${bytesText(file.size)}, and an upload takes ${bytesText(most)}.`, { code: "payload_too_large" });
   }
   const form = formOf(["file", file], place.fields);
-  const kept = await send(place.url, { body: form, signal, progress: (share) => tell("sending", share) });
+  const kept = await sendToStorage(place.url, { body: form, signal, progress: (share) => tell("sending", share) });
   if (kept.status >= 400) throw new Fault(`S3 answered the upload with the status ${kept.status}.`, { status: kept.status });
   return key;
+}
+
+// As send(), to one of the deployment's buckets. A browser tells a page no reason why a request to
+// another origin failed, and S3 refuses an upload from every page but those of AllowedOrigin.
+async function sendToStorage(url, request) {
+  try {
+    return await send(url, request);
+  } catch (error) {
+    if (error.code !== "no_connection" || !navigator.onLine) throw error;
+    throw new Fault(
+      "The browser could not exchange the file with S3. If smaller photos work, the deployment accepts files from "
+        + `another site only: its parameter AllowedOrigin must be ${location.origin} or *.`, { code: error.code });
+  }
 }
 
 // Follows a reply that is a link to the result.
 async function fetchResult(reply, facts, signal) {
   const told = JSON.parse(await reply.blob.text());
   if (!told.url) throw new Fault("The answer holds no image.", { requestId: facts.requestId });
-  const got = await send(told.url, { method: "GET", signal });
+  const got = await sendToStorage(told.url, { method: "GET", signal });
   if (got.status >= 400) throw new Fault(`S3 answered with the status ${got.status}.`, { status: got.status, requestId: told.request_id });
   return { blob: got.blob, facts: { ...facts, came: "by its URL" } };
 }

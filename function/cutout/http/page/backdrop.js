@@ -1,0 +1,44 @@
+// What a cutout is shown on: a checkerboard, a colour or a picture, which an option can put into it.
+
+import { byId } from "./base.js";
+
+let pictureUrl = "";
+
+const chosen = () => document.querySelector('input[name="on"]:checked').value;
+
+// Returns the option that makes this backdrop the cutout's own as [name, value], or null.
+export function backdropOption() {
+  const on = chosen();
+  const [picture] = byId("picture").files;
+  if (on === "checker" || (on === "picture" && !picture)) return null;
+  if (on === "picture") return ["bg_image_file", picture];
+  return ["bg_color", on === "color" ? byId("on-color").value : on];
+}
+
+function showBackdrop() {
+  const on = chosen();
+  const backdrop = byId("backdrop");
+  backdrop.className = on === "checker" ? "backdrop checker" : "backdrop";
+  byId("on-color").hidden = on !== "color";
+  backdrop.style.backgroundColor = on === "color" ? byId("on-color").value : on.startsWith("#") ? on : "";
+  backdrop.style.backgroundImage = on === "picture" && pictureUrl ? `url("${pictureUrl}")` : "";
+}
+
+// Follows the choice; `change` is called after each.
+export function startBackdrop(change) {
+  const show = () => {
+    showBackdrop();
+    change();
+  };
+  byId("swatches").addEventListener("change", (event) => {
+    if (event.target.value === "picture" && event.target.name === "on" && !pictureUrl) byId("picture").click();
+    show();
+  });
+  byId("on-color").addEventListener("input", show);
+  byId("picture").addEventListener("change", () => {
+    if (pictureUrl) URL.revokeObjectURL(pictureUrl);
+    const [file] = byId("picture").files;
+    pictureUrl = file ? URL.createObjectURL(file) : "";
+    show();
+  });
+}

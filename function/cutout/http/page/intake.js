@@ -1,0 +1,40 @@
+// The ways in which photos come: the file dialog, the camera, the samples, the clipboard, and drops.
+
+import { byId } from "./base.js";
+
+function takeSample(button, take) {
+  // The picture is a data: URL inside the page, which needs no request.
+  const { src } = button.querySelector("img");
+  const [, type, base64] = /^data:([^;]+);base64,(.*)$/.exec(src);
+  const bytes = Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0));
+  take([new File([bytes], button.dataset.sample, { type })]);
+}
+
+// Calls `take` with the files of each way in.
+export function startIntake(take) {
+  for (const button of document.querySelectorAll("[data-pick]")) button.addEventListener("click", () => byId("files").click());
+  for (const button of document.querySelectorAll("[data-camera]")) button.addEventListener("click", () => byId("camera").click());
+  for (const button of document.querySelectorAll("[data-sample]")) button.addEventListener("click", () => takeSample(button, take));
+  for (const id of ["files", "camera"]) {
+    byId(id).addEventListener("change", (event) => {
+      take(event.target.files);
+      event.target.value = "";
+    });
+  }
+  addEventListener("paste", (event) => {
+    if (event.clipboardData.files.length) take(event.clipboardData.files);
+  });
+  const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
+  addEventListener("dragover", (event) => {
+    if (!holdsFiles(event)) return;
+    event.preventDefault();
+    byId("veil").hidden = false;
+  });
+  addEventListener("dragleave", (event) => { if (!event.relatedTarget) byId("veil").hidden = true; });
+  addEventListener("drop", (event) => {
+    byId("veil").hidden = true;
+    if (!holdsFiles(event)) return;
+    event.preventDefault();
+    take(event.dataTransfer.files);
+  });
+}

@@ -122,7 +122,7 @@ class MultipleBackgrounds(CutoutError):
 
     status = 400
     code = "multiple_bg_sources"
-    text = "Only one background is accepted: {given} are given together."
+    text = "Only one background is accepted, but {given} were sent."
 
 
 class InvalidBackground(CutoutError):
@@ -173,7 +173,7 @@ class MultipleSources(CutoutError):
 
     status = 400
     code = "multiple_sources"
-    text = "Exactly one image source is accepted, and {given} are given."
+    text = "Exactly one image source is accepted, but {given} were sent."
     accepted = "one of {accepted}"
 
 
@@ -190,7 +190,7 @@ class InvalidJson(CutoutError):
 
     status = 400
     code = "invalid_json"
-    text = "The body must be one JSON object, and {reason}."
+    text = "The body must be one JSON object, but {reason}."
 
 
 class InvalidForm(CutoutError):
@@ -198,7 +198,7 @@ class InvalidForm(CutoutError):
 
     status = 400
     code = "invalid_form"
-    text = "The body must be a form (application/x-www-form-urlencoded) in UTF-8, and {reason}."
+    text = "The body must be a form (application/x-www-form-urlencoded) in UTF-8, but {reason}."
 
 
 class InvalidMultipart(CutoutError):
@@ -206,7 +206,7 @@ class InvalidMultipart(CutoutError):
 
     status = 400
     code = "invalid_multipart"
-    text = "The body must be well-formed multipart/form-data (RFC 7578), and {reason}."
+    text = "The body must be well-formed multipart/form-data (RFC 7578), but {reason}."
 
 
 class InvalidImage(CutoutError):
@@ -306,7 +306,7 @@ class MethodNotAllowed(CutoutError):
 
     status = 405
     code = "method_not_allowed"
-    text = "This path answers {allow}."
+    text = "This path accepts the methods {allow}."
     accepted = "{allow}"
 
 
@@ -392,7 +392,7 @@ class UnsupportedImageFormat(CutoutError):
 
     status = 415
     code = "unsupported_image_format"
-    text = "The image is {found}, which is not read. Accepted: " + ", ".join(FORMATS_IN) + "."
+    text = "The image is {found}, which is not supported. Accepted: " + ", ".join(FORMATS_IN) + "."
     accepted = ", ".join(FORMATS_IN)
 
 
@@ -400,7 +400,7 @@ class HeicNotDeployed(UnsupportedImageFormat):
     """The image is HEIC, and the deployment was built without the layer that reads it."""
 
     accepted = ", ".join(name for name in FORMATS_IN if name != "heic")
-    text = f"The image is HEIC, which this deployment does not read. Accepted: {accepted}."
+    text = f"The image is HEIC, which this deployment does not support. Accepted: {accepted}."
 
 
 class UnknownForeground(CutoutError):
@@ -460,7 +460,7 @@ class ModelUnavailable(CutoutError):
     status = 503
     code = "model_unavailable"
     text = (
-        "This deployment lacks a model that works. Whoever runs it finds the reason in the "
+        "This deployment's model cannot be used. Whoever runs it finds the reason in the "
         "function's log."
     )
 

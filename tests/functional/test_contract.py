@@ -498,17 +498,17 @@ def test_an_option_twice_in_any_two_places(client: Client) -> None:
         (multipart(crop="1", image_file=""), 400, "missing_image", f"No image was sent. Send {SOURCES}."),
         (multipart(crop="1", photo=("cat.jpg", JPEG)), 400, "missing_image", f"No image was sent. Send {SOURCES}. A file was sent in the field photo: name the field image_file."),
         ({"body": b'{"image_file": "/9j/"}', "content_type": "application/json"}, 400, "missing_image", f"No image was sent. Send {SOURCES}. image_file was sent as text: send it as a file part of multipart/form-data, or its base64 as image_base64."),
-        ({"body": b"x=gr%FCn", "content_type": "application/x-www-form-urlencoded"}, 400, "invalid_form", "The body must be a form (application/x-www-form-urlencoded) in UTF-8, and it is not in UTF-8."),
-        ({"body": b"&".join([b"a=1"] * 1001), "content_type": "application/x-www-form-urlencoded"}, 400, "invalid_form", "The body must be a form (application/x-www-form-urlencoded) in UTF-8, and it has more than 1000 fields."),
+        ({"body": b"x=gr%FCn", "content_type": "application/x-www-form-urlencoded"}, 400, "invalid_form", "The body must be a form (application/x-www-form-urlencoded) in UTF-8, but it is not in UTF-8."),
+        ({"body": b"&".join([b"a=1"] * 1001), "content_type": "application/x-www-form-urlencoded"}, 400, "invalid_form", "The body must be a form (application/x-www-form-urlencoded) in UTF-8, but it has more than 1000 fields."),
         ({"path": "/v2?crop=1", "body": b'{"crop": true}', "content_type": "application/vnd.api+json"}, 400, "duplicate_option", None),
-        ({"body": b'{"image_base64": "AA", "image_url": "x"}', "content_type": "application/json"}, 400, "multiple_sources", "Exactly one image source is accepted, and image_base64 and image_url are given."),
+        ({"body": b'{"image_base64": "AA", "image_url": "x"}', "content_type": "application/json"}, 400, "multiple_sources", "Exactly one image source is accepted, but image_base64 and image_url were sent."),
         ({"body": b'{"image_base64": "A"}', "content_type": "application/json"}, 400, "invalid_base64", "image_base64 must be base64 (RFC 4648), with or without a data:…;base64, prefix."),
         ({"body": b'{"image_base64": 7}', "content_type": "application/json"}, 400, "invalid_base64", None),
         ({"body": b'{"image_url": "http://169.254.169.254/"}', "content_type": "application/json"}, 400, "image_url_disabled", "This deployment does not fetch image_url. Send the image itself."),
         ({"body": b'{"image_key": "incoming/x"}', "content_type": "application/json"}, 400, "storage_disabled", "This deployment has no bucket: image_key, response=url and /v2/uploads are off. Send the image in the request and use response=inline."),
         ({"body": b'{"image_base64": "AA==", "response": "url"}', "content_type": "application/json"}, 400, "storage_disabled", None),
-        ({"body": b"{", "content_type": "application/json"}, 400, "invalid_json", "The body must be one JSON object, and it cannot be parsed."),
-        ({"body": b"x", "content_type": "multipart/form-data"}, 400, "invalid_multipart", "The body must be well-formed multipart/form-data (RFC 7578), and its Content-Type has no boundary."),
+        ({"body": b"{", "content_type": "application/json"}, 400, "invalid_json", "The body must be one JSON object, but it cannot be parsed."),
+        ({"body": b"x", "content_type": "multipart/form-data"}, 400, "invalid_multipart", "The body must be well-formed multipart/form-data (RFC 7578), but its Content-Type has no boundary."),
         ({"body": b"x", "content_type": "text/plain"}, 415, "unsupported_media_type", "Content-Type must be multipart/form-data, application/json, application/x-www-form-urlencoded, image/* or application/octet-stream."),
         ({"body": b"hello", "content_type": "image/png"}, 400, "invalid_image", None),
         ({"body": b"", "content_type": "image/png"}, 400, "invalid_image", None),
@@ -640,7 +640,7 @@ def test_another_method(client: Client, method: str, path: str, allow: str) -> N
         assert reply.body == b""
         return
     assert reply.error()["code"] == "method_not_allowed"
-    assert reply.error()["message"] == f"This path answers {allow}."
+    assert reply.error()["message"] == f"This path accepts the methods {allow}."
 
 
 @pytest.mark.parametrize("path", ["/v2", "/v2/", "/v2/uploads", "/v2/account", "/v2/health"])
@@ -879,7 +879,7 @@ def test_a_missing_model_is_said_everywhere_it_matters(without_model: Client) ->
         assert reply.status == 503
         assert reply.error()["code"] == "model_unavailable"
         assert reply.error()["message"] == (
-            "This deployment lacks a model that works. Whoever runs it finds the reason in the"
+            "This deployment's model cannot be used. Whoever runs it finds the reason in the"
             " function's log."
         )
     assert without_model.post("/v2", body=b"junk", content_type="image/png").status == 400

@@ -242,7 +242,7 @@ def test_a_deployment_without_heic_offers_it_nowhere(tmp_path: Path) -> None:
         "schema": read,
         "example": read,
         "messages": [
-            f"The image is PSD, which is not read. {accepted}",
+            f"The image is PSD, which is not supported. {accepted}",
             f"The image cannot be read: it is not in a known image format. {accepted}",
         ],
     }

@@ -231,7 +231,7 @@ SENT_AS_TEXT = (
         (
             {"image_file_b64": "/9j/", "image_url": "https://a.example/b.jpg"},
             "multiple_sources",
-            "Exactly one image source is accepted, and image_file_b64 and image_url are given.",
+            "Exactly one image source is accepted, but image_file_b64 and image_url were sent.",
             f"one of {FILE_OR_TEXT}",
         ),
         (

@@ -960,7 +960,7 @@ def test_a_model_that_is_not_there_is_said_at_the_start() -> None:
         reply = requests.get(f"{server.url}/v2/health?deep=1", timeout=60)
         _, _, log = server.stop()
     assert reply.status_code == 503
-    assert "lacks a model" in reply.json()["error"]["message"]
+    assert "model cannot be used" in reply.json()["error"]["message"]
     first = log.splitlines()[0]
     assert "/opt/models/nowhere" in first
     assert str(ROOT / "models/nowhere") in first

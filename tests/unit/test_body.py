@@ -178,8 +178,8 @@ def test_malformed_json(body: bytes) -> None:
     with pytest.raises(InvalidJson) as refusal:
         parse_body("application/json", body)
     assert refusal.value.code == "invalid_json"
-    cause = "it is another value" if body in OTHER_JSON else "it cannot be parsed"
-    assert str(refusal.value) == f"The body must be one JSON object, and {cause}."
+    cause = "it is another JSON value" if body in OTHER_JSON else "it cannot be parsed"
+    assert str(refusal.value) == f"The body must be one JSON object, but {cause}."
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_forms_are_in_utf_8_escaped_or_not() -> None:
             parse_body(FORM, body)
         assert (refusal.value.status, refusal.value.code) == (400, "invalid_form")
         assert str(refusal.value) == (
-            "The body must be a form (application/x-www-form-urlencoded) in UTF-8, and it is not in"
+            "The body must be a form (application/x-www-form-urlencoded) in UTF-8, but it is not in"
             " UTF-8."
         )
 
@@ -220,7 +220,7 @@ def test_a_form_has_a_thousand_fields_at_most() -> None:
     """All of them are kept, and one more is told with the limit."""
     fields = [(f"n{number}", "1") for number in range(1_000)]
     assert parse_body(FORM, urlencode(fields).encode()).fields == tuple(fields)
-    with pytest.raises(InvalidForm, match=r"and it has more than 1000 fields\.$"):
+    with pytest.raises(InvalidForm, match=r"but it has more than 1000 fields\.$"):
         parse_body(FORM, urlencode([*fields, ("crop", "1")]).encode())
 
 
@@ -307,7 +307,7 @@ def test_exactly_one_source() -> None:
     ):
         with pytest.raises(MultipleSources) as refusal:
             only_source(sources, [], accepted=ACCEPTED)
-        assert str(refusal.value) == f"Exactly one image source is accepted, and {given} are given."
+        assert str(refusal.value) == f"Exactly one image source is accepted, but {given} were sent."
 
 
 def test_an_image_file_that_is_text_is_not_a_source() -> None:
@@ -416,17 +416,17 @@ def test_a_large_json_body_is_parsed_within_bounds() -> None:
         (
             "multipart/form-data",
             b"x",
-            "The body must be well-formed multipart/form-data (RFC 7578), and its Content-Type has no boundary.",
+            "The body must be well-formed multipart/form-data (RFC 7578), but its Content-Type has no boundary.",
         ),
         (
             MULTIPART,
             b"x",
-            "The body must be well-formed multipart/form-data (RFC 7578), and this body is not: check the boundary.",
+            "The body must be well-formed multipart/form-data (RFC 7578), but it is not: check the boundary.",
         ),
         (
             MULTIPART,
             part('name="a"', b"x", "Content-Transfer-Encoding: rot13") + END,
-            "The body must be well-formed multipart/form-data (RFC 7578), and a part has an unknown Content-Transfer-Encoding.",
+            "The body must be well-formed multipart/form-data (RFC 7578), but a part has an unknown Content-Transfer-Encoding.",
         ),
     ],
 )

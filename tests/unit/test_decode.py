@@ -532,7 +532,7 @@ def test_other_image_formats_are_named(data: bytes, found: str) -> None:
     with pytest.raises(UnsupportedImageFormat) as refusal:
         read(data)
     assert str(refusal.value) == (
-        f"The image is {found}, which is not read. "
+        f"The image is {found}, which is not supported. "
         "Accepted: jpeg, png, webp, gif, bmp, tiff, avif, heic."
     )
 
@@ -656,7 +656,7 @@ def test_heic_is_refused_where_it_cannot_be_read(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(UnsupportedImageFormat) as refusal:
         read(encoded(ASTRONAUT, "HEIF"))
     assert str(refusal.value) == (
-        "The image is HEIC, which this deployment does not read. "
+        "The image is HEIC, which this deployment does not support. "
         "Accepted: jpeg, png, webp, gif, bmp, tiff, avif."
     )
 

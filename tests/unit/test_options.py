@@ -345,7 +345,7 @@ def test_every_pair_of_backgrounds_is_refused(pair: tuple[tuple[str, object], ..
     with pytest.raises(MultipleBackgrounds) as refusal:
         parse_options(pair)
     assert str(refusal.value) == (
-        f"Only one background is accepted: {pair[0][0]} and {pair[1][0]} are given together."
+        f"Only one background is accepted, but {pair[0][0]} and {pair[1][0]} were sent."
     )
 
 
@@ -394,7 +394,7 @@ def test_only_one_background(pair: tuple[str, str]) -> None:
         parse_options([(name, "?") for name in reversed(pair)])
     assert refusal.value.code == "multiple_bg_sources"
     assert str(refusal.value) == (
-        f"Only one background is accepted: {pair[0]} and {pair[1]} are given together."
+        f"Only one background is accepted, but {pair[0]} and {pair[1]} were sent."
     )
 
 

@@ -111,7 +111,7 @@ def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:
         reason = f"it has more than {_MAX_PARTS} parts, or a part has very long or many headers"
         raise InvalidMultipart(reason=reason) from error
     except (MultipartError, UnicodeError) as error:
-        raise InvalidMultipart(reason="this body is not: check the boundary") from error
+        raise InvalidMultipart(reason="it is not: check the boundary") from error
     fields: list[Field] = []
     for part, chunks in parts:
         name = part.name or ""
@@ -156,7 +156,7 @@ def _json(body: bytes) -> tuple[Field, ...]:
     except (ValueError, RecursionError) as error:
         raise InvalidJson(reason="it cannot be parsed") from error
     if not isinstance(document, _Pairs):
-        raise InvalidJson(reason="it is another value")
+        raise InvalidJson(reason="it is another JSON value")
     return document
 
 

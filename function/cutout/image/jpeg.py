@@ -154,7 +154,7 @@ class _Walk:
             elif marker == _SOS:
                 self._begin_scan(body)
                 position = self._keep_scan(position)
-        raise InvalidImage(reason=f"it has over {_MAX_SEGMENTS} segments")
+        raise InvalidImage(reason=f"it has more than {_MAX_SEGMENTS} segments")
 
     @staticmethod
     def _is_needed(marker: int, beginning: bytes) -> bool:

@@ -44,7 +44,7 @@ def read_png(data: bytes) -> PngImage:
     while start + _SIGNATURE_BYTES <= len(data):
         count += 1
         if count > _MAX_CHUNKS:
-            raise InvalidImage(reason=f"it has over {_MAX_CHUNKS} chunks")
+            raise InvalidImage(reason=f"it has more than {_MAX_CHUNKS} chunks")
         end = start + _FRAME_BYTES + int.from_bytes(view[start : start + 4], "big")
         kind = data[start + 4 : start + 8]
         if kind == b"IEND":

@@ -72,7 +72,7 @@ class Directory:
         if self._first(_PLANAR, 1) != 1:
             chunks *= self._first(_SAMPLES, 1)
         if max(chunks, len(offsets)) > _MAX_CHUNKS:
-            raise InvalidImage(reason=f"it has {max(chunks, len(offsets))} strips or tiles")
+            raise InvalidImage(reason=f"it has more than {_MAX_CHUNKS} strips or tiles")
         compression = self._first(_COMPRESSION, 1)
         if compression in {_OLD_JPEG, _JPEG}:
             if compression == _OLD_JPEG or len(sizes) != len(offsets):

@@ -80,17 +80,17 @@ OPTIONS = (
     choice(
         "size",
         Size,
-        "Caps the result, never enlarges: preview 0.25 MP, medium 1.5, hd 4, 50MP, "
-        "full the deployment's limit.",
+        "Caps the result and never enlarges it. preview: 0.25 megapixels, medium: 1.5, hd: 4, "
+        "50MP: 50, full: the deployment's limit.",
         {"auto": Size.FULL, "small": Size.PREVIEW, "regular": Size.PREVIEW, "4k": Size.FULL},
     ),
-    switch("crop", "Crops to the subject's box."),
+    switch("crop", "Crops the result to the subject's box."),
     Option(
         name="crop_margin",
         parse=parsers.margin,
         accepted="1, 2 or 4 lengths such as 30px or 10%, each at most 50% of the subject or 500px",
-        summary="What crop leaves around the subject: all sides, vertical horizontal, or "
-        "top right bottom left. Has no effect without crop.",
+        summary="What crop leaves around the subject: one length for all sides, two for vertical "
+        "and horizontal, or four for top, right, bottom and left. Has no effect without crop.",
         schema=text(rf"{_LENGTH}(?: {_LENGTH}(?: {_LENGTH} {_LENGTH})?)?", "5%", "10px 20px"),
     ),
     Option(
@@ -146,10 +146,15 @@ OPTIONS = (
     choice(
         "input_alpha",
         InputAlpha,
-        "What a transparent input's own alpha does: it multiplies the matte, is the matte "
-        "(no network runs), or is discarded.",
+        "What the transparency of the input does. multiply: it multiplies the matte. keep: it is "
+        "the matte, and no network runs. discard: nothing.",
     ),
-    number("quality", 1, 100, "Of jpg, webp and avif."),
+    number(
+        "quality",
+        1,
+        100,
+        "The quality of jpg, webp and avif: 100 is the best and makes the largest file.",
+    ),
     choice(
         "response",
         Delivery,
@@ -159,6 +164,7 @@ OPTIONS = (
     choice(
         "on_empty",
         OnEmpty,
-        "When no subject is found: the empty canvas, or the error unknown_foreground.",
+        "What happens if no subject is found. image: an empty canvas. error: the error "
+        "unknown_foreground.",
     ),
 )

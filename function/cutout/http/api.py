@@ -1,45 +1,34 @@
-"""API Gateway events ↔ the service: routes, keys, and the one exception boundary.
+"""API Gateway events ↔ the service: routing, keys, and the one exception boundary.
 
 The order of the checks is the contract's: route and method, then the key, and then what the route
 itself checks (see :mod:`cutout.http.removal` for ``POST /v2``).
 """
 
 import base64
-import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cutout import __version__
 from cutout.deadline import interrupted_after
 from cutout.errors import (
-    CutoutError,
     InvalidApiKey,
     MethodNotAllowed,
     NotFound,
     OutOfMemory,
-    StorageDisabled,
-    UnsupportedUploadRequest,
 )
-from cutout.http.body import Body, parse_body
-from cutout.http.cacheable import Cacheable
 from cutout.http.fetch import Fetcher
 from cutout.http.headers import EXPOSED_HEADERS
-from cutout.http.large_images import Transfer, media_type_in
-from cutout.http.pages import PAGES
+from cutout.http.large_images import Transfer
 from cutout.http.removal import Removal
-from cutout.http.removebg import RemoveBg, key_sent, removebg_error_reply, show_credits
-from cutout.http.reply import Reply, error_reply, upload_reply
+from cutout.http.reply import Reply, error_reply
 from cutout.http.request import Request
+from cutout.http.routes import Endpoint, make_endpoints
 from cutout.http.service import Service
 from cutout.keys import Keys
-from cutout.options import Options
 from cutout.remover import Remover, Result
 from cutout.settings import KeyCheck, Settings
 from cutout.telemetry import record_error, record_removal, removal_fields
@@ -47,29 +36,6 @@ from cutout.telemetry import record_error, record_removal, removal_fields
 _ALARM_RESERVE_MS = 1_000
 """Time for the reply. It is less than a removal keeps back, so that work which watches the clock
 itself, such as a fetch, ends by itself and can say what took so long."""
-
-
-def key_in_header(request: Request) -> str:
-    """Return the key in the header ``x-api-key``, empty without one."""
-    return request.headers.get("x-api-key", "")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """One route; a ``keyed`` one is answered only with an API key.
-
-    ``key_of`` finds the key in a request, and ``refuse`` words an error as the clients of the route
-    know it. With ``gateway_keys`` a REST API checks the key where the deployment says so; the other
-    keyed routes take keys from places where API Gateway does not look.
-    """
-
-    method: str
-    path: str
-    keyed: bool
-    reply_to: Callable[[Request], Reply]
-    key_of: Callable[[Request], str] = key_in_header
-    refuse: Callable[[CutoutError, str], Reply] = error_reply
-    gateway_keys: bool = True
 
 
 class Api:
@@ -94,7 +60,6 @@ class Api:
 
         ``clock`` tells seconds, from any beginning.
         """
-        self._transfer = transfer
         self._settings = settings
         self._keys = keys or Keys(settings.api_key_hashes)
         self._logger = logger
@@ -108,41 +73,8 @@ class Api:
             fetcher=fetcher,
         )
         service = Service(remover=remover, settings=settings, transfer=transfer, clock=clock)
-        keyless: dict[str, Callable[[Request], Reply]] = {
-            "/v2/health": service.show_health,
-            "/openapi.json": self._show_document,
-        }
-        if settings.show_pages:
-            keyless |= {path: partial(service.show_page, path) for path in PAGES}
-        self.endpoints = (
-            Endpoint(method="POST", path="/v2", keyed=True, reply_to=removal.reply_to),
-            Endpoint(method="POST", path="/v2/uploads", keyed=True, reply_to=self._make_upload),
-            Endpoint(method="GET", path="/v2/account", keyed=True, reply_to=service.show_account),
-            Endpoint(
-                method="POST",
-                path="/v1.0/removebg",
-                keyed=True,
-                reply_to=RemoveBg(removal).reply_to,
-                key_of=key_sent,
-                refuse=removebg_error_reply,
-                gateway_keys=False,
-            ),
-            Endpoint(
-                method="GET",
-                path="/v1.0/account",
-                keyed=True,
-                reply_to=show_credits,
-                key_of=key_sent,
-                refuse=removebg_error_reply,
-                gateway_keys=False,
-            ),
-            # HEAD is answered as GET. API Gateway leaves out the body, and takes its length for the
-            # header Content-Length, which a function cannot set.
-            *(
-                Endpoint(method=method, path=path, keyed=False, reply_to=reply_to)
-                for path, reply_to in keyless.items()
-                for method in ("GET", "HEAD")
-            ),
+        self.endpoints = make_endpoints(
+            removal=removal, service=service, transfer=transfer, settings=settings
         )
         self._routes: dict[str, dict[str, Endpoint]] = {}
         for endpoint in self.endpoints:
@@ -229,36 +161,6 @@ class Api:
         endpoints = self._routes.get(request.path, {}).values()
         refuse = next((endpoint.refuse for endpoint in endpoints), error_reply)
         return refuse(told, request.request_id)
-
-    def _make_upload(self, request: Request) -> Reply:
-        if self._transfer is None:
-            raise StorageDisabled
-        content = request.content(instead="Send only the field content_type, or no body.")
-        body = parse_body(request.headers.get("content-type", ""), content) if content else Body()
-        if body.raw is not None:
-            raise UnsupportedUploadRequest
-        media_type, ignored = media_type_in((*body.fields, *request.query))
-        upload = self._transfer.offer(media_type)
-        max_bytes = self._settings.max_object_bytes
-        return upload_reply(upload, max_bytes, ignored, request.request_id)
-
-    def _show_document(self, request: Request) -> Reply:
-        # A hundredth of a second that no start spends without being asked for the document.
-        from cutout.http.openapi.document import document  # noqa: PLC0415
-        from cutout.http.openapi.requests import Deployment  # noqa: PLC0415
-
-        routes = [(one.method, one.path, one.keyed) for one in self.endpoints]
-        deployment = Deployment(
-            defaults=Options(response=self._settings.default_response),
-            has_storage=self._transfer is not None,
-            fetches_urls=self._settings.fetch_urls,
-            models=self._settings.model_names,
-        )
-        base_path = request.base_path
-        content = json.dumps(
-            document(routes, deployment=deployment, version=__version__, base_path=base_path)
-        )
-        return Cacheable.of(content.encode()).reply_to(request, "application/json", {})
 
     def _record(self, result: Result) -> None:
         record_removal(result.report, self._metrics)

@@ -1,0 +1,117 @@
+"""Which requests the function answers: one row for each route, and what answers it."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from cutout import __version__
+from cutout.errors import CutoutError, StorageDisabled, UnsupportedUploadRequest
+from cutout.http.body import Body, parse_body
+from cutout.http.cacheable import Cacheable
+from cutout.http.large_images import Transfer, media_type_in
+from cutout.http.pages import PAGES
+from cutout.http.removal import Removal
+from cutout.http.removebg import RemoveBg, key_sent, removebg_error_reply, show_credits
+from cutout.http.reply import Reply, error_reply, upload_reply
+from cutout.http.request import Request
+from cutout.http.service import Service
+from cutout.options import Options
+from cutout.settings import Settings
+
+
+def key_in_header(request: Request) -> str:
+    """Return the key in the header ``x-api-key``, empty without one."""
+    return request.headers.get("x-api-key", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One route; a ``keyed`` one is answered only with an API key.
+
+    ``key_of`` finds the key in a request, and ``refuse`` words an error as the clients of the route
+    know it. With ``gateway_keys`` a REST API checks the key where the deployment says so; the other
+    keyed routes take keys from places where API Gateway does not look.
+    """
+
+    method: str
+    path: str
+    keyed: bool
+    reply_to: Callable[[Request], Reply]
+    key_of: Callable[[Request], str] = key_in_header
+    refuse: Callable[[CutoutError, str], Reply] = error_reply
+    gateway_keys: bool = True
+
+
+def make_endpoints(
+    *, removal: Removal, service: Service, transfer: Transfer | None, settings: Settings
+) -> tuple[Endpoint, ...]:
+    """Return the routes of a deployment with these parts; without ``transfer`` it has no bucket."""
+
+    def show_document(request: Request) -> Reply:
+        return _show_document(request, rows, settings=settings, has_storage=transfer is not None)
+
+    keyless: dict[str, Callable[[Request], Reply]] = {
+        "/v2/health": service.show_health,
+        "/openapi.json": show_document,
+    }
+    if settings.show_pages:
+        keyless |= {path: partial(service.show_page, path) for path in PAGES}
+    removebg = partial(
+        Endpoint, keyed=True, key_of=key_sent, refuse=removebg_error_reply, gateway_keys=False
+    )
+    make_upload = partial(_make_upload, transfer, settings.max_object_bytes)
+    rows = (
+        Endpoint(method="POST", path="/v2", keyed=True, reply_to=removal.reply_to),
+        Endpoint(method="POST", path="/v2/uploads", keyed=True, reply_to=make_upload),
+        Endpoint(method="GET", path="/v2/account", keyed=True, reply_to=service.show_account),
+        removebg(method="POST", path="/v1.0/removebg", reply_to=RemoveBg(removal).reply_to),
+        removebg(method="GET", path="/v1.0/account", reply_to=show_credits),
+        # HEAD is answered as GET. API Gateway leaves out the body, and takes its length for the
+        # header Content-Length, which a function cannot set.
+        *(
+            Endpoint(method=method, path=path, keyed=False, reply_to=reply_to)
+            for path, reply_to in keyless.items()
+            for method in ("GET", "HEAD")
+        ),
+    )
+    return rows
+
+
+def _make_upload(transfer: Transfer | None, max_bytes: int, request: Request) -> Reply:
+    """Return the form with which a large image goes to S3.
+
+    :raises StorageDisabled: the deployment has no bucket.
+    :raises UnsupportedUploadRequest: the request brings the image itself.
+    """
+    if transfer is None:
+        raise StorageDisabled
+    content = request.content(instead="Send only the field content_type, or no body.")
+    body = parse_body(request.headers.get("content-type", ""), content) if content else Body()
+    if body.raw is not None:
+        raise UnsupportedUploadRequest
+    media_type, ignored = media_type_in((*body.fields, *request.query))
+    upload = transfer.offer(media_type)
+    return upload_reply(upload, max_bytes, ignored, request.request_id)
+
+
+def _show_document(
+    request: Request, rows: Sequence[Endpoint], *, settings: Settings, has_storage: bool
+) -> Reply:
+    """Return the OpenAPI document of these routes."""
+    # A hundredth of a second that no start spends without being asked for the document.
+    from cutout.http.openapi.document import document  # noqa: PLC0415
+    from cutout.http.openapi.requests import Deployment  # noqa: PLC0415
+
+    content = document(
+        [(row.method, row.path, row.keyed) for row in rows],
+        deployment=Deployment(
+            defaults=Options(response=settings.default_response),
+            has_storage=has_storage,
+            fetches_urls=settings.fetch_urls,
+            models=settings.model_names,
+        ),
+        version=__version__,
+        base_path=request.base_path,
+    )
+    return Cacheable.of(json.dumps(content).encode()).reply_to(request, "application/json", {})

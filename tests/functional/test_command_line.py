@@ -163,7 +163,10 @@ def test_two_photos_of_one_name_keep_their_suffixes(here: Path) -> None:
             ["photo.jpg", "o.webp", "--channels", "alpha"],
             "o.webp: the suffix says webp, but the result would be png",
         ),
-        (["photo.jpg", "o.xyz"], "o.xyz: the suffix names no format; rename it or give --format"),
+        (
+            ["photo.jpg", "o.xyz"],
+            "o.xyz: its suffix is not that of a format; rename it or give --format",
+        ),
         (["photo.jpg", "photos/a.jpg", "-"], "standard output (-) takes exactly one photo"),
         (["-", "photos/"], "a photo from standard input needs a file as its output, not a folder"),
     ],

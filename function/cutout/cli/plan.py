@@ -95,7 +95,9 @@ def _format_of(output: Path, command: Command) -> Format:
     if asked is Format.AUTO:
         raise UsageError("--format auto chooses the suffix itself; give a folder as the output")
     if suffix is None and asked is None:
-        raise UsageError(f"{output}: the suffix names no format; rename it or give --format")
+        raise UsageError(
+            f"{output}: its suffix is not that of a format; rename it or give --format"
+        )
     if suffix is not None and asked is not None and suffix is not asked:
         raise UsageError(f"{output}: the suffix says {suffix}, but the result would be {asked}")
     return asked or suffix or Format.PNG

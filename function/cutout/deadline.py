@@ -2,16 +2,27 @@
 
 The stages of a removal look at the clock between them. That is not enough where one of them takes
 much longer than hoped: Lambda would kill the process, and the caller would get no answer of ours.
-So both doors put all their work under one alarm.
+So both doors put all their work under one alarm. An alarm does not end a call into a compiled
+library, which can take seconds, so the doors have the image worked on in a thread and only wait.
 """
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import FrameType
+from typing import TypeVar
 
 from cutout.errors import OutOfTime
+
+_T = TypeVar("_T")
+
+_THREAD = ThreadPoolExecutor(max_workers=1, thread_name_prefix="interruptible")
+"""One thread, so that work which nobody waits for any more ends before other work begins.
+
+Both at once could need more memory than there is.
+"""
 
 
 class _Alarm(BaseException):
@@ -23,13 +34,13 @@ def interrupted_after(left_ms: float) -> Iterator[None]:
     """Interrupt the block when it has run for ``left_ms``; with nothing left it is not interrupted.
 
     Python code stops between two instructions, and a wait for the network stops at once. A call
-    into a compiled library ends first. Only the main thread can be interrupted, where Lambda calls
-    the handler: in other threads, and on systems without such timers, the block runs to its end.
+    into a compiled library ends first, but in :func:`interruptible`. Only the main thread can be
+    interrupted, where Lambda calls the handler: in other threads, and on systems without such
+    timers, the block runs to its end.
 
     :raises OutOfTime: the block was interrupted.
     """
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if left_ms <= 0 or not in_main_thread or not hasattr(signal, "setitimer"):
+    if left_ms <= 0 or not _has_alarms():
         yield
         return
     before = signal.signal(signal.SIGALRM, _interrupt)
@@ -43,6 +54,29 @@ def interrupted_after(left_ms: float) -> Iterator[None]:
         raise OutOfTime(before="the end of the work") from alarm
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+def interruptible(work: Callable[[], _T]) -> _T:
+    """Return what ``work`` returns, and let :func:`interrupted_after` interrupt it in any library.
+
+    No thread can be stopped. An alarm ends the wait for it, and what the work returns is dropped.
+    So the work must look at the clock itself, as often as it can, and change nothing outside.
+    Where no alarm is set it is called as any function is.
+    """
+    if not _has_alarms() or signal.getitimer(signal.ITIMER_REAL)[0] == 0:
+        return work()
+    running = _THREAD.submit(work)
+    try:
+        return running.result()
+    finally:
+        running.cancel()  # only what has not begun yet
+        del running  # it keeps the work's exception, and that this frame
+
+
+def _has_alarms() -> bool:
+    """Tell whether an alarm can be set here."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    return in_main_thread and hasattr(signal, "setitimer")
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -97,8 +97,14 @@ class StageTimer:
 
     def has_time(self) -> bool:
         """Tell whether anything is left of the budget."""
-        spent_ms = (time.perf_counter() - self._start) * 1000
-        return self._budget_ms is None or spent_ms <= self._budget_ms
+        left_ms = self.left_ms()
+        return left_ms is None or left_ms >= 0
+
+    def left_ms(self) -> float | None:
+        """Return what is left of the budget, in ms; ``None`` if there is none."""
+        if self._budget_ms is None:
+            return None
+        return self._budget_ms - (time.perf_counter() - self._start) * 1000
 
 
 class Remover:
@@ -155,7 +161,12 @@ class Remover:
         max_bytes: int | None,
     ) -> Result:
         with timer("decode"):
-            photo = decode(data, limits=self._limits, cap_px=options.size.max_pixels)
+            photo = decode(
+                data,
+                limits=self._limits,
+                cap_px=options.size.max_pixels,
+                budget_ms=timer.left_ms(),
+            )
             if max_bytes is None:  # otherwise the result is made to fit
                 check_sides(photo.width, photo.height, options)
             region = None if options.roi is None else region_of(options.roi, photo)

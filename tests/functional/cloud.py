@@ -1,6 +1,7 @@
 """A stand-in for AWS that speaks real HTTP, a proxy in front of it that fails, and a deployment."""
 
 import contextlib
+import functools
 import http.client
 import io
 import json
@@ -368,6 +369,7 @@ class Cloud:
         return [line["message"] for line in self.lines()]
 
 
+@functools.cache
 def client(service: str, url: str) -> Any:
     """Return a client that reaches the stand-in directly."""
     return boto3.session.Session().client(

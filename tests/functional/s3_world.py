@@ -1,6 +1,7 @@
 """One source in an S3 in memory, its events, its worker and its results."""
 
 import json
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from cloud import fake_remover, png
@@ -15,7 +16,10 @@ SETTINGS = Settings(input_bucket="in", result_bucket="out")
 SOURCE = ObjectRef(bucket="in", key="uploads/cat")
 REMOVER = fake_remover()
 PHOTOS = {shade: png(shade, side=4) for shade in (20, 50, 150)}
-FORMATS = ["png", "tiff", "bmp", "nonsense"]
+FORMATS = ["png", "tiff", "bmp", "nonsense", "damaged"]
+"""What an upload can ask for: a format, or an error, of the option or of the photo."""
+
+ERRORS = {"nonsense": "invalid_format", "damaged": "invalid_image"}
 
 
 @dataclass(slots=True)
@@ -33,7 +37,9 @@ class World:
 
     def upload(self, shade: int, extension: str) -> Job:
         """Upload a photo; return what its event asks for."""
-        stored = self.store.put(SOURCE, PHOTOS[shade], format=extension)
+        body = PHOTOS[shade][:40] if extension == "damaged" else PHOTOS[shade]
+        wanted = "png" if extension == "damaged" else extension
+        stored = self.store.put(SOURCE, body, format=wanted)
         return Job(source=SOURCE, version_id=stored.version_id, etag=stored.etag)
 
     def delete(self) -> None:
@@ -51,17 +57,22 @@ class World:
         """The extensions of the source's results."""
         return sorted(key.removeprefix("cutouts/cat.") for key in self.store.buckets["out"].objects)
 
-    def check(self) -> None:
-        """Check that there is one result, and that it is the current upload's."""
+    def check(self, by_batch_jobs: AbstractSet[str] = frozenset()) -> None:
+        """Check that there is one result, and that it is the current upload's.
+
+        ``by_batch_jobs`` are the options, as a result has them, that batch jobs have asked for.
+        """
         current = self.store.buckets["in"].objects[SOURCE.key]
-        extension = current.stored.metadata["format"]
-        refused = extension == "nonsense"
-        assert self.results == ["error.json" if refused else extension]
         (result,) = self.store.buckets["out"].objects.values()
         metadata = result.stored.metadata
         assert metadata["source-etag"] == current.stored.etag
         assert metadata.get("source-version") == current.stored.version_id
-        if refused:
-            assert json.loads(result.body)["error"]["code"] == "invalid_format"
-        else:
-            assert metadata["options"] == f"format={extension}"
+        assert metadata["options"] in by_batch_jobs | {
+            f"format={current.stored.metadata['format']}"
+        }
+        asked = metadata["options"].removeprefix("format=")
+        is_damaged = current.body not in PHOTOS.values()
+        code = ERRORS.get(asked) or (ERRORS["damaged"] if is_damaged else None)
+        assert self.results == ["error.json" if code else asked]
+        if code:
+            assert json.loads(result.body)["error"]["code"] == code

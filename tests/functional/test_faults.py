@@ -4,11 +4,12 @@ What S3 does wrong is in ``test_s3_faults`` and ``test_large_images``, models th
 altered are in ``test_models``.
 """
 
+import ctypes
 import json
 import os
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -31,23 +32,47 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class SlowNetwork:
-    """A network that works for a minute, in small steps, and knows whether it came to its end."""
+    """A network that works for a minute, and knows whether it came to its end."""
 
     def __init__(self) -> None:
         self.is_finished = False
+        self._is_given_up = threading.Event()
 
     def __call__(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return a subject everywhere."""
-        end_s = time.monotonic() + 60
-        while time.monotonic() < end_s:
-            time.sleep(0.01)
-        self.is_finished = True
+        self.is_finished = not self._is_given_up.wait(60)
         return np.full((1, 1, *tensor.shape[2:]), 9, np.float32)
+
+    def give_up(self) -> None:
+        """End at once: a thread cannot be stopped from outside."""
+        self._is_given_up.set()
 
     def remover(self) -> Remover:
         """Return a remover with this network."""
         card = read_card(app.LOCAL_MODELS / "erase-s")
         return Remover(Model(card=card, network=self), LIMITS)
+
+
+class Library:
+    """A compiled library that no signal ends: its call lasts until :meth:`end`."""
+
+    def __init__(self) -> None:
+        self.is_ended = False
+        self._libc = ctypes.CDLL(None)
+        self._mutex = ctypes.create_string_buffer(128)
+        self._libc.pthread_mutex_init(self._mutex, None)
+        self._libc.pthread_mutex_lock(self._mutex)
+
+    def __call__(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return a subject everywhere, some time."""
+        self._libc.pthread_mutex_lock(self._mutex)
+        return np.full((1, 1, *tensor.shape[2:]), 9, np.float32)
+
+    def end(self) -> None:
+        """Let the call end."""
+        if not self.is_ended:
+            self.is_ended = True
+            self._libc.pthread_mutex_unlock(self._mutex)
 
 
 # --------------------------------------------------------------------------- time
@@ -62,8 +87,30 @@ def test_a_deadline_in_the_middle_of_a_stage(client: Client) -> None:
     reply = slow.post("/v2", body=png(), content_type="image/png")
     assert (reply.status, reply.error()["code"]) == (504, "timeout")
     assert not network.is_finished
+    network.give_up()
     slow.timeout_s = 280.0  # nothing of the alarm is left over
     assert slow.send("GET", "/v2/health", key=None).status == 200
+
+
+def test_a_deadline_in_the_middle_of_a_library() -> None:
+    """The caller is told while the library still works, and the next image waits for its end."""
+    library = Library()
+    last = threading.Timer(20, library.end)  # else a failure would never end
+    last.start()
+    card = read_card(app.LOCAL_MODELS / "erase-s")
+    slow = Client(deployment(Remover(Model(card=card, network=library), LIMITS)), "2.0")
+    slow.timeout_s = 2.0
+    reply = slow.post("/v2", body=png(), content_type="image/png")
+    assert (reply.status, reply.error()["code"]) == (504, "timeout")
+    assert not library.is_ended
+    quick = Client(deployment(fake_remover()), "2.0")
+    quick.timeout_s = 2.0
+    reply = quick.post("/v2", body=png(), content_type="image/png")
+    assert (reply.status, reply.error()["code"]) == (504, "timeout")
+    library.end()
+    last.cancel()
+    quick.timeout_s = 28.0
+    assert quick.post("/v2", body=png(), content_type="image/png").status == 200
 
 
 def test_a_deadline_in_the_middle_of_an_upload(cloud: Cloud) -> None:
@@ -74,6 +121,7 @@ def test_a_deadline_in_the_middle_of_an_upload(cloud: Cloud) -> None:
     assert slow.handle(messages(upload.created())) == failures(0)
     assert [line["code"] for line in slow.lines()] == ["timeout"]
     assert not network.is_finished
+    network.give_up()
     assert cloud.keys() == []
     assert cloud.handle(messages(upload.created())) == failures()
     assert cloud.keys() == ["cutouts/cat.png.png"]

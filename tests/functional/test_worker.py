@@ -2,20 +2,16 @@
 
 import contextlib
 import itertools
-import threading
 from collections.abc import Callable
 
 import pytest
 from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from s3_world import FORMATS, REMOVER, SETTINGS, SOURCE, World
+from s3_orders import Orders
+from s3_world import SOURCE, World
 
 from cutout.errors import StorageFailed
 from cutout.s3.jobs import Job
-from cutout.s3.worker import Worker
 from cutout.store import ObjectGone, PreconditionFailed
-from fake_store import FakeStore
 
 BOTH = pytest.mark.parametrize("versioned", [True, False], ids=["v", "u"])
 
@@ -143,7 +139,15 @@ ANSWERS: list[tuple[str, str, Exception]] = [
     ("remove", "before", FAILED),
     ("remove", "after", FAILED),
 ]
-SCENES = [("", "png"), ("png", "png"), ("png", "tiff"), ("png", "nonsense"), ("nonsense", "png")]
+SCENES = [
+    ("", "png"),
+    ("png", "png"),
+    ("png", "tiff"),
+    ("png", "nonsense"),
+    ("png", "damaged"),
+    ("nonsense", "png"),
+    ("damaged", "nonsense"),
+]
 
 
 @pytest.mark.parametrize(
@@ -183,123 +187,6 @@ def test_a_call_is_answered_otherwise(
 
 
 # --------------------------------------------------------------------------- any order
-
-
-class Actor:
-    """A worker at one event, in a thread of its own that goes on call by call."""
-
-    def __init__(self, world: World, job: Job) -> None:
-        self.job = job
-        self.done = False
-        self.failed = False
-        self._may_go = threading.Semaphore(0)
-        self._waits = threading.Semaphore(0)
-        store = FakeStore(world.store.buckets)
-        store.before = self._wait
-        self._worker = Worker(remover=REMOVER, store=store, settings=SETTINGS)
-        threading.Thread(target=self._run, daemon=True).start()
-        self._waits.acquire()
-
-    def _wait(self, _method: str, _bucket: str) -> None:
-        self._waits.release()
-        self._may_go.acquire()
-
-    def _run(self) -> None:
-        try:
-            self._worker.work(self.job, request_id="id", left_ms=lambda: 60_000)
-        except StorageFailed:
-            self.failed = True
-        self.done = True
-        self._waits.release()
-
-    def step(self) -> None:
-        """Let one call take effect, and the worker go on to the next."""
-        if not self.done:
-            self._may_go.release()
-            self._waits.acquire()
-
-
-class Orders(RuleBasedStateMachine):
-    """Uploads, deletions, batch jobs and late events, with workers that overtake each other."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.world = World()
-        self.jobs: list[Job] = []
-        self.undone: list[Job] = []
-        self.actors: list[Actor] = []
-        self.by_batch_jobs: set[str] = set()
-
-    @initialize(versioned=st.booleans())
-    def make_buckets(self, *, versioned: bool) -> None:
-        """Begin with or without versions."""
-        self.world = World(versioned=versioned)
-
-    @rule(shade=st.sampled_from([50, 150]), extension=st.sampled_from(FORMATS))
-    def upload(self, shade: int, extension: str) -> None:
-        """Upload a photo; its event is on its way."""
-        self._order(self.world.upload(shade, extension))
-
-    @rule(extension=st.sampled_from(FORMATS))
-    def ask_for_another_format(self, extension: str) -> None:
-        """Run a batch job over what is there when its event comes."""
-        self.by_batch_jobs.add(f"format={extension}")
-        self._order(Job(source=SOURCE, arguments=(("format", extension),)))
-
-    def _order(self, job: Job) -> None:
-        self.jobs.append(job)
-        self.undone.append(job)
-
-    @rule()
-    def delete(self) -> None:
-        """Delete the source."""
-        self.world.delete()
-
-    @precondition(lambda self: self.jobs and len(self.actors) < 4)
-    @rule(data=st.data())
-    def deliver(self, data: st.DataObject) -> None:
-        """Begin to work on any event, be it the first time or not."""
-        self.actors.append(Actor(self.world, data.draw(st.sampled_from(self.jobs))))
-
-    @precondition(lambda self: self.actors)
-    @rule(data=st.data(), calls=st.integers(1, 6))
-    def go_on(self, data: st.DataObject, calls: int) -> None:
-        """Let one worker make some calls."""
-        actor = data.draw(st.sampled_from(self.actors))
-        for _ in range(calls):
-            actor.step()
-        if actor.done:
-            self._end(actor)
-
-    def _end(self, actor: Actor) -> None:
-        self.actors.remove(actor)
-        if not actor.failed and actor.job in self.undone:
-            self.undone.remove(actor.job)
-
-    def teardown(self) -> None:
-        """Let all come to an end; then there is exactly one file for a source that lives."""
-        while self.actors:
-            for actor in list(self.actors):
-                actor.step()
-                if actor.done:
-                    self._end(actor)
-        for job in self.undone:
-            self.world.work(job)
-        self._check()
-        for job in reversed(self.jobs):  # and all events come once more
-            self.world.work(job)
-        self._check()
-
-    def _check(self) -> None:
-        current = self.world.store.buckets["in"].objects.get(SOURCE.key)
-        if current is None or not self.jobs:
-            return
-        (result,) = self.world.store.buckets["out"].objects.values()
-        metadata = result.stored.metadata
-        assert metadata["source-etag"] == current.stored.etag
-        assert metadata.get("source-version") == current.stored.version_id
-        own = f"format={current.stored.metadata['format']}"
-        assert metadata["options"] in self.by_batch_jobs | {own}
 
 
 TestOrders = Orders.TestCase

@@ -3,7 +3,8 @@
 Guided by coverage where atheris is installed (Linux, Python up to 3.13), else by chance. Inputs
 that reached something new are kept in the corpus folder, and the next run begins with them. An
 input that ends in a fault is kept beside them in a file whose name begins with the target's, and
-the exit status is 1.
+the exit status is 1. The target ``orders`` is no damaged input, but hypothesis' orders of uploads,
+events, workers and faults of S3.
 """
 
 import argparse
@@ -18,8 +19,9 @@ import traceback
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("body", "options", "color", "decode", "http", "s3")
-_FOLDERS = ("function", "events/local", "tests", "tests/fuzz", "tests/unit")
+ORDERS = "orders"
+NAMES = ("body", "options", "color", "decode", "http", "s3", ORDERS)
+_FOLDERS = ("function", "events/local", "tests", "tests/fuzz", "tests/unit", "tests/functional")
 _SLOW_S = 20  # an input that takes longer is a fault
 _MEMORY_MB = 2_000
 
@@ -72,6 +74,8 @@ def _run(name: str, corpus: Path, seconds: int) -> bool:
 
 def _fuzz_one(name: str, corpus: Path, seconds: int) -> int:
     """Fuzz one target, in this process."""
+    if name == ORDERS:
+        return _in_any_order(corpus, seconds)
     if importlib.util.find_spec("atheris") is None:
         return _by_chance(name, corpus, seconds)
     import atheris  # noqa: PLC0415 - not everywhere
@@ -115,6 +119,35 @@ def _by_chance(name: str, corpus: Path, seconds: int) -> int:
             target.check(data)
         except Exception:  # noqa: BLE001 - whatever it is, it is a fault
             _keep(corpus, [data], prefix=f"{name}-crash-")
+            traceback.print_exc()
+            break
+    print(f"Done {tried} inputs", file=sys.stderr)
+    return 0
+
+
+def _in_any_order(corpus: Path, seconds: int) -> int:
+    """Draw orders until the time is over or one ends in a fault; the next run begins with that."""
+    from hypothesis import settings  # noqa: PLC0415 - the parent needs none of these
+    from hypothesis.database import DirectoryBasedExampleDatabase  # noqa: PLC0415 - the same
+    from hypothesis.stateful import run_state_machine_as_test  # noqa: PLC0415 - the same
+    from s3_orders import Orders  # noqa: PLC0415 - the same
+
+    tried = 0
+
+    class Counted(Orders):
+        def __init__(self) -> None:
+            super().__init__()
+            nonlocal tried
+            tried += 1
+
+    database = DirectoryBasedExampleDatabase(corpus / ORDERS)
+    some = settings(max_examples=50, stateful_step_count=60, deadline=None, database=database)
+    end_s = time.monotonic() + seconds
+    while time.monotonic() < end_s:
+        try:
+            run_state_machine_as_test(Counted, settings=some)
+        except Exception:  # noqa: BLE001 - whatever it is, it is a fault
+            _keep(corpus, [traceback.format_exc().encode()], prefix=f"{ORDERS}-crash-")
             traceback.print_exc()
             break
     print(f"Done {tried} inputs", file=sys.stderr)

@@ -1,7 +1,9 @@
-"""HEIC and AVIF grids that no encoder writes, of one tile that fills every place (ISO 23008-12)."""
+"""HEIC and AVIF files that no encoder writes: grids of one tile, and worse (ISO 23008-12)."""
 
 import io
 import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import pillow_heif
 from PIL import Image
@@ -48,42 +50,129 @@ def _part(data: bytes, kind: bytes) -> bytes:
     return data[start : start + size]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Item:
+    """An item of a file: its kind, its data, and the boxes of its properties."""
+
+    kind: bytes
+    data: bytes
+    properties: tuple[bytes, ...]
+
+
+def _coded(file: bytes, codec: bytes, configuration: bytes, side: int) -> _Item:
+    """Return the picture of a file, which is of ``side`` px squared, as an item."""
+    properties = (_size(side, side), _part(file, configuration))
+    return _Item(kind=codec, data=_part(file, b"mdat")[8:], properties=properties)
+
+
+def _size(width: int, height: int) -> bytes:
+    return _full(b"ispe", 0, struct.pack(">II", width, height))
+
+
+def _file(brand: bytes, items: list[_Item], *references: tuple[bytes, int, list[int]]) -> bytes:
+    """Return a file of items whose numbers begin with 1, the picture.
+
+    ``references`` are each a kind, an item, and the items that it names.
+    """
+    head = _box(b"ftyp", brand, bytes(4), b"mif1", brand)
+    boxes = [box for item in items for box in item.properties]
+    uses = (
+        _box(kind, struct.pack(f">HH{len(named)}H", item, len(named), *named))
+        for kind, item, named in references
+    )
+
+    def links() -> Iterator[bytes]:
+        index = 0
+        for number, item in enumerate(items, 1):
+            yield struct.pack(">HB", number, len(item.properties))
+            for box in item.properties:
+                index += 1
+                yield bytes([index | (0 if box[4:8] == b"ispe" else 0x80)])
+
+    fixed = [
+        _full(b"hdlr", 0, bytes(4), b"pict", bytes(13)),
+        _full(b"pitm", 0, struct.pack(">H", 1)),
+        _full(
+            b"iinf",
+            0,
+            struct.pack(">H", len(items)),
+            *(
+                _full(b"infe", 2, struct.pack(">HH", number, 0), item.kind, b"\0")
+                for number, item in enumerate(items, 1)
+            ),
+        ),
+        _full(b"iref", 0, *uses),
+        _box(
+            b"iprp",
+            _box(b"ipco", *boxes),
+            _full(b"ipma", 0, struct.pack(">I", len(items)), *links()),
+        ),
+    ]
+
+    def meta(start: int) -> bytes:
+        places = []
+        for number, item in enumerate(items, 1):
+            places.append(struct.pack(">HHHII", number, 0, 1, start, len(item.data)))
+            start += len(item.data)
+        where = _full(b"iloc", 0, b"\x44\0", struct.pack(">H", len(items)), *places)
+        return _full(b"meta", 0, *fixed, where)
+
+    start = len(head) + len(meta(0)) + 8
+    return head + meta(start) + _box(b"mdat", *(item.data for item in items))
+
+
+def _layout(columns: int, rows: int, side: int) -> _Item:
+    """Return a grid as an item, without its tiles."""
+    width, height = columns * side, rows * side
+    data = struct.pack(">BBBBII", 0, 1, rows - 1, columns - 1, width, height)
+    return _Item(kind=b"grid", data=data, properties=(_size(width, height),))
+
+
 def _grid(
     tile: bytes, names: tuple[bytes, bytes, bytes], columns: int, rows: int, side: int
 ) -> bytes:
     """Return the file; ``names`` are those of the brand, the codec and its configuration's box."""
     brand, codec, configuration = names
-    width, height = columns * side, rows * side
-    layout = struct.pack(">BBBBII", 0, 1, rows - 1, columns - 1, width, height)
-    payload = _part(tile, b"mdat")[8:]
-    head = _box(b"ftyp", brand, bytes(4), b"mif1", brand)
+    items = [_layout(columns, rows, side), _coded(tile, codec, configuration, side)]
+    return _file(brand, items, (b"dimg", 1, [2] * (columns * rows)))
 
-    def meta(start: int) -> bytes:
-        extents = ((1, start, len(layout)), (2, start + len(layout), len(payload)))
-        places = (struct.pack(">HHHII", item, 0, 1, at, size) for item, at, size in extents)
-        items = (
-            _full(b"infe", 2, struct.pack(">HH", item, 0), kind, b"\0")
-            for item, kind in ((1, b"grid"), (2, codec))
-        )
-        uses = struct.pack(">HH", 1, columns * rows) + struct.pack(">H", 2) * (columns * rows)
-        sizes = (
-            _full(b"ispe", 0, struct.pack(">II", *size)) for size in ((width, height), (side, side))
-        )
-        links = struct.pack(">I", 2) + b"\0\x01\x01\x01" + b"\0\x02\x02\x02\x83"
-        return _full(
-            b"meta",
-            0,
-            _full(b"hdlr", 0, bytes(4), b"pict", bytes(13)),
-            _full(b"pitm", 0, struct.pack(">H", 1)),
-            _full(b"iloc", 0, b"\x44\0", struct.pack(">H", 2), *places),
-            _full(b"iinf", 0, struct.pack(">H", 2), *items),
-            _full(b"iref", 0, _box(b"dimg", uses)),
-            _box(
-                b"iprp",
-                _box(b"ipco", *sizes, _part(tile, configuration)),
-                _full(b"ipma", 0, links),
-            ),
-        )
 
-    start = len(head) + len(meta(0)) + 8
-    return head + meta(start) + _box(b"mdat", layout, payload)
+def heic_with_alpha(columns: int, rows: int, side: int) -> bytes:
+    """Return a HEIC of 64x64 px whose alpha plane is a grid."""
+    alpha = _layout(columns, rows, side)
+    kind = _full(b"auxC", 0, b"urn:mpeg:hevc:2015:auxid:1\0")
+    items = [
+        _coded(heic(64), b"hvc1", b"hvcC", 64),
+        replace(alpha, properties=(*alpha.properties, kind)),
+        _coded(heic(side), b"hvc1", b"hvcC", side),
+    ]
+    return _file(b"heic", items, (b"auxl", 2, [1]), (b"dimg", 2, [3] * (columns * rows)))
+
+
+def heic_of_layers(width: int, height: int, *, count: int = 1) -> bytes:
+    """Return a HEIC that claims 64x64 px, of pictures laid over a canvas of another size."""
+    canvas = struct.pack(">BBHHHHII", 0, 1, 0, 0, 0, 65_535, width, height)
+    layers = _Item(kind=b"iovl", data=canvas + bytes(8) * count, properties=(_size(64, 64),))
+    items = [layers, _coded(heic(64), b"hvc1", b"hvcC", 64)]
+    return _file(b"heic", items, (b"dimg", 1, [2] * count))
+
+
+def heic_of_itself() -> bytes:
+    """Return a HEIC whose picture is a grid of itself."""
+    items = [_layout(2, 1, 32), _coded(heic(64), b"hvc1", b"hvcC", 64)]
+    return _file(b"heic", items, (b"dimg", 1, [1, 2]))
+
+
+def heic_with_two(kind: bytes) -> bytes:
+    """Return a HEIC in which one box within ``meta`` is there twice."""
+    data = heic_grid(1, 1, 64)
+    place = data.index(b"meta") - 4
+    box = _part(data, kind)
+    (size,) = struct.unpack_from(">I", data, place)
+    return (
+        data[:place]
+        + struct.pack(">I", size + len(box))
+        + data[place + 4 : place + 12]
+        + box
+        + (data[place + 12 :])
+    )

@@ -17,7 +17,15 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from heif_files import avif_grid, heic, heic_grid
+from heif_files import (
+    avif_grid,
+    heic,
+    heic_grid,
+    heic_of_itself,
+    heic_of_layers,
+    heic_with_alpha,
+    heic_with_two,
+)
 from PIL import Image
 
 from cutout.errors import CutoutError
@@ -311,6 +319,22 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "heic: a grid of 47 MP in 2 kB": (lambda: heic_grid(27, 27, 256), "read"),
     "heic: a grid of 12,100 tiles": (lambda: heic_grid(110, 110, 64), "invalid_image"),
     "heic: a grid of pixels": (lambda: heic_grid(31, 31, 256), "image_too_large"),
+    "heic: an alpha plane of 655 MP in 3 kB": (
+        lambda: heic_with_alpha(25, 25, 1024),
+        "invalid_image",
+    ),
+    "heic: an alpha plane that is larger": (lambda: heic_with_alpha(8, 8, 1024), "read"),
+    "heic: a canvas of 900 MP in 500 B": (
+        lambda: heic_of_layers(30_000, 30_000),
+        "unsupported_image_format",
+    ),
+    "heic: 400 layers": (
+        lambda: heic_of_layers(7000, 7000, count=400),
+        "unsupported_image_format",
+    ),
+    "heic: a grid of itself": (heic_of_itself, "invalid_image"),
+    "heic: two lists of items": (lambda: heic_with_two(b"iinf"), "invalid_image"),
+    "heic: two lists of sizes": (lambda: heic_with_two(b"iprp"), "invalid_image"),
     "heic: EXIF that claims 60 GB": (lambda: heic_with_exif(1_000_000), "read"),
     "avif: EXIF that claims 60 GB": (lambda: avif_with_exif(1_000_000), "read"),
     "heic: pixels": (lambda: heic_that_claims(30_000, 30_000), "image_too_large"),

@@ -7,6 +7,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -21,9 +22,13 @@ from cutout.errors import (
     ImageTooLarge,
     ImageTooSmall,
     InvalidImage,
+    ModelUnavailable,
+    OutOfTime,
     UnsupportedImageFormat,
 )
 from cutout.image.decode import Limits, Photo, decode
+from cutout.options import Options
+from cutout.remover import Remover
 
 FUNCTION = Path(__file__).resolve().parents[2] / "function"
 LIMITS = Limits(max_pixels=50_000_000)
@@ -41,7 +46,7 @@ def encoded(image: Image.Image, pillow_format: str, **settings: object) -> bytes
         return file.getvalue()
 
 
-def read(data: bytes, **more: int) -> Photo:
+def read(data: bytes, **more: Any) -> Photo:
     """Return the decoded photo, whose arrays have the promised types and shapes."""
     photo = decode(data, limits=LIMITS, **more)
     assert photo.pixels.dtype == np.uint8
@@ -703,3 +708,31 @@ def test_a_cap_holds_for_a_ribbon_too(
     """Its short side cannot be under a pixel, so that its ratio gives way."""
     photo = read(encoded(Image.new("RGB", size), "PNG"), cap_px=cap_px)
     assert (photo.width, photo.height) == capped
+
+
+@pytest.mark.parametrize(
+    "pillow_format", ["AVIF", "BMP", "GIF", "HEIF", "JPEG", "PNG", "TIFF", "WEBP"]
+)
+def test_a_picture_that_can_only_end_in_a_timeout(pillow_format: str) -> None:
+    """It is refused by its header: 6,144 px take at least 17 to 49 µs, whatever the format."""
+    data = encoded(ASTRONAUT, pillow_format)
+    with pytest.raises(OutOfTime) as refusal:
+        read(data, budget_ms=0.015)
+    assert refusal.value.facts == {"before": "decode"}
+    assert read(data, budget_ms=0.05).width == 96
+
+
+def test_a_preview_takes_less_time() -> None:
+    """The later stages see the smaller photo only."""
+    assert read(encoded(ASTRONAUT, "JPEG"), budget_ms=0.015, cap_px=100).height == 8
+
+
+def test_a_picture_without_time_is_not_decoded() -> None:
+    """Nobody finds out that it is truncated."""
+    data = encoded(Image.new("1", (7000, 7000)), "PNG")
+    data = data[: len(data) // 2]
+    remover = Remover(ModelUnavailable(reason="test"), LIMITS)
+    with pytest.raises(OutOfTime):
+        remover.remove(data, Options(), budget_ms=200)
+    with pytest.raises(InvalidImage):
+        remover.remove(data, Options(), budget_ms=600_000)

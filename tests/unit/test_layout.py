@@ -61,6 +61,7 @@ SOLE_IMPORTERS = {
     "botocore": {"store.client", "keys"},
     "aws_lambda_powertools": {"http.api", "s3.handler", "telemetry", "app"},
     "os": {"app"},
+    "concurrent.futures": {"deadline", "cli.run"},
     "socket": {"http.connect", "http.line"},
     "ssl": {"http.connect"},
     "http.client": {"http.fetch"},

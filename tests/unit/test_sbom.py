@@ -3,12 +3,18 @@
 import hashlib
 import json
 import shutil
+import sys
 from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft7Validator  # type: ignore[import-untyped]
+from referencing import Registry, Resource
 
 from sbom import write_inventory
+
+# checkov brings a library with CycloneDX's own schemas.
+SCHEMAS = sorted(Path(sys.prefix).glob("checkov/lib/*/site-packages/cyclonedx/schema/_res"))
 
 PACKAGES = ("numpy", "onnxruntime", "multipart")
 
@@ -73,3 +79,22 @@ def test_a_package_without_a_licence_ends_the_build(layer: Path) -> None:
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: mystery\nVersion: 1\n")
     with pytest.raises(ValueError, match="mystery 1 names no licence"):
         write_inventory(layer, "deps")
+
+
+@pytest.mark.skipif(not SCHEMAS, reason="checkov is not installed; `make test` does it")
+def test_the_bill_is_cyclonedx(layer: Path) -> None:
+    """By the format's own schema, which also knows SPDX's licences."""
+    write_inventory(layer, "deps")
+    document = json.loads((layer / "sbom-deps.cdx.json").read_text(encoding="utf-8"))
+    schemas = {
+        path.name: json.loads(path.read_text(encoding="utf-8"))
+        for path in SCHEMAS[0].glob("*.SNAPSHOT.schema.json")
+    }
+    known = ((name, Resource.from_contents(schema)) for name, schema in schemas.items())
+    registry: Registry[object] = Registry().with_resources(known)
+    schema = schemas["bom-1.6.SNAPSHOT.schema.json"]
+    # Its address is taken away, so that it finds the others by their files' names.
+    validator = Draft7Validator(schema | {"$id": ""}, registry=registry)
+    assert [error.message for error in validator.iter_errors(document)] == []
+    document["components"][0]["licenses"] = [{"license": {"id": "no-such-licence"}}]
+    assert not validator.is_valid(document)

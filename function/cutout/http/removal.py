@@ -6,7 +6,9 @@ source itself, and only then the image.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
+from cutout.deadline import interruptible
 from cutout.errors import ResultTooLarge, StorageDisabled
 from cutout.http.body import BodyKind, parse_body
 from cutout.http.fetch import Fetcher
@@ -113,12 +115,15 @@ class Removal:
         """
         image = self._images.of(source, left_ms=_budget_ms(request))
         background = self._images.fetched_background(options, left_ms=_budget_ms(request))
-        result = self._remover.remove(
-            image,
-            options,
-            background=background,
-            budget_ms=_budget_ms(request),
-            max_bytes=MAX_RESULT_BYTES if options.response is Delivery.FIT else None,
+        result = interruptible(
+            partial(
+                self._remover.remove,
+                image,
+                options,
+                background=background,
+                budget_ms=_budget_ms(request),
+                max_bytes=MAX_RESULT_BYTES if options.response is Delivery.FIT else None,
+            )
         )
         self._record(result)
         return result

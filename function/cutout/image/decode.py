@@ -23,7 +23,7 @@ from PIL import TiffImagePlugin as _Tiff
 from PIL import WebPImagePlugin as _WebP
 
 from cutout.errors import CutoutError, HeicNotDeployed, InvalidImage
-from cutout.image.header import check_size
+from cutout.image.header import check_size, check_time
 from cutout.image.memory import told_from_memory
 from cutout.image.sniff import pillow_format_of
 from cutout.image.structure import Structure, read_structure
@@ -85,13 +85,16 @@ class Photo:
         return int(self.pixels.shape[0])
 
 
-def decode(data: bytes, *, limits: Limits, cap_px: int | None = None) -> Photo:
+def decode(
+    data: bytes, *, limits: Limits, cap_px: int | None = None, budget_ms: float | None = None
+) -> Photo:
     """Return the photo in ``data``: upright, in sRGB, its metadata gone.
 
     ``cap_px`` bounds the photo's width times height; a larger one is scaled down with its ratio
-    kept. Grey of 16 bit is scaled to 8. Grey of 32 bit or float does not say what white is: it is
-    the smallest of 1 (float only), 255, 65,535 and 2³¹-1 that no value exceeds. A colour profile
-    that cannot be read is taken as sRGB, as browsers do.
+    kept. ``budget_ms`` is the time that is left for the photo and all that is made of it; ``None``
+    sets no limit. Grey of 16 bit is scaled to 8. Grey of 32 bit or float does not say what white
+    is: it is the smallest of 1 (float only), 255, 65,535 and 2³¹-1 that no value exceeds. A colour
+    profile that cannot be read is taken as sRGB, as browsers do.
 
     Bytes after the end of the image are ignored. A JPEG whose last row of coded blocks (8 or 16 px)
     is damaged or missing is read, with grey there, and so are a JPEG or PNG without its end mark
@@ -102,6 +105,7 @@ def decode(data: bytes, *, limits: Limits, cap_px: int | None = None) -> Photo:
     :raises ImageTooSmall: a side is under 2 px.
     :raises ImageTooLarge: by its header the image has more pixels than ``limits`` allow, a side
         over 65,535 px, or more than the format's decoder expands in time.
+    :raises OutOfTime: by its header the image takes more time than is left; it is not decoded.
     :raises MemoryError: it needs more memory than there is.
     :raises ImportError: the deployment lacks a codec that it should have.
     """
@@ -114,14 +118,14 @@ def decode(data: bytes, *, limits: Limits, cap_px: int | None = None) -> Photo:
         with warnings.catch_warnings():  # Pillow warns of odd metadata, which is dropped anyway
             warnings.simplefilter("ignore")
             file = read_structure(data, pillow_format, max_pixels=limits.max_pixels)
-            return _decode(file, limits, cap_px)
+            return _decode(file, limits, cap_px, budget_ms)
     except (CutoutError, MemoryError, ImportError):
         raise  # neither too little memory nor a missing codec is a fault of the file
     except Exception as error:  # Pillow's parsers raise anything, from struct.error to TypeError
         raise InvalidImage(reason=f"it is a damaged or truncated {pillow_format} file") from error
 
 
-def _decode(file: Structure, limits: Limits, cap_px: int | None) -> Photo:
+def _decode(file: Structure, limits: Limits, cap_px: int | None, budget_ms: float | None) -> Photo:
     with told_from_memory(file.pixels):  # WebP's decoder begins here
         opened = Image.open(io.BytesIO(file.data), formats=(file.pillow_format,))
     with opened as image:
@@ -131,6 +135,7 @@ def _decode(file: Structure, limits: Limits, cap_px: int | None) -> Photo:
             orientation = orientation_of(image.info.get("exif") or b"")
         width, height = image.size
         size = _capped(width, height, cap_px)
+        check_time(file.pillow_format, width * height, math.prod(size), budget_ms)
         image.draft(None, size)  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough
         with told_from_memory(width * height):
             image.load()

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 
 from cutout.image.header import check_size, header_size, without_exif
+from cutout.image.heif_items import check_items
 from cutout.image.jpeg import JpegImage, read_jpeg
 from cutout.image.png_chunks import read_png
 from cutout.image.tiff import orientation_of, read_directory
@@ -47,6 +48,8 @@ def read_structure(data: bytes, pillow_format: str, *, max_pixels: int) -> Struc
         size, orientation = directory.size, 1  # Pillow itself turns a TIFF upright
         check_size(*size, max_pixels=max_pixels)
         directory.check_layout(data, max_pixels=max_pixels)
+    elif pillow_format == "HEIF":
+        check_items(data, max_pixels=max_pixels)
     elif pillow_format == "AVIF":
         data = without_exif(data)
     if size is not None:

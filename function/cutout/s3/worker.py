@@ -37,7 +37,9 @@ too, the result is missing until the photo is uploaded again.)
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
+from cutout.deadline import interruptible
 from cutout.errors import CutoutError, StorageFailed
 from cutout.options import Options
 from cutout.remover import Remover
@@ -221,7 +223,9 @@ class _Case:
         :raises CutoutError: it failed on our side (status 500 or more).
         """
         try:
-            result = self._remover.remove(data, options, budget_ms=self._left_ms())
+            result = interruptible(
+                partial(self._remover.remove, data, options, budget_ms=self._left_ms())
+            )
         except CutoutError as error:
             if error.is_ours:
                 raise

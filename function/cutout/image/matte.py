@@ -13,6 +13,7 @@ from cutout.image.confidence import confidence
 from cutout.image.decode import Photo
 from cutout.image.model import Network
 from cutout.image.refine import local_models
+from cutout.image.shared import image_of, pixels_of
 from cutout.image.tiles import STRIP_PX, Plane, interpolation, scaled, tiles
 from cutout.options import InputAlpha
 
@@ -132,16 +133,16 @@ def _seen(
     across, down = (max(1, size // (side * _REDUCING_GAP)) for size in (width, height))
     rows = max(1, STRIP_PX // (width * down)) * down
     reduced = [
-        np.asarray(
-            Image.fromarray(
+        pixels_of(
+            image_of(
                 _on_white(pixels[top : top + rows], None if own is None else own[top : top + rows])
             ).reduce((across, down))
         )
         for top in range(0, height, rows)
     ]
-    image = Image.fromarray(np.concatenate(reduced))
+    image = image_of(np.concatenate(reduced))
     box = (0.0, 0.0, width / across, height / down)  # the last reduced pixels may be partly outside
-    return np.asarray(image.resize((side, side), _FILTERS[card.resize], box=box))
+    return pixels_of(image.resize((side, side), _FILTERS[card.resize], box=box))[..., :3]
 
 
 def _on_white(pixels: NDArray[np.uint8], own: NDArray[np.uint8] | None) -> NDArray[np.uint8]:

@@ -56,6 +56,7 @@ SOLE_IMPORTERS = {
     "onnxruntime": {"image.model"},
     "isal": {"image.png"},
     "multipart": {"http.body"},
+    "pybase64": {"http.api", "http.body", "http.reply", "http.request", "http.removebg.replies"},
     "boto3": {"store.client", "keys"},
     "botocore": {"store.client", "keys"},
     "aws_lambda_powertools": {"http.api", "s3.handler", "telemetry", "app"},

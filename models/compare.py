@@ -122,6 +122,7 @@ def _work(folder: Path, drawn: Path) -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     from cutout.image.card import read_card  # noqa: PLC0415 - after it: the runtime counts the cores
+    from cutout.image.composite import shares  # noqa: PLC0415 - the same
     from cutout.image.decode import Photo  # noqa: PLC0415 - the same
     from cutout.image.matte import extract_matte  # noqa: PLC0415 - the same
     from cutout.image.model import load_network  # noqa: PLC0415 - the same
@@ -143,8 +144,9 @@ def _work(folder: Path, drawn: Path) -> None:
         scene = int(line)
         photo = Photo(pixels=pictures[scene], alpha=None)
         start = time.process_time()
-        found = extract_matte(photo, card, timed, input_alpha=InputAlpha.DISCARD).alpha
+        matte = extract_matte(photo, card, timed, input_alpha=InputAlpha.DISCARD)
         image_ms = (time.process_time() - start) * 1000
+        found = shares(matte.alpha)
         ours, true = found >= _SUBJECT, truths[scene] >= _SUBJECT
         answer = {
             "model": f"{card.name} {card.version}",

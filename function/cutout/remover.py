@@ -175,9 +175,9 @@ class Remover:
             model = self._chosen(options.model)
             matte = _extracted(photo, region, model, options)
         with timer("compose"):
-            cutout = compose(photo, matte, options, picture)
+            cutout = compose(photo, matte, options, picture, may_overwrite=True)
         photo_px, confidence = photo.width * photo.height, matte.confidence
-        del photo, matte, picture  # frees 7 or 10 bytes for each pixel, which the encoder can use
+        del photo, matte, picture  # frees memory that the encoder can use
         with timer("encode"):
             encoded = encode_within(cutout, options, max_bytes=max_bytes, has_time=timer.has_time)
         report = Report.of(photo_px, encoded.cutout, confidence, timer, model.card)

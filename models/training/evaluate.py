@@ -194,7 +194,12 @@ def served_mattes(
 def served(folder: Path) -> Matting:
     """Make the mattes that the function makes of a model, without their confidence."""
     run = served_mattes(folder)
-    return lambda rgb: run(rgb).alpha
+    return lambda rgb: floats(run(rgb).alpha)
+
+
+def floats(alpha: Bytes) -> Floats:
+    """Turn alpha of 0…255 into 0…1."""
+    return alpha.astype(np.float32) / np.float32(255)
 
 
 def eroded(mask: Bytes, steps: int) -> Bytes:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from evaluate import bounded, score, served_mattes, unseen_pairs, validation
+from evaluate import bounded, floats, score, served_mattes, unseen_pairs, validation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ def judged(model: Path, pack: Sequence[Pair], unseen: Sequence[Pair]) -> Judged:
     for pair in (*unseen, *pack):
         rgb, truth = bounded(pair)
         matte = run(rgb)
-        rows.append((matte.confidence, score(matte.alpha, truth).iou))
+        rows.append((matte.confidence, score(floats(matte.alpha), truth).iou))
     decided, iou = np.array(rows).T
     return Judged(decided=decided, iou=iou, unseen=np.arange(len(rows)) < len(unseen))
 

@@ -33,6 +33,7 @@ from tables import table  # noqa: E402
 import app  # noqa: E402 - its path stands above
 import scenes  # noqa: E402 - the same
 from cutout.image.card import ModelCard, Output  # noqa: E402
+from cutout.image.composite import quantized, shares  # noqa: E402
 from cutout.image.foreground import estimate_foreground  # noqa: E402
 from cutout.image.matte import Matte, extract_matte  # noqa: E402
 from cutout.image.model import Model  # noqa: E402
@@ -111,7 +112,7 @@ def measured(name: str, scene: scenes.Scene, card: ModelCard, beside_px: int = 0
     alphas = (bilinear, lanczos, ours, closed, best)
 
     photo = scene.photo.pixels.astype(np.float32)
-    own, own_s = timed(lambda: estimate_foreground(scene.photo, Matte(alpha=ours)))
+    own, own_s = timed(lambda: estimate_foreground(scene.photo, Matte(alpha=quantized(ours))))
     ml, ml_s = timed(lambda: pymatting.estimate_foreground_ml(photo / 255, ours) * 255)
     closed_ml = pymatting.estimate_foreground_ml(photo / 255, closed) * 255
     cutouts = ((photo, lanczos), (own, ours), (closed_ml, closed))
@@ -146,7 +147,8 @@ def refined(scene: scenes.Scene, coarse: Plane, card: ModelCard) -> Plane:
     if card.output is Output.LOGIT:
         inside = np.clip(coarse, 1e-6, 1 - 1e-6)
         said = np.log(inside / (1 - inside))
-    return extract_matte(scene.photo, card, lambda _: said, input_alpha=InputAlpha.DISCARD).alpha
+    matte = extract_matte(scene.photo, card, lambda _: said, input_alpha=InputAlpha.DISCARD)
+    return shares(matte.alpha)
 
 
 def closed_form(scene: scenes.Scene, known: Plane, band: Mask) -> Plane:

@@ -11,6 +11,7 @@ from PIL import Image
 from cutout.errors import InvalidBackground, envelope
 from cutout.image.background import blurred, cover, read_background
 from cutout.image.compose import Cutout, compose
+from cutout.image.composite import quantized
 from cutout.image.decode import Limits, Photo
 from cutout.image.matte import Matte
 from cutout.image.place import Box
@@ -26,7 +27,7 @@ def matte(edge: float = 1.0) -> Matte:
     alpha = np.zeros((60, 80), np.float32)
     alpha[BOX.slices] = edge
     alpha[21:37, 31:53] = 1
-    return Matte(alpha=alpha)
+    return Matte(alpha=quantized(alpha))
 
 
 def composed(
@@ -48,7 +49,7 @@ def test_a_background_image_is_behind_the_subject_exactly() -> None:
     """Of the canvas's size: round((F·α + B·(255 - α)) / 255); every pixel opaque."""
     picture = np.random.default_rng(5).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     cutout = composed(edge=0.5, picture=picture)
-    alpha = np.rint(matte(0.5).alpha * 255)[..., None]
+    alpha = matte(0.5).alpha[..., None].astype(float)
     expected = np.floor((PIXELS * alpha + picture * (255 - alpha)) / 255 + 0.5)
     assert np.array_equal(cutout.pixels[..., :3], expected.astype(np.uint8))
     assert (cutout.pixels[..., 3] == 255).all()
@@ -150,7 +151,7 @@ def test_without_blur_the_photo_is_as_it_was() -> None:
     cutout = composed(edge=0.5, bg_blur=0)
     outside = matte(0.5).alpha == 0
     assert np.array_equal(cutout.pixels[outside][:, :3], PIXELS[outside])
-    solid = matte(0.5).alpha == 1
+    solid = matte(0.5).alpha == 255
     assert np.array_equal(cutout.pixels[solid][:, :3], PIXELS[solid])
     assert (cutout.pixels[..., 3] == 255).all()
 
@@ -166,7 +167,7 @@ def test_no_ghost_glows_around_the_subject(blur: int, is_moved: bool) -> None:
     pixels = np.rint(red * alpha + blue * (1 - alpha)).astype(np.uint8)
     options = Options(bg_blur=blur, position=Position(x=100, y=50) if is_moved else None)
     photo = Photo(pixels=pixels, alpha=None)
-    cutout = compose(photo, Matte(alpha=alpha[..., 0]), options)
+    cutout = compose(photo, Matte(alpha=quantized(alpha[..., 0])), options)
     shown = np.ones((300, 400), bool)
     subject = cutout.subject
     shown[
@@ -189,7 +190,7 @@ def test_a_matte_that_is_too_tight_makes_no_ghost_either(blur: int) -> None:
     pixels = np.where(distance < 80, [220, 20, 20], blue).astype(np.uint8)
     alpha = (distance[..., 0] < 78).astype(np.float32)
     options = Options(bg_blur=blur, scale=10, position=Position(x=100, y=100))
-    cutout = compose(Photo(pixels=pixels, alpha=None), Matte(alpha=alpha), options)
+    cutout = compose(Photo(pixels=pixels, alpha=None), Matte(alpha=quantized(alpha)), options)
     assert cutout.subject.left > 350
     shown = cutout.pixels[:, :340, :3].astype(int)
     assert np.abs(shown - blue).max() <= 3
@@ -202,7 +203,7 @@ def test_a_little_background_beside_the_subject_still_counts() -> None:
     alpha = np.ones((60, 80), np.float32)
     alpha[:, :1] = 0
     options = Options(bg_blur=100, scale=50, clean_edges=False)
-    cutout = compose(Photo(pixels=pixels, alpha=None), Matte(alpha=alpha), options)
+    cutout = compose(Photo(pixels=pixels, alpha=None), Matte(alpha=quantized(alpha)), options)
     assert np.abs(cutout.pixels[:5, ..., :3].astype(int) - (20, 30, 200)).max() <= 3
 
 
@@ -226,7 +227,7 @@ def test_blur_does_not_depend_on_the_crop() -> None:
     margin = Length(value=200, relative=False)
     sides = Margin(top=margin, right=margin, bottom=margin, left=margin)
     options = Options(bg_blur=30, crop=True, crop_margin=sides, clean_edges=False)
-    cutout = compose(Photo(pixels=flat, alpha=None), Matte(alpha=alpha), options)
+    cutout = compose(Photo(pixels=flat, alpha=None), Matte(alpha=quantized(alpha)), options)
     assert cutout.pixels.shape == (440, 500, 4)  # far beyond the photo: no black border glows
     assert np.abs(cutout.pixels[..., :3].astype(int) - (10, 120, 200)).max() <= 1
 
@@ -234,7 +235,7 @@ def test_blur_does_not_depend_on_the_crop() -> None:
 def test_a_photo_that_is_all_subject_has_no_background_to_blur() -> None:
     """The subject covers all of it."""
     photo = Photo(pixels=PIXELS, alpha=None)
-    solid = Matte(alpha=np.ones((60, 80), np.float32))
+    solid = Matte(alpha=quantized(np.ones((60, 80), np.float32)))
     cutout = compose(photo, solid, Options(bg_blur=50))
     assert np.array_equal(cutout.pixels[..., :3], PIXELS)
 
@@ -273,12 +274,12 @@ def test_blur_is_a_gaussian_of_that_width(sigma: float) -> None:
 
 
 def test_12_megapixels_need_little_beside_the_planes() -> None:
-    """36 MB for each picture, 48 for each matte or cutout, in what numpy holds."""
+    """36 MB for each picture, 48 for each cutout, in what numpy holds."""
     pixels = np.asarray(Image.fromarray(PIXELS).resize((4000, 3000)))
     alpha = np.zeros((3000, 4000), np.float32)
     alpha[800:2500, 1000:3000] = 1
     alpha[780:800, 1000:3000] = 0.5
-    photo, solid = Photo(pixels=pixels, alpha=None), Matte(alpha=alpha)
+    photo, solid = Photo(pixels=pixels, alpha=None), Matte(alpha=quantized(alpha))
     peaks = {}
     for name, options in {
         "none": Options(),

@@ -1,16 +1,22 @@
 """Photo + matte + options → cutout: exact pixels, since every bit of them is ours."""
 
+import io
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from cutout.color import Color
 from cutout.errors import InvalidOption, UnknownForeground
 from cutout.image.compose import Cutout, compose, flatten
-from cutout.image.decode import Photo
+from cutout.image.composite import quantized
+from cutout.image.decode import Limits, Photo, decode
 from cutout.image.matte import Matte
 from cutout.image.place import Box
-from cutout.options import Channels, Format, Length, Margin, OnEmpty, Options
+from cutout.options import Channels, Format, Length, Margin, OnEmpty, Options, ShadowType
+from make_events import PHOTO
 
 RANDOM = np.random.default_rng(3)
 PIXELS = RANDOM.integers(0, 256, (40, 60, 3), dtype=np.uint8)
@@ -28,7 +34,7 @@ def matte(edge: float = 1.0) -> NDArray[np.float32]:
 def composed(alpha: NDArray[np.float32], **options: object) -> Cutout:
     """Return the cutout of PIXELS with a matte, its colours as they are in the photo."""
     settings = Options(**{"clean_edges": False, **options})  # type: ignore[arg-type]
-    return compose(Photo(pixels=PIXELS, alpha=None), Matte(alpha=alpha), settings)
+    return compose(Photo(pixels=PIXELS, alpha=None), Matte(alpha=quantized(alpha)), settings)
 
 
 def pixels_px(value: float) -> Length:
@@ -161,7 +167,11 @@ def test_crop_margin_cannot_multiply_a_ribbon() -> None:
     alpha = np.ones((2, 60_000), np.float32)
     photo = Photo(pixels=np.zeros((2, 60_000, 3), np.uint8), alpha=None)
     with pytest.raises(InvalidOption) as refusal:
-        compose(photo, Matte(alpha=alpha), Options(crop=True, crop_margin=every(pixels_px(500))))
+        compose(
+            photo,
+            Matte(alpha=quantized(alpha)),
+            Options(crop=True, crop_margin=every(pixels_px(500))),
+        )
     assert refusal.value.code == "invalid_crop_margin"
 
 
@@ -201,8 +211,8 @@ def test_clean_edges_change_colours_at_the_edge_only() -> None:
     red, blue = np.array([200, 20, 20]), np.array([0, 0, 255])
     pixels = np.rint(red * alpha[..., None] + blue * (1 - alpha[..., None])).astype(np.uint8)
     photo = Photo(pixels=pixels, alpha=None)
-    clean = compose(photo, Matte(alpha=alpha), Options())
-    spilled = compose(photo, Matte(alpha=alpha), Options(clean_edges=False))
+    clean = compose(photo, Matte(alpha=quantized(alpha)), Options())
+    spilled = compose(photo, Matte(alpha=quantized(alpha)), Options(clean_edges=False))
     solid = alpha == 1
     assert np.array_equal(clean.pixels[solid], spilled.pixels[solid])
     assert np.array_equal(clean.pixels[..., 3], spilled.pixels[..., 3])
@@ -211,11 +221,52 @@ def test_clean_edges_change_colours_at_the_edge_only() -> None:
     assert np.abs(clean.pixels[edge][:, :3].astype(int) - red).mean() < 12
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        Options(),
+        Options(clean_edges=False, semitransparency=False),
+        Options(crop=True, crop_margin=every(pixels_px(9))),
+        Options(scale=50),
+        Options(format=Format.JPG),
+        Options(format=Format.ZIP),
+        Options(channels=Channels.ALPHA),
+        Options(shadow_type=ShadowType.DROP),
+        Options(despill=True),
+        Options(bg_blur=30),
+    ],
+    ids=str,
+)
+def test_a_photo_that_may_be_overwritten_gives_the_same_cutout(options: Options) -> None:
+    """Even where the photo is still needed while the cutout is made, as for its own background."""
+    with io.BytesIO() as file:
+        Image.fromarray(PIXELS).resize((600, 400)).save(file, "PNG")
+        read = partial(decode, file.getvalue(), limits=Limits(max_pixels=1_000_000))
+        alpha = np.asarray(Image.fromarray(quantized(matte(edge=0.5))).resize((600, 400)))
+        expected = compose(read(), Matte(alpha=alpha), options)
+        cutout = compose(read(), Matte(alpha=alpha), options, may_overwrite=True)
+    assert np.array_equal(cutout.pixels, expected.pixels)
+    assert (cutout.subject, cutout.coverage) == (expected.subject, expected.coverage)
+
+
+def test_a_photo_that_may_be_overwritten_becomes_the_cutout() -> None:
+    """A whole picture's memory less: what is made besides are an alpha, and a few parts."""
+    photo = decode(PHOTO.read_bytes(), limits=Limits(max_pixels=1_000_000))
+    alpha = np.zeros((photo.height, photo.width), np.uint8)
+    alpha[100:200, 100:200] = 255
+    cutout = compose(photo, Matte(alpha=alpha), Options(), may_overwrite=True)
+    assert np.shares_memory(cutout.pixels, photo.pixels)
+    kept = decode(PHOTO.read_bytes(), limits=Limits(max_pixels=1_000_000))
+    before = kept.pixels.copy()
+    compose(kept, Matte(alpha=alpha), Options())
+    assert np.array_equal(kept.pixels, before)
+
+
 def test_zip_holds_extended_foreground_never_the_background() -> None:
     """color.jpg may show the subject's colours where the photo's background was, nothing else."""
     alpha = matte()
     pixels = np.where(alpha[..., None] > 0, [200, 20, 20], [0, 0, 255]).astype(np.uint8)
     cutout = compose(
-        Photo(pixels=pixels, alpha=None), Matte(alpha=alpha), Options(format=Format.ZIP)
+        Photo(pixels=pixels, alpha=None), Matte(alpha=quantized(alpha)), Options(format=Format.ZIP)
     )
     assert np.abs(cutout.pixels[..., :3].astype(int) - [200, 20, 20]).max() <= 2

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cutout.image.compose import compose
+from cutout.image.composite import quantized
 from cutout.image.decode import Photo
 from cutout.image.despill import remove_green_spill
 from cutout.image.matte import Matte
@@ -25,7 +26,7 @@ def drawn(
     pixels = np.full((HEIGHT, WIDTH, 3), background, np.uint8)
     alpha = np.zeros((HEIGHT, WIDTH), np.float32)
     pixels[INSIDE], alpha[INSIDE] = subject, 1
-    return Photo(pixels=pixels, alpha=None), Matte(alpha=alpha), pixels.copy()
+    return Photo(pixels=pixels, alpha=None), Matte(alpha=quantized(alpha)), pixels.copy()
 
 
 def test_green_is_limited_by_the_larger_of_red_and_blue_along_the_edge() -> None:
@@ -72,7 +73,7 @@ def test_the_photos_border_is_not_an_edge() -> None:
     photo, matte, colours = drawn(SCREEN, (120, 160, 90))
     photo.pixels[:, :300], matte.alpha[:, :300], colours[:, :300] = (
         (120, 160, 90),
-        1,
+        255,
         (120, 160, 90),
     )
     remove_green_spill(colours, photo, matte)
@@ -83,7 +84,7 @@ def test_the_photos_border_is_not_an_edge() -> None:
 def test_despill_adds_to_clean_edges(clean_edges: bool) -> None:
     """Only green changes, alpha stays, and the photo itself is not written to."""
     photo, matte, before = drawn(SCREEN, (120, 160, 90))
-    matte.alpha[100, 150:450] = 0.5
+    matte.alpha[100, 150:450] = 128
     plain = compose(photo, matte, Options(clean_edges=clean_edges)).pixels
     clean = compose(photo, matte, Options(clean_edges=clean_edges, despill=True)).pixels
     assert np.array_equal(photo.pixels, before)
@@ -117,7 +118,7 @@ def test_small_and_narrow_photos(size: tuple[int, int]) -> None:
     alpha = np.zeros(size, np.float32)
     alpha[: size[0] // 2 + 1, : size[1] // 2 + 1] = 1
     colours = pixels.copy()
-    remove_green_spill(colours, Photo(pixels=pixels, alpha=None), Matte(alpha=alpha))
+    remove_green_spill(colours, Photo(pixels=pixels, alpha=None), Matte(alpha=quantized(alpha)))
     assert colours.shape == pixels.shape
 
 
@@ -126,9 +127,9 @@ def test_12_megapixels_need_little_memory() -> None:
     pixels = np.full((3000, 4000, 3), SCREEN, np.uint8)
     alpha = np.zeros((3000, 4000), np.float32)
     alpha[1000:2000, 1000:3000] = 1
-    colours = pixels.copy()
+    colours, matte = pixels.copy(), Matte(alpha=quantized(alpha))
     tracemalloc.start()
-    remove_green_spill(colours, Photo(pixels=pixels, alpha=None), Matte(alpha=alpha))
+    remove_green_spill(colours, Photo(pixels=pixels, alpha=None), matte)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 20_000_000

@@ -9,6 +9,7 @@ import skimage.data
 from numpy.typing import NDArray
 from PIL import Image
 
+from cutout.image.composite import quantized
 from cutout.image.decode import Photo
 from cutout.image.foreground import estimate_foreground, extend_foreground
 from cutout.image.matte import Matte
@@ -29,14 +30,14 @@ def test_the_old_background_is_taken_out_of_the_edge(
 ) -> None:
     """Against true colours under the mix: a fraction of the photo's own error."""
     drawn = scene(*size)
-    estimate = estimate_foreground(drawn.photo, Matte(alpha=drawn.alpha))
+    estimate = estimate_foreground(drawn.photo, Matte(alpha=quantized(drawn.alpha)))
     assert colour_error(drawn, estimate) < most * colour_error(drawn, drawn.photo.pixels)
 
 
 def test_opaque_pixels_are_the_photos() -> None:
     """To the bit."""
     scene = hair(600, 450)
-    estimate = estimate_foreground(scene.photo, Matte(alpha=scene.alpha))
+    estimate = estimate_foreground(scene.photo, Matte(alpha=quantized(scene.alpha)))
     assert estimate.dtype == np.uint8
     assert estimate.shape == scene.photo.pixels.shape
     solid = scene.alpha == 1
@@ -51,7 +52,7 @@ def test_mattes_without_an_inside_or_an_outside(
     """All clear is any colour, all solid is the photo, and in between is the photo's colour."""
     pixels = np.asarray(Image.fromarray(skimage.data.chelsea()).resize(size))
     alpha = np.full(pixels.shape[:2], value, np.float32)
-    estimate = estimate_foreground(Photo(pixels=pixels, alpha=None), Matte(alpha=alpha))
+    estimate = estimate_foreground(Photo(pixels=pixels, alpha=None), Matte(alpha=quantized(alpha)))
     assert estimate.shape == pixels.shape
     assert np.abs(estimate.astype(int) - pixels).mean() <= most
 
@@ -62,7 +63,7 @@ def test_a_subject_of_one_pixel_width_keeps_its_colour() -> None:
     alpha[:, 30] = 0.8
     red, blue = np.array([200, 20, 20]), np.array([0, 0, 255])
     pixels = np.rint(red * alpha[..., None] + blue * (1 - alpha[..., None])).astype(np.uint8)
-    estimate = estimate_foreground(Photo(pixels=pixels, alpha=None), Matte(alpha=alpha))
+    estimate = estimate_foreground(Photo(pixels=pixels, alpha=None), Matte(alpha=quantized(alpha)))
     before = np.abs(pixels[:, 30].astype(int) - red).mean()
     assert np.abs(estimate[:, 30].astype(int) - red).mean() < before
 
@@ -103,8 +104,9 @@ def test_12_megapixels_need_little_beside_the_result() -> None:
     pixels = np.asarray(Image.fromarray(skimage.data.chelsea()).resize((4000, 3000)))
     small = np.random.default_rng(2).random((30, 40), np.float32)
     alpha = np.asarray(Image.fromarray(small).resize((4000, 3000), Image.Resampling.BILINEAR))
+    matte = Matte(alpha=quantized(alpha))
     tracemalloc.start()
-    estimate_foreground(Photo(pixels=pixels, alpha=None), Matte(alpha=alpha))
+    estimate_foreground(Photo(pixels=pixels, alpha=None), matte)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < (36 + 40) * 1_000_000

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cutout.image.compose import Cutout, compose
+from cutout.image.composite import quantized
 from cutout.image.decode import Photo
 from cutout.image.matte import Matte
 from cutout.image.place import Box, lay_out
@@ -25,7 +26,7 @@ def composed(pixels: NDArray[np.uint8] = PIXELS, **options: object) -> Cutout:
     alpha = np.zeros(pixels.shape[:2], np.float32)
     alpha[SUBJECT.slices] = 1
     settings = Options(**{"clean_edges": False, **options})  # type: ignore[arg-type]
-    return compose(Photo(pixels=pixels, alpha=None), Matte(alpha=alpha), settings)
+    return compose(Photo(pixels=pixels, alpha=None), Matte(alpha=quantized(alpha)), settings)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_half_the_size_is_the_mean_of_each_four_pixels() -> None:
     board = (np.indices((40, 60)).sum(axis=0) % 2 * 255).astype(np.uint8)
     alpha = np.ones((40, 60), np.float32)
     photo = Photo(pixels=np.dstack([board] * 3), alpha=None)
-    cutout = compose(photo, Matte(alpha=alpha), Options(clean_edges=False, scale=50))
+    cutout = compose(photo, Matte(alpha=quantized(alpha)), Options(clean_edges=False, scale=50))
     inner = cutout.pixels[12:28, 17:43]
     assert np.abs(inner[..., :3].astype(int) - 127.5).max() <= 1.5
 
@@ -123,7 +124,7 @@ def test_without_a_subject_nothing_moves() -> None:
     """An empty canvas of the photo's size."""
     photo = Photo(pixels=PIXELS, alpha=None)
     options = Options(crop=True, scale=50, position=CENTER)
-    cutout = compose(photo, Matte(alpha=np.zeros((40, 60), np.float32)), options)
+    cutout = compose(photo, Matte(alpha=quantized(np.zeros((40, 60), np.float32))), options)
     assert cutout.subject == Box()
     assert cutout.pixels.shape == (40, 60, 4)
     assert not cutout.pixels.any()
@@ -174,7 +175,7 @@ def test_the_subject_is_always_within_the_canvas(
         assert abs(target.height - max(1, subject.height * room)) <= 0.5
     alpha = np.zeros((height, width), np.float32)
     alpha[subject.slices] = 1
-    cutout = compose(photo, Matte(alpha=alpha), options)
+    cutout = compose(photo, Matte(alpha=quantized(alpha)), options)
     assert cutout.pixels.shape[:2] == (frame.height, frame.width)
     # The filter softens an edge by a pixel of the coarser side, so that the box grows a little.
     grown = 2 * max(1, target.width / subject.width, target.height / subject.height)

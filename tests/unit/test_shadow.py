@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from cutout.color import Color
 from cutout.image.compose import Cutout, compose
+from cutout.image.composite import quantized
 from cutout.image.decode import Photo
 from cutout.image.matte import Matte
 from cutout.image.place import Box
@@ -24,7 +25,7 @@ def composed(edge: float = 1.0, **options: object) -> Cutout:
     alpha[BOX.slices] = edge
     alpha[101:299, 151:349] = 1
     settings = Options(**{"clean_edges": False, **options})  # type: ignore[arg-type]
-    return compose(Photo(pixels=pixels, alpha=None), Matte(alpha=alpha), settings)
+    return compose(Photo(pixels=pixels, alpha=None), Matte(alpha=quantized(alpha)), settings)
 
 
 def test_a_shadow_is_soft_and_falls_down() -> None:
@@ -127,7 +128,7 @@ def test_no_subject_no_shadow() -> None:
     """An empty canvas stays empty."""
     photo = Photo(pixels=np.full((20, 30, 3), 9, np.uint8), alpha=None)
     faint = np.full((20, 30), 0.05, np.float32)
-    cutout = compose(photo, Matte(alpha=faint), Options(shadow_type=DROP))
+    cutout = compose(photo, Matte(alpha=quantized(faint)), Options(shadow_type=DROP))
     assert np.array_equal(cutout.pixels[..., 3], np.full((20, 30), 13))
 
 

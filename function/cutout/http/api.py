@@ -4,11 +4,11 @@ The order of the checks is the contract's: route and method, then the key, and t
 itself checks (see :mod:`cutout.http.removal` for ``POST /v2``).
 """
 
-import base64
 import time
 from collections.abc import Callable
 from typing import Any
 
+import pybase64
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -183,7 +183,7 @@ def _proxy_reply(reply: Reply, request: Request, settings: Settings) -> dict[str
     """Return a reply as both payload formats take it, with the headers that every reply has."""
     body, is_binary = reply.body, isinstance(reply.body, bytes)
     if isinstance(body, bytes):
-        body = base64.b64encode(body).decode()
+        body = pybase64.b64encode_as_string(body)
     return {
         "statusCode": reply.status,
         "headers": {

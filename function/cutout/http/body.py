@@ -1,12 +1,12 @@
 """Content type + bytes → :class:`Body`: the fields of a request's body, as they came."""
 
-import base64
 import binascii
 import json
 from dataclasses import dataclass
 from enum import Enum, auto
 from urllib.parse import parse_qsl, quote
 
+import pybase64
 from multipart import (
     MultipartError,
     MultipartSegment,
@@ -90,7 +90,7 @@ def decode_base64(text: bytes, field: str) -> bytes:
     """
     text = text.translate(_STANDARD_ALPHABET, b" \t\r\n\f\v").rstrip(b"=")
     try:
-        return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+        return pybase64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except binascii.Error:
         raise InvalidBase64(field=field) from None
 

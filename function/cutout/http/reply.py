@@ -1,10 +1,11 @@
 """What the API answers, as values: a result or an error → :class:`Reply`. Nothing is sent here."""
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from urllib.parse import quote
+
+import pybase64
 
 from cutout.errors import CutoutError, MethodNotAllowed, envelope
 from cutout.http.headers import CONFIDENCE
@@ -62,7 +63,7 @@ def image_reply(result: Result, options: Options, ignored: Sequence[str]) -> Rep
 
 def document_reply(result: Result, ignored: Sequence[str], request_id: str) -> Reply:
     """Return the image inside JSON."""
-    image = base64.b64encode(result.file.body).decode()
+    image = pybase64.b64encode_as_string(result.file.body)
     document = {"image_base64": image, **_described(result), "request_id": request_id}
     return json_reply(document, headers=facts(result) | ignored_header(ignored))
 
@@ -70,7 +71,7 @@ def document_reply(result: Result, ignored: Sequence[str], request_id: str) -> R
 def mask_reply(result: Result, ignored: Sequence[str]) -> Reply:
     """Return the matte as BackgroundErase answers JSON requests for a mask."""
     file = result.file
-    mask = base64.b64encode(file.body).decode()
+    mask = pybase64.b64encode_as_string(file.body)
     document = {"mask": mask, "width": file.width, "height": file.height}
     return json_reply(document, headers=facts(result) | ignored_header(ignored))
 

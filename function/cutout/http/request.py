@@ -1,12 +1,13 @@
 """API Gateway event (REST 1.0, HTTP API and Function URL 2.0) → :class:`Request`."""
 
-import base64
 import binascii
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
+
+import pybase64
 
 from cutout.errors import InvalidBase64, PayloadTooLarge
 from cutout.http.body import Field
@@ -86,7 +87,7 @@ class Request:
         if not self.is_base64:
             return self.encoded.encode(errors="surrogatepass")
         try:
-            return base64.b64decode(self.encoded, validate=True)
+            return pybase64.b64decode(self.encoded, validate=True)
         except (binascii.Error, ValueError):
             raise InvalidBase64(field="The body") from None
 

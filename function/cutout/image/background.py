@@ -14,7 +14,7 @@ from cutout.errors import (
     UnsupportedImageFormat,
 )
 from cutout.image.canvas import window
-from cutout.image.composite import OPAQUE, WHITE, over, quantized
+from cutout.image.composite import OPAQUE, WHITE, over
 from cutout.image.decode import Limits, Photo, decode
 from cutout.image.foreground import estimate_foreground, extend_foreground
 from cutout.image.matte import Matte
@@ -74,10 +74,9 @@ def own_background(photo: Photo, matte: Matte, frame: Box, blur: int) -> NDArray
     """
     size = math.sqrt(photo.width * photo.height)
     sigma_px = blur / 100 * _FULL_BLUR * size
-    inverse = Matte(alpha=1 - matte.alpha)
+    inverse = Matte(alpha=OPAQUE - matte.alpha)
     colours = window(estimate_foreground(photo, inverse), frame)
-    known = quantized(inverse.alpha)
-    del inverse
+    known = inverse.alpha
     pure = _lowest_around(known, round(min(_RIM_BLURS * sigma_px, _RIM * size)))
     pure *= pure >= _PURE
     if pure.any():  # otherwise all of the background is close to the subject

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from cutout.errors import UnknownForeground
 from cutout.image.background import cover, on_white, own_background
 from cutout.image.canvas import scaled, seen, window
-from cutout.image.composite import OPAQUE, WHITE, lay_under, over, quantized
+from cutout.image.composite import OPAQUE, WHITE, lay_under, over
 from cutout.image.decode import Photo
 from cutout.image.despill import remove_green_spill
 from cutout.image.foreground import clean_edges, extend_foreground
 from cutout.image.matte import Matte
 from cutout.image.place import Box, Layout, lay_out, subject_of
-from cutout.image.rgba import clear, joined, picked, put, replace
+from cutout.image.rgba import behind, clear, joined, picked, put, replace
 from cutout.image.shadow import cast_shadow
 from cutout.image.tiles import strips, tiles
 from cutout.options import Channels, Format, InputAlpha, OnEmpty, Options, ShadowType
@@ -37,23 +37,31 @@ class Cutout:
 
 
 def compose(
-    photo: Photo, matte: Matte, options: Options, picture: NDArray[np.uint8] | None = None
+    photo: Photo,
+    matte: Matte,
+    options: Options,
+    picture: NDArray[np.uint8] | None = None,
+    *,
+    may_overwrite: bool = False,
 ) -> Cutout:
     """Return the cutout that ``options`` ask for.
 
-    ``picture`` is the image for the background, uint8 (h, w, 3) of any size, or ``None``.
+    ``picture`` is the image for the background, uint8 (h, w, 3) of any size, or ``None``. With
+    ``may_overwrite`` the cutout may be made in the photo's own memory, which saves a picture's
+    worth of it; the photo's pixels mean nothing afterwards.
 
     :raises UnknownForeground: no subject, and ``on_empty`` is ``error``.
     :raises InvalidOption: ``invalid_crop_margin``, the canvas would be far larger than the photo.
     """
-    alpha = quantized(matte.alpha)
+    alpha = matte.alpha
     if not options.semitransparency:
+        alpha = alpha.copy()
         _harden(alpha)
     found = subject_of(alpha)
     if not found.width and options.on_empty is OnEmpty.ERROR:
         raise UnknownForeground
     layout = lay_out(found, photo, options)
-    pixels = _placed(photo, matte, alpha, layout, options)
+    pixels = _placed(photo, matte, alpha, layout, options, may_overwrite=may_overwrite)
     alpha = np.ascontiguousarray(pixels[..., 3])
     subject, coverage = subject_of(alpha), coverage_of(alpha)
     del alpha
@@ -70,13 +78,21 @@ def compose(
     return Cutout(pixels=pixels, subject=subject, coverage=coverage)
 
 
-def _placed(
-    photo: Photo, matte: Matte, alpha: NDArray[np.uint8], layout: Layout, options: Options
+def _placed(  # noqa: PLR0913 - what compose() was given, and what it has found
+    photo: Photo,
+    matte: Matte,
+    alpha: NDArray[np.uint8],
+    layout: Layout,
+    options: Options,
+    *,
+    may_overwrite: bool,
 ) -> NDArray[np.uint8]:
     """Return the canvas with the subject alone, uint8 (H, W, 4); colours only for ``rgba``."""
     source = seen(layout, photo)
     if options.channels is Channels.RGBA:
-        pixels = np.ascontiguousarray(window(_subject_alone(photo, matte, alpha, options), source))
+        alone = _subject_alone(photo, matte, alpha, options, may_overwrite=may_overwrite)
+        pixels = np.ascontiguousarray(window(alone, source))
+        del alone
     else:
         pixels = np.zeros((source.height, source.width, 4), np.uint8)
         pixels[..., 3] = window(alpha, source)
@@ -90,10 +106,20 @@ def _placed(
 
 
 def _subject_alone(
-    photo: Photo, matte: Matte, alpha: NDArray[np.uint8], options: Options
+    photo: Photo,
+    matte: Matte,
+    alpha: NDArray[np.uint8],
+    options: Options,
+    *,
+    may_overwrite: bool,
 ) -> NDArray[np.uint8]:
     """Return the subject as it is in the photo, uint8 (H, W, 4), cleaned as ``options`` ask for."""
-    pixels = joined(photo.pixels, alpha)
+    is_needed = options.despill or options.bg_blur is not None  # the photo as it was
+    pixels = behind(photo.pixels) if may_overwrite and not is_needed else None
+    if pixels is None:
+        pixels = joined(photo.pixels, alpha)
+    else:
+        pixels[..., 3] = alpha
     if options.clean_edges:
         clean_edges(pixels, photo, matte)
     if options.despill:

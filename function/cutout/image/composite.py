@@ -50,8 +50,11 @@ def lay_under(pixels: NDArray[np.uint8], color: Color) -> None:
 
 
 def quantized(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return alpha float32 (H, W) 0..1 as the nearest uint8 0..255."""
-    values = np.empty(alpha.shape, np.uint8)
-    for source, target in zip(strips(alpha), strips(values), strict=True):
-        np.rint(source * np.float32(OPAQUE), out=target, casting="unsafe")
+    """Return alpha, float32 0..1 of any shape, as the nearest uint8 0..255."""
+    values: NDArray[np.uint8] = np.rint(alpha * np.float32(OPAQUE)).astype(np.uint8)
     return values
+
+
+def shares(alpha: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return alpha, uint8 0..255 of any shape, as float32 0..1."""
+    return np.divide(alpha, OPAQUE, dtype=np.float32)

@@ -25,11 +25,13 @@ from PIL import WebPImagePlugin as _WebP
 from cutout.errors import CutoutError, HeicNotDeployed, InvalidImage
 from cutout.image.header import check_size, check_time
 from cutout.image.memory import told_from_memory
+from cutout.image.shared import decoded_into, image_of, pixels_of
 from cutout.image.sniff import pillow_format_of
 from cutout.image.structure import Structure, read_structure
 from cutout.image.tiff import orientation_of
 from cutout.image.tiles import strip_rows
 from cutout.image.truncation import check_rows, is_filler
+from cutout.image.upright import is_sideways, upright
 
 # Imported by name so that a cold start loads these seven plugins and not Pillow's forty.
 PLUGINS = (_Avif, _Bmp, _Gif, _Jpeg, _Png, _Tiff, _WebP)
@@ -37,21 +39,13 @@ PLUGINS = (_Avif, _Bmp, _Gif, _Jpeg, _Png, _Tiff, _WebP)
 # Those of Pillow's codecs that are files of their own, and whether they are there.
 _CODECS = {"AVIF": _Avif.SUPPORTED, "WEBP": _WebP.SUPPORTED}
 
+_INTO_WORDS = {"AVIF", "BMP", "JPEG", "PNG", "WEBP"}
+"""Formats whose plugins decode into memory that is prepared for them."""
+
 # Pillow's own guard would raise for what our limit, checked from the header, lets through.
 Image.MAX_IMAGE_PIXELS = None
 
 _WHITES = {"I": (255.0, 65_535.0, 2.0**31 - 1), "F": (1.0, 255.0, 65_535.0, 2.0**31 - 1)}
-
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_SIDEWAYS = {5, 6, 7, 8}  # width and height change places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +60,8 @@ class Photo:
     """An upright photo.
 
     ``pixels`` uint8 (H, W, 3) sRGB; ``alpha`` uint8 (H, W), straight, or ``None`` without any.
+    :func:`decode` makes ``pixels`` a view of four bytes for each pixel, which are copied as one
+    word.
     ``original_size`` is its upright width and height in px before a cap, ``None`` where no cap
     changed it.
     """
@@ -137,39 +133,58 @@ def _decode(file: Structure, limits: Limits, cap_px: int | None, budget_ms: floa
         size = _capped(width, height, cap_px)
         check_time(file.pillow_format, width * height, math.prod(size), budget_ms)
         image.draft(None, size)  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough
+        words = decoded_into(image) if _fits_words(image) else None
         with told_from_memory(width * height):
             image.load()
         if file.jpeg is not None and (not file.jpeg.is_complete or is_filler(_last_pixel(image))):
             check_rows(file.jpeg)
-        color, alpha = _to_srgb(image)
-    planes = [color] if alpha is None else [color, alpha]
+        pixels, alpha = _converted(image) if words is None else _read(image, words)
+    planes = [plane for plane in (pixels, alpha) if plane is not None]
     for index, plane in enumerate(planes):
-        if plane.size != size:
-            plane = plane.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)  # noqa: PLW2901
-        if orientation in _UPRIGHT:
-            plane = plane.transpose(_UPRIGHT[orientation])  # noqa: PLW2901
-        planes[index] = plane
+        if plane.shape[1::-1] != size:
+            plane = _resized(plane, size)  # noqa: PLW2901
+        planes[index] = upright(plane, orientation)
     original = None if size == (width, height) else (width, height)
-    if original is not None and orientation in _SIDEWAYS:
+    if original is not None and is_sideways(orientation):
         original = (height, width)
     return Photo(
-        pixels=_array(planes[0]),
-        alpha=None if alpha is None else _array(planes[1]),
+        pixels=planes[0][..., :3],
+        alpha=None if alpha is None else planes[1],
         original_size=original,
     )
 
 
-def _last_pixel(image: Image.Image) -> tuple[int, ...]:
+def _fits_words(image: Image.Image) -> bool:
+    """Tell whether an image can be decoded into words of RGB and a fourth byte."""
+    has_key = "transparency" in image.info  # one colour that is transparent
+    return image.format in _INTO_WORDS and image.mode in {"RGB", "RGBA"} and not has_key
+
+
+def _last_pixel(image: Image.Image) -> bytes:
     last = image.crop((image.width - 1, image.height - 1, image.width, image.height))
-    return tuple(last.tobytes())
+    return last.tobytes()[: len(image.getbands())]
 
 
-def _array(image: Image.Image) -> NDArray[np.uint8]:
-    """Return an image's pixels; Pillow's own conversion holds them three times, this one twice."""
-    array = np.empty((image.height, image.width, *((3,) if image.mode == "RGB" else ())), np.uint8)
-    for rows, values in _strips(image):
-        array[rows] = values
-    return array
+def _read(
+    image: Image.Image, words: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """Return the words, (H, W, 4), of a loaded image in sRGB, and its alpha where it has any."""
+    alpha = np.ascontiguousarray(words[..., 3]) if image.mode == "RGBA" else None
+    profile = image.info.get("icc_profile")
+    if profile:
+        _apply_profile(image_of(words), profile)
+    return words, alpha
+
+
+def _converted(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """Return words, (H, W, 4), of an image of any mode in sRGB, and its alpha where it has any."""
+    color, alpha = _to_srgb(image)
+    return pixels_of(color), None if alpha is None else pixels_of(alpha)
+
+
+def _resized(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    resample = Image.Resampling.LANCZOS
+    return pixels_of(image_of(plane).resize(size, resample, reducing_gap=3.0))
 
 
 def _capped(width: int, height: int, cap_px: int | None) -> tuple[int, int]:
@@ -243,16 +258,24 @@ def _register_heif() -> None:
 
 
 def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
-    """Return the image in sRGB, by the perceptual intent, as browsers do, which does not clip."""
+    """Return the image in sRGB, by the perceptual intent, as browsers do, which does not clip.
+
+    An RGBX image is converted in place.
+    """
     from PIL import ImageCms  # noqa: PLC0415 - 10 ms of cold start that only some photos need
 
+    in_place = image.mode == "RGBX"
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "sRGB" in ImageCms.getProfileDescription(source):
             return image
         converted = ImageCms.profileToProfile(
-            image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+            image,
+            source,
+            ImageCms.createProfile("sRGB"),
+            outputMode="RGBX" if in_place else "RGB",
+            inPlace=in_place,
         )
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image
-    return converted or image  # profileToProfile returns None only when it works in place
+    return converted or image  # it returns None where it worked in place

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from cutout.image.composite import shares
 from cutout.image.decode import Photo
 from cutout.image.matte import Matte
 from cutout.image.tiles import Plane, interpolation, tiles
@@ -56,7 +57,7 @@ def _strength(photo: Photo, matte: Matte) -> Plane:
         (3, -(-height // step), len(lefts))
     )  # of pixels, background, background's green
     for row, top in enumerate(range(0, height, step)):
-        behind = 1 - matte.alpha[top : top + step]
+        behind = 1 - shares(matte.alpha[top : top + step])
         colour = photo.pixels[top : top + step]
         others = np.maximum(colour[..., 0], colour[..., 2])
         green = np.maximum(colour[..., 1], others) - others

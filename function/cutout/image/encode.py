@@ -14,6 +14,7 @@ from cutout.image.compose import Cutout
 from cutout.image.composite import OPAQUE
 from cutout.image.memory import check_memory, told_from_memory
 from cutout.image.png import write_png
+from cutout.image.shared import image_of
 from cutout.image.webp import COLOUR_METHOD, write_webp
 from cutout.options import Channels, Format, Options
 
@@ -104,15 +105,9 @@ def _is_opaque(pixels: NDArray[np.uint8]) -> bool:
     return bool(pixels[..., 3].min() == OPAQUE)
 
 
-def _rgbx(pixels: NDArray[np.uint8]) -> Image.Image:
-    """Return the pixels as an image without alpha that shares their memory."""
-    size = (pixels.shape[1], pixels.shape[0])
-    return Image.frombuffer("RGBX", size, pixels, "raw", "RGBX", 0, 1)
-
-
 def _image(pixels: NDArray[np.uint8]) -> Image.Image:
     """Return the pixels as RGBA, or as RGB where every one is opaque."""
-    return _rgbx(pixels).convert("RGB") if _is_opaque(pixels) else Image.fromarray(pixels)
+    return image_of(pixels).convert("RGB") if _is_opaque(pixels) else Image.fromarray(pixels)
 
 
 def _save(image: Image.Image, pillow_format: str, **settings: object) -> bytes:
@@ -127,7 +122,7 @@ def _png(pixels: NDArray[np.uint8], _: int) -> bytes:
 
 def _jpg(pixels: NDArray[np.uint8], quality: int) -> bytes:
     subsampling = "4:4:4" if quality >= _FULL_CHROMA_QUALITY else "4:2:0"
-    return _save(_rgbx(pixels), "JPEG", quality=quality, subsampling=subsampling)
+    return _save(image_of(pixels), "JPEG", quality=quality, subsampling=subsampling)
 
 
 def _webp(pixels: NDArray[np.uint8], quality: int) -> bytes:

@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from cutout.image.composite import OPAQUE, shares
 from cutout.image.decode import Photo
 from cutout.image.matte import Matte
-from cutout.image.spread import Alpha, enlarged, grid, spread
+from cutout.image.spread import enlarged, grid, spread
 from cutout.image.tiles import Plane
 
 
@@ -23,10 +24,11 @@ def clean_edges(colours: NDArray[np.uint8], photo: Photo, matte: Matte) -> None:
     """Replace the photo's colours by the subject's own ones at the edge, in place.
 
     ``colours`` is uint8 (H, W, 3), or (H, W, 4) whose alpha is left alone, and holds the colours of
-    ``photo``, sRGB. Where alpha is 1 they stay, and where it is 0 they mean nothing. In between,
-    the colours F of what is surely subject and B of what is surely background are spread over the
-    edge, and the photo I adds the detail that they do not explain: F + α(I - αF - (1-α)B). This is
-    blur fusion (Forte 2021, "Approximate Fast Foreground Colour Estimation").
+    ``photo``, sRGB; it may be the photo's own memory. Where alpha is 1 they stay, and where it is 0
+    they mean nothing. In between, the colours F of what is surely subject and B of what is surely
+    background are spread over the edge, and the photo I adds the detail that they do not explain:
+    F + α(I - αF - (1-α)B). This is blur fusion (Forte 2021, "Approximate Fast Foreground Colour
+    Estimation"). Alpha is that of the file, of 255 steps, so that the colours fit what is shown.
     """
     alpha = matte.alpha
     cells = grid(alpha)
@@ -34,25 +36,26 @@ def clean_edges(colours: NDArray[np.uint8], photo: Photo, matte: Matte) -> None:
     behind = spread(photo.pixels, alpha, cells, inverse=True)
     both = np.concatenate([subject, behind])
     for part in cells.parts:
-        if part.low == 1 or part.high == 0:
+        if part.low == OPAQUE or part.high == 0:
             continue
         rows, columns = part.rows, part.columns
         share, own = alpha[rows, columns], photo.pixels[rows, columns]
-        mixed: NDArray[np.bool_] = (share > 0) & (share < 1)
+        mixed: NDArray[np.bool_] = (share > 0) & (share < OPAQUE)
         if mixed.any():
             # Only the rectangle around the edge: half of a tile's pixels, often fewer. Where alpha
             # is 1 in it, the estimate is the photo's own colour.
             down, across = _extent(mixed, 1), _extent(mixed, 0)
             local = enlarged(both, _within(rows, down), _within(columns, across), alpha.shape)
-            estimate = _unmixed(own[down, across], share[down, across], local[:3], local[3:])
+            near = shares(share[down, across])
+            estimate = _unmixed(own[down, across], near, local[:3], local[3:])
             colours[rows, columns][down, across, :3] = estimate.transpose(1, 2, 0)
 
 
-def extend_foreground(pixels: NDArray[np.uint8], alpha: Alpha) -> NDArray[np.uint8]:
+def extend_foreground(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return ``pixels``, uint8 (H, W, 3), with the subject's colours spread to where alpha is 0.
 
-    ``alpha`` is uint8 (H, W) 0..255 or float32 (H, W) 0..1. The colours under alpha 0 have no
-    influence on the result. An empty matte gives 0 everywhere.
+    The colours under ``alpha`` 0, uint8 (H, W), have no influence on the result. An empty matte
+    gives 0 everywhere.
     """
     cells = grid(alpha)
     colours = spread(pixels, alpha, cells)

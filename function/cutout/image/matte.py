@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cutout.image.card import ModelCard, Output, Range, Resize
-from cutout.image.composite import WHITE, over
+from cutout.image.composite import OPAQUE, WHITE, over, quantized
 from cutout.image.confidence import confidence
 from cutout.image.decode import Photo
 from cutout.image.model import Network
 from cutout.image.refine import local_models
+from cutout.image.shared import image_of, pixels_of
 from cutout.image.tiles import STRIP_PX, Plane, interpolation, scaled, tiles
 from cutout.options import InputAlpha
 
@@ -34,13 +35,13 @@ _MIN_WINDOW_PX = 16  # there is no detail to gain in a smaller window
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Matte:
-    """A photo's matte: ``alpha`` float32 (H, W), 0 background … 1 subject.
+    """A photo's matte: ``alpha`` uint8 (H, W), 0 background … 255 subject, as a file holds it.
 
     ``confidence`` is the IoU with the truth that can be expected of it, 0..1: 0 if there is no
     subject, 1 for a matte that no network made.
     """
 
-    alpha: NDArray[np.float32]
+    alpha: NDArray[np.uint8]
     confidence: float = 1.0
 
 
@@ -61,14 +62,14 @@ def extract_matte(
     """
     own = None if input_alpha is InputAlpha.DISCARD else photo.alpha
     if own is not None and input_alpha is InputAlpha.KEEP:
-        return Matte(alpha=np.multiply(own, np.float32(1 / 255), dtype=np.float32))
+        return Matte(alpha=own)
     seen, coarse = _look(photo.pixels, own, card, network)
     window = _window(coarse, photo, card.zoom)
     if window is not None:
         pixels, own_there = photo.pixels[window], None if own is None else own[window]
         seen_closer, closer = _look(pixels, own_there, card, network)
         if _agreement(_part(coarse, window, photo), closer) >= _AGREEMENT:
-            alpha = np.zeros(photo.pixels.shape[:2], np.float32)
+            alpha = np.zeros(photo.pixels.shape[:2], np.uint8)
             alpha[window] = _refined(pixels, own_there, local_models(seen_closer, closer))
             return Matte(alpha=alpha, confidence=confidence(closer, card.confidence))
     return Matte(
@@ -132,16 +133,16 @@ def _seen(
     across, down = (max(1, size // (side * _REDUCING_GAP)) for size in (width, height))
     rows = max(1, STRIP_PX // (width * down)) * down
     reduced = [
-        np.asarray(
-            Image.fromarray(
+        pixels_of(
+            image_of(
                 _on_white(pixels[top : top + rows], None if own is None else own[top : top + rows])
             ).reduce((across, down))
         )
         for top in range(0, height, rows)
     ]
-    image = Image.fromarray(np.concatenate(reduced))
+    image = image_of(np.concatenate(reduced))
     box = (0.0, 0.0, width / across, height / down)  # the last reduced pixels may be partly outside
-    return np.asarray(image.resize((side, side), _FILTERS[card.resize], box=box))
+    return pixels_of(image.resize((side, side), _FILTERS[card.resize], box=box))[..., :3]
 
 
 def _on_white(pixels: NDArray[np.uint8], own: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
@@ -174,25 +175,28 @@ def _read(output: NDArray[np.float32], card: ModelCard) -> Plane:
     return clipped
 
 
-def _refined(pixels: NDArray[np.uint8], own: NDArray[np.uint8] | None, model: Plane) -> Plane:
-    """Return alpha float32 (H, W) from :func:`local_models` and the photo's own colours."""
+def _refined(
+    pixels: NDArray[np.uint8], own: NDArray[np.uint8] | None, model: Plane
+) -> NDArray[np.uint8]:
+    """Return alpha, uint8 (H, W), from :func:`local_models` and the photo's own colours."""
     height, width = pixels.shape[:2]
     side = model.shape[1]
-    alpha = np.empty((height, width), np.float32)
+    alpha = np.empty((height, width), np.uint8)
     for rows, columns in tiles(height, width):
         down, cells_down = interpolation(rows, height, side)
         across, cells_across = interpolation(columns, width, side)
         cells = model[:, cells_down, cells_across]
-        tile = alpha[rows, columns]
         if not cells[:3].any() and (cells[3] == cells[3, 0, 0]).all():
-            tile[:] = cells[3, 0, 0]
+            tile = np.full((len(down), len(across)), cells[3, 0, 0])
         else:
             local = down @ (cells @ across.T)
             colour = _on_white(pixels[rows, columns], None if own is None else own[rows, columns])
             local[:3] *= colour.transpose(2, 0, 1)
             local[0] += local[1]
             local[2] += local[3]
-            np.clip(np.add(local[0], local[2], out=tile), 0, 1, out=tile)
+            local[0] += local[2]
+            tile = np.clip(local[0], 0, 1)
         if own is not None:
-            tile *= own[rows, columns] * np.float32(1 / 255)
+            tile *= own[rows, columns] * np.float32(1 / OPAQUE)
+        alpha[rows, columns] = quantized(tile)
     return alpha

@@ -45,6 +45,6 @@ def matte_around(matte: Matte, region: Box, photo: Photo) -> Matte:
     """Return the matte of a photo's ``region`` as that of the whole photo: 0 outside."""
     if (region.width, region.height) == (photo.width, photo.height):
         return matte
-    alpha = np.zeros((photo.height, photo.width), np.float32)
+    alpha = np.zeros((photo.height, photo.width), np.uint8)
     alpha[region.slices] = matte.alpha
     return Matte(alpha=alpha, confidence=matte.confidence)

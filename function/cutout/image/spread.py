@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cutout.image.composite import OPAQUE, shares
 from cutout.image.tiles import Plane, interpolation, tiles
 
-Alpha = NDArray[np.uint8] | NDArray[np.float32]
-"""(H, W), 0..255 or 0..1."""
+Bytes = NDArray[np.uint8]
 
 # Colours are spread at this resolution at most. They are smooth; the photo adds the detail.
 _FILLED_PX = 1 << 18
@@ -23,8 +23,8 @@ class Part(NamedTuple):
 
     rows: slice
     columns: slice
-    low: float
-    high: float
+    low: int
+    high: int
 
 
 class Grid(NamedTuple):
@@ -38,8 +38,8 @@ class Grid(NamedTuple):
     parts: Sequence[Part]
 
 
-def grid(alpha: Alpha) -> Grid:
-    """Return the grid of a photo with this matte.
+def grid(alpha: Bytes) -> Grid:
+    """Return the grid of a photo with this matte, uint8 (H, W).
 
     Each cell has at least three samples a side, or one for each of its pixels.
     """
@@ -50,11 +50,11 @@ def grid(alpha: Alpha) -> Grid:
     parts = []
     for rows, columns in tiles(height, width, step):
         share = alpha[rows, columns]
-        parts.append(Part(rows, columns, share.min(), share.max()))
+        parts.append(Part(rows, columns, int(share.min()), int(share.max())))
     return Grid(step, stride, parts)
 
 
-def spread(pixels: NDArray[np.uint8], alpha: Alpha, grid: Grid, *, inverse: bool = False) -> Plane:
+def spread(pixels: Bytes, alpha: Bytes, grid: Grid, *, inverse: bool = False) -> Plane:
     """Return the subject's colours in every cell, float32 (3, h, w) 0..255, sRGB.
 
     ``pixels`` is uint8 (H, W, 3); ``grid`` is that of ``alpha``. ``inverse`` asks for the
@@ -64,8 +64,8 @@ def spread(pixels: NDArray[np.uint8], alpha: Alpha, grid: Grid, *, inverse: bool
 
 
 def _gathered(
-    pixels: NDArray[np.uint8],
-    alpha: Alpha,
+    pixels: Bytes,
+    alpha: Bytes,
     grid: Grid,
     *,
     inverse: bool,
@@ -78,9 +78,8 @@ def _gathered(
     step, stride, parts = grid
     shape = -(-alpha.shape[0] // step), -(-alpha.shape[1] // step)
     colour, weight = np.zeros((3, *shape), np.float32), np.zeros(shape, np.float32)
-    top = np.float32(255 if alpha.dtype == np.uint8 else 1)
     for rows, columns, low, high in parts:
-        if (low == top) if inverse else (high == 0):
+        if (low == OPAQUE) if inverse else (high == 0):
             continue
         cells = (
             slice(rows.start // step, -(-rows.stop // step)),
@@ -88,10 +87,10 @@ def _gathered(
         )
         if low == high:  # far from the edge one sample of a cell is as good as its mean
             colour[:, *cells] = pixels[rows, columns][::step, ::step].transpose(2, 0, 1)
-            weight[cells] = _steep(np.divide(low, top, dtype=np.float32), inverse=inverse)
+            weight[cells] = _steep(np.divide(low, OPAQUE, dtype=np.float32), inverse=inverse)
             continue
         own = pixels[rows, columns][::stride, ::stride].transpose(2, 0, 1)
-        share = np.divide(alpha[rows, columns][::stride, ::stride], top, dtype=np.float32)
+        share = shares(alpha[rows, columns][::stride, ::stride])
         sums = np.empty((4, *share.shape), np.float32)
         sums[0] = _steep(share, inverse=inverse)
         np.multiply(own, sums[0], out=sums[1:])

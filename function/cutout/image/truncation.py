@@ -18,7 +18,7 @@ _SCALES = (8, 4, 2, 1)
 _GREYS = range(126, 130)  # 128 is the grey of no data, 127 is its inverse in CMYK
 
 
-def is_filler(bands: tuple[int, ...]) -> bool:
+def is_filler(bands: bytes) -> bool:
     """Tell whether a pixel has the grey with which a decoder fills missing rows."""
     return all(band in _GREYS for band in bands)
 

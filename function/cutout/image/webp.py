@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cutout.image.memory import told_from_memory
+from cutout.image.shared import image_of
 from cutout.image.tiles import tiles
 
 COLOUR_METHOD = 2
@@ -31,7 +32,7 @@ def write_webp(pixels: NDArray[np.uint8], quality: int) -> bytes:
     Alpha is kept exactly; ``quality``, 1..100, is that of the colours. Sides are at most 16,383 px.
     """
     height, width = pixels.shape[:2]
-    shown = Image.frombuffer("RGBX", (width, height), pixels, "raw", "RGBX", 0, 1).convert("RGB")
+    shown = image_of(pixels).convert("RGB")
     colours = _chunks(shown, quality=quality, method=COLOUR_METHOD)["VP8 "]
     del shown
     planes = np.zeros((height, width, 3), np.uint8)

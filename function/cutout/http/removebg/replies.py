@@ -1,9 +1,10 @@
 """What remove.bg's clients read: its account, its errors, its JSON and its headers."""
 
-import base64
 import time
 from collections.abc import Iterable
 from types import MappingProxyType
+
+import pybase64
 
 from cutout.errors import SERVER_FAULT, CutoutError
 from cutout.http.reply import Reply, error_reply, facts, ignored_header, json_reply
@@ -59,7 +60,7 @@ def document_reply(result: Result, ignored: Iterable[str]) -> Reply:
     """Return the image inside JSON."""
     subject = result.report.subject
     data = {
-        "result_b64": base64.b64encode(result.file.body).decode(),
+        "result_b64": pybase64.b64encode_as_string(result.file.body),
         "foreground_top": subject.top,
         "foreground_left": subject.left,
         "foreground_width": subject.width,

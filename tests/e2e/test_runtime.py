@@ -276,8 +276,11 @@ def test_heic_is_unsupported_without_its_layer(variables: Mapping[str, str]) -> 
     """A deployment may leave it out; all else goes on."""
     mounts = build_mounts(heic=False)
     with Emulator(mounts, "app.http_handler", variables=variables) as emulator:
-        reply = Client(emulator.handle).post("/v2", body=_heic(), content_type="image/heic")
+        client = Client(emulator.handle)
+        reply = client.post("/v2", body=_heic(), content_type="image/heic")
+        limits = client.send("GET", "/v2/account").json()["limits"]
     assert (reply.status, reply.error()["code"]) == (415, "unsupported_image_format")
+    assert "heic" not in limits["formats_in"]
 
 
 def test_the_mounts_stay_as_they_are(mounts: Mounts, variables: Mapping[str, str]) -> None:

@@ -556,7 +556,9 @@ def test_a_body_over_the_limit(client: Client) -> None:
     reply = client.post("/v2?bg_color=nope", body=bytes(4_681_729), content_type="image/png")
     assert reply.status == 413
     assert reply.error()["code"] == "payload_too_large"
-    assert reply.error()["message"] == "The body is larger than 4681728 bytes. Send a smaller one."
+    assert (
+        reply.error()["message"] == "The body is larger than 4681728 bytes. Send a smaller image."
+    )
     reply = client.post("/v2?bg_color=nope", body=bytes(4_681_728), content_type="image/png")
     assert reply.error()["code"] == "invalid_bg_color"
 

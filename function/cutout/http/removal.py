@@ -83,7 +83,9 @@ class Removal:
         :raises CutoutError: the request or the image is refused, or something fails on our side.
         """
         has_storage = self._transfer is not None
-        content = request.content(instead=UPLOAD_INSTEAD if has_storage else "Send a smaller one.")
+        content = request.content(
+            instead=UPLOAD_INSTEAD if has_storage else "Send a smaller image."
+        )
         body = parse_body(request.headers.get("content-type", ""), content)
         sources, fields = split_sources(body, request.query)
         options, ignored = parse_options(fields, self._defaults, models=self.models)

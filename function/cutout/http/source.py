@@ -126,8 +126,7 @@ def _found(others: Iterable[Field], names: SourceNames) -> str:
 def image_bytes(source: Source) -> bytes:
     """Return the bytes of a base64 field, with or without a ``data:`` prefix.
 
-    In a form or a query string a space
-    within the text can only be a "+" that was not escaped.
+    In a form or a query string a space within the text can only be a "+" that was not escaped.
 
     :raises InvalidBase64: it is not text, or not base64.
     """

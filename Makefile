@@ -41,11 +41,11 @@ test: $(STAMP) ## Run the tests and measure their coverage; ARGS="-k color" for 
 	@$(MAKE) -s --no-print-directory $(CHECKOV)
 	@exec $(RUN) -m pytest $(or $(ARGS),--cov)
 
-serve: $(STAMP) ## The API on http://127.0.0.1:3000 with the key "local"; PORT= PAYLOAD=1.0|2.0 RIE=1
+serve: $(STAMP) ## Run the API on http://127.0.0.1:3000 with the key "local"; PORT= PAYLOAD=1.0|2.0 RIE=1
 	@exec $(RUN) events/local/serve.py --port $(PORT) --payload $(PAYLOAD) \
 	  $(if $(filter-out 0,$(RIE)),--emulated) $(ARGS)
 
-serve-s3: $(STAMP) ## The API, and S3 whose uploads are worked on; PORT= S3_PORT= PAYLOAD=
+serve-s3: $(STAMP) ## Run the API, and an S3 whose uploads are cut out; PORT= S3_PORT= PAYLOAD=
 	@exec $(RUN) events/local/serve_s3.py --port $(PORT) --s3-port $(S3_PORT) --payload $(PAYLOAD) $(ARGS)
 
 invoke: $(STAMP) ## Send one event to the function: EVENT=events/rest-multipart.json OUT=demo
@@ -72,8 +72,8 @@ build: $(STAMP) $(if $(SAM),,$(OWN_SAM_STAMP)) ## Build what `sam deploy` takes,
 same = if grep -qs '$(1)=' samconfig.toml && \
 	  ! grep -Eq '$(1)=[\"]*$($(2))([\" ]|$$)' samconfig.toml; then \
 	  echo 'samconfig.toml names another $(3) than $(2)=$($(2)): write' \
-	    '$(1)=$($(2)) into its parameter_overrides, or give make the $(2)= that' \
-	    'stands there.' >&2; exit 1; fi
+	    '$(1)=$($(2)) into its parameter_overrides, or run make with the $(2)= that' \
+	    'samconfig.toml has.' >&2; exit 1; fi
 same-parameters:
 	@$(call same,ModelName,MODEL_NAME,model)
 	@$(call same,Architecture,ARCHITECTURE,architecture)
@@ -83,7 +83,7 @@ deploy: same-parameters build ## Build, then `sam deploy`: guided the first time
 	  $(if $(wildcard samconfig.toml),,--guided \
 	  --parameter-overrides Architecture=$(ARCHITECTURE) ModelName=$(MODEL_NAME)) $(ARGS)
 
-smoke: $(STAMP) ## Ask a deployment what only it can answer: URL=https://.../live KEY=...
+smoke: $(STAMP) ## Check a deployment with eleven requests: URL=https://.../live KEY=...
 	@KEY="$(KEY)" exec $(RUN) events/local/smoke.py "$(URL)"
 
 model: $(STAMP) $(if $(filter-out 0,$(QUANTIZE)),$(INT8)) ## Add a public model: NAME=u2netp QUANTIZE=1; or NAME= LICENCE= and URL= SHA256= or FILE=
@@ -93,7 +93,7 @@ model: $(STAMP) $(if $(filter-out 0,$(QUANTIZE)),$(INT8)) ## Add a public model:
 	  $(if $(filter-out 0,$(ACCEPT_LICENCE)),--accept-licence) \
 	  $(if $(filter-out 0,$(QUANTIZE)),--quantize $(VENV)/int8/bin/python) $(CARD)
 
-bench: $(STAMP) ## Measure the time of each stage on this machine; REMBG=1: beside rembg's
+bench: $(STAMP) ## Measure the time of each stage on this machine; REMBG=1 measures rembg too
 	@if [ -n "$(filter-out 0,$(REMBG))" ]; then \
 	  $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
 	  -r tests/bench/requirements.txt; fi
@@ -104,7 +104,7 @@ bench-edges: $(STAMP) ## Measure the edges against true mattes and closed-form m
 	  -r tests/bench/requirements.txt
 	@exec $(RUN) tests/bench/edges.py $(ARGS)
 
-mutants: $(STAMP) ## Change the code in small ways; which changes does no test notice? ARGS="--module http/body.py"
+mutants: $(STAMP) ## Find small changes of the code that no test notices; ARGS="--module http/body.py"
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
 	  -r tests/mutants/requirements.txt
 	@exec $(RUN) tests/mutants/run.py $(ARGS)
@@ -115,10 +115,10 @@ fuzz: $(STAMP) ## Send damaged input to everything that takes any, and keep what
 	  || echo 'atheris cannot be installed here: chance guides the fuzzer instead.' >&2
 	@exec $(RUN) tests/fuzz/fuzz.py --minutes $(MINUTES) --corpus "$(CORPUS)" $(ARGS)
 
-load: $(STAMP) ## Good, bad, huge, slow and aborted requests at once: MINUTES=10; RIE=1: to a pool of emulators
+load: $(STAMP) ## Send good, bad, huge, slow and aborted requests at once: MINUTES=10; RIE=1 sends them to a pool of emulators
 	@exec $(RUN) tests/bench/load.py --minutes $(MINUTES) $(if $(filter-out 0,$(RIE)),--emulated) $(ARGS)
 
-fleet: $(STAMP) ## What whole catalogues take and cost: measured here, then simulated
+fleet: $(STAMP) ## Estimate what whole catalogues take and cost: measured here, then simulated
 	@exec $(RUN) tests/bench/fleet.py $(ARGS)
 
 lint: $(STAMP) ## Check style and types: ruff, mypy --strict

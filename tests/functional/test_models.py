@@ -736,7 +736,7 @@ def test_a_deployment_of_another_model_is_said(
     )
     message = (
         "samconfig.toml names another model than MODEL_NAME=mine: write ModelName=mine into its"
-        " parameter_overrides, or give make the MODEL_NAME= that stands there.\n"
+        " parameter_overrides, or run make with the MODEL_NAME= that samconfig.toml has.\n"
     )
     assert (done.returncode != 0, message in done.stderr) == (is_said, is_said)
 

@@ -57,10 +57,13 @@ async function showResult(job) {
   allow("compare", compares);
   allow("original", Boolean(job.shown));
   allow("matte", Boolean(size));
-  const told = fault ? faultView(fault, () => start(job)) : factsOf(job, size);
-  const note = fault ? element("p", { className: "hint" }, "The picture is the last result, which has other options.") : null;
-  byId("facts").replaceChildren(...[...told, note].filter(Boolean));
+  byId("facts").replaceChildren(...(fault ? laterFault(job) : factsOf(job, size).filter(Boolean)));
   await showView(job, compares);
+}
+
+function laterFault(job) {
+  const [message, ...rest] = faultView(job.fault, () => start(job));
+  return [message, element("p", { className: "hint" }, "The picture is the last result, which has other options."), ...rest];
 }
 
 function allow(name, allowed) {

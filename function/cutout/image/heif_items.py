@@ -7,6 +7,7 @@ part as often as it is named, so a file of 3 kB that claims 64x64 px can take gi
 import struct
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from cutout.errors import InvalidImage, UnsupportedImageFormat
@@ -85,8 +86,8 @@ def _read(data: bytes) -> _Items:
     :raises KeyError: a box that every file has is missing, or is there twice.
     """
     items = _Items()
-    start, end = _only(data, 0, len(data))[b"meta"]
-    for kind, (inner, stop) in _only(data, start + 4, end).items():
+    start, end = _only(_whole(_boxes(data, 0, len(data))))[b"meta"]
+    for kind, (inner, stop) in _only(_boxes(data, start + 4, end)).items():
         version = data[inner]
         wide = ">I" if version else ">H"
         if kind == b"pitm":
@@ -100,13 +101,19 @@ def _read(data: bytes) -> _Items:
     return items
 
 
-def _only(data: bytes, start: int, end: int) -> dict[bytes, tuple[int, int]]:
-    """Return the boxes that libheif reads here; of two of a kind it might read the other one.
+def _whole(boxes: Iterator[_Box]) -> Iterator[_Box]:
+    """Yield the boxes of a file up to what is none: anything may follow the picture."""
+    with suppress(struct.error):
+        yield from boxes
+
+
+def _only(boxes: Iterator[_Box]) -> dict[bytes, tuple[int, int]]:
+    """Return boxes by their kinds. Of two where one belongs libheif might read the other one.
 
     :raises KeyError: one of them is there twice.
     """
     found: dict[bytes, tuple[int, int]] = {}
-    for kind, inner, stop in _boxes(data, start, end):
+    for kind, inner, stop in boxes:
         if kind in found and kind in _ONCE:
             raise KeyError(kind)
         found[kind] = (inner, stop)
@@ -158,7 +165,7 @@ def _read_references(data: bytes, start: int, end: int, wide: str, items: _Items
 
 def _read_properties(data: bytes, start: int, end: int, items: _Items) -> None:
     """Add the pixels that each item says that it has (``ispe``)."""
-    properties = list(_boxes(data, *_only(data, start, end)[b"ipco"]))
+    properties = list(_boxes(data, *_only(_boxes(data, start, end))[b"ipco"]))
     for kind, body, _ in _boxes(data, start, end):
         if kind == b"ipma":
             _read_links(data, body, properties, items)

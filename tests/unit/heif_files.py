@@ -176,3 +176,34 @@ def heic_with_two(kind: bytes) -> bytes:
         + box
         + (data[place + 12 :])
     )
+
+
+def avif_of_a_large_frame(side: int) -> bytes:
+    """Return an AVIF that claims 64x64 px, of one frame of ``side`` px squared."""
+    data = bytearray(avif(side))
+    place = data.index(b"ispe") + 8
+    data[place : place + 8] = struct.pack(">II", 64, 64)
+    return bytes(data)
+
+
+def avif_of_shared_data() -> bytes:
+    """Return an AVIF of 100 tiles, each of which names all the data there is."""
+    tile = avif(64)
+    one = _coded(tile, b"av01", b"av1C", 64)
+    data = _file(b"avif", [_layout(10, 10, 64), *[one] * 100], (b"dimg", 1, list(range(2, 102))))
+    # The longest piece of data that an item has is said to be every item's.
+    place = data.index(b"iloc") + 4 + 4 + 2 + 2
+    end = len(data)
+    for number in range(2, 102):
+        at = place + 14 * (number - 1)
+        start = struct.unpack_from(">I", data, place + 14 + 6)[0]
+        data = data[: at + 6] + struct.pack(">II", start, end - start) + data[at + 14 :]
+    return data
+
+
+def avif_film(side: int) -> bytes:
+    """Return an animated AVIF of two frames, whose film says nothing of its size that is read."""
+    pictures = [Image.new("RGB", (side, side), shade) for shade in ("red", "blue")]
+    with io.BytesIO() as file:
+        pictures[0].save(file, "AVIF", save_all=True, append_images=pictures[1:])
+        return file.getvalue()

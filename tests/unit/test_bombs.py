@@ -18,7 +18,10 @@ import numpy as np
 import pytest
 import tifffile
 from heif_files import (
+    avif_film,
     avif_grid,
+    avif_of_a_large_frame,
+    avif_of_shared_data,
     heic,
     heic_grid,
     heic_of_itself,
@@ -315,6 +318,13 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "avif: a ribbon": (lambda: avif_that_claims(2, 20_000_000), "invalid_image"),
     "avif: scaled up to 49 MP": (lambda: avif_that_claims(7000, 7000), "read"),
     "tiff: JPEG of 10,000 scans": (lambda: tiff_of_scans(10_000), "invalid_image"),
+    "avif: a frame of 36 MP that claims 64 x 64": (
+        lambda: avif_of_a_large_frame(6000),
+        "invalid_image",
+    ),
+    "avif: a frame that is a little larger": (lambda: avif_of_a_large_frame(128), "read"),
+    "avif: tiles that share their data": (avif_of_shared_data, "invalid_image"),
+    "avif: a film": (lambda: avif_film(64), "read"),
     "avif: a grid of one tile": (lambda: avif_grid(27, 27, 256), "invalid_image"),
     "heic: a grid of 47 MP in 2 kB": (lambda: heic_grid(27, 27, 256), "read"),
     "heic: a grid of 12,100 tiles": (lambda: heic_grid(110, 110, 64), "invalid_image"),

@@ -157,6 +157,14 @@ def heic_of_layers(width: int, height: int, *, count: int = 1) -> bytes:
     return _file(b"heic", items, (b"dimg", 1, [2] * count))
 
 
+def heic_turned(times: int) -> bytes:
+    """Return a HEIC of 25 x 25 tiles of 256 px that is turned again and again."""
+    grid = _layout(25, 25, 256)
+    turned = replace(grid, properties=(*grid.properties, *[_box(b"irot", b"\1")] * times))
+    items = [turned, _coded(heic(256), b"hvc1", b"hvcC", 256)]
+    return _file(b"heic", items, (b"dimg", 1, [2] * 625))
+
+
 def heic_of_itself() -> bytes:
     """Return a HEIC whose picture is a grid of itself."""
     items = [_layout(2, 1, 32), _coded(heic(64), b"hvc1", b"hvcC", 64)]

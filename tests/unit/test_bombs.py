@@ -26,6 +26,7 @@ from heif_files import (
     heic_grid,
     heic_of_itself,
     heic_of_layers,
+    heic_turned,
     heic_with_alpha,
     heic_with_two,
 )
@@ -341,6 +342,12 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "heic: 400 layers": (
         lambda: heic_of_layers(7000, 7000, count=400),
         "unsupported_image_format",
+    ),
+    "heic: 41 MP turned 60 times": (lambda: heic_turned(60), "invalid_image"),
+    "heic: 41 MP turned once": (lambda: heic_turned(1), "read"),
+    "heic: a million boxes": (
+        lambda: heic_grid(1, 1, 64) + struct.pack(">I4s", 8, b"free") * 1_000_000,
+        "invalid_image",
     ),
     "heic: a grid of itself": (heic_of_itself, "invalid_image"),
     "heic: two lists of items": (lambda: heic_with_two(b"iinf"), "invalid_image"),

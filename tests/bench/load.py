@@ -130,17 +130,24 @@ def client(url: str, mixture: dict[str, Kind], end_s: float, findings: Findings)
 
 
 def memory_mb(pid: int) -> float:
-    """Return what a process and its children hold in MB."""
-    total = 0
+    """Return what a process and all that it has started hold in MB.
+
+    In the emulators the function is a process of theirs, and so two steps below the gateway.
+    """
+    parents: dict[int, int] = {}
+    held_kb: dict[int, int] = {}
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
             text = status.read_text(encoding="utf-8")
         except OSError:
             continue  # it has ended
-        if re.search(rf"^(?:Pid|PPid):\s+{pid}$", text, re.MULTILINE):
-            found = re.search(r"^VmRSS:\s+(\d+)", text, re.MULTILINE)
-            total += int(found[1]) if found else 0
-    return total / 1024
+        values = dict(re.findall(r"^(Pid|PPid|VmRSS):\s+(\d+)", text, re.MULTILINE))
+        parents[int(values["Pid"])] = int(values["PPid"])
+        held_kb[int(values["Pid"])] = int(values.get("VmRSS", 0))
+    own = {pid}
+    while more := {one for one, parent in parents.items() if parent in own} - own:
+        own |= more
+    return sum(held_kb.get(one, 0) for one in own) / 1024
 
 
 def table(findings: Findings) -> str:

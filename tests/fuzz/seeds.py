@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pillow_heif
 import skimage.data
+from heif_files import wide
 from PIL import Image
 
 from cutout.options import OPTIONS
@@ -55,7 +56,9 @@ def images() -> dict[str, bytes]:
         "tiff, jpeg": saved("TIFF", compression="jpeg"),
         "tiff, float": saved("TIFF", PICTURE.convert("F")),
         "avif": saved("AVIF", exif=exif),
+        "avif, animated": saved("AVIF", save_all=True, append_images=turned),
         "heic": heic(),
+        "heic, tiles and alpha": wide("HEIF"),
     }
 
 

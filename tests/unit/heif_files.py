@@ -69,11 +69,19 @@ def _size(width: int, height: int) -> bytes:
     return _full(b"ispe", 0, struct.pack(">II", width, height))
 
 
-def _file(brand: bytes, items: list[_Item], *references: tuple[bytes, int, list[int]]) -> bytes:
+def _file(
+    brand: bytes,
+    items: list[_Item],
+    *references: tuple[bytes, int, list[int]],
+    is_wide: bool = False,
+) -> bytes:
     """Return a file of items whose numbers begin with 1, the picture.
 
-    ``references`` are each a kind, an item, and the items that it names.
+    ``references`` are each a kind, an item, and the items that it names. In a wide file all numbers
+    have the larger of their sizes, and the items' data is within ``meta`` where it can be.
     """
+    if is_wide:
+        return _wide_file(brand, items, *references)
     head = _box(b"ftyp", brand, bytes(4), b"mif1", brand)
     boxes = [box for item in items for box in item.properties]
     uses = (
@@ -121,6 +129,47 @@ def _file(brand: bytes, items: list[_Item], *references: tuple[bytes, int, list[
     return head + meta(start) + _box(b"mdat", *(item.data for item in items))
 
 
+def _wide_file(
+    brand: bytes, items: list[_Item], *references: tuple[bytes, int, list[int]]
+) -> bytes:
+    boxes = [box for item in items for box in item.properties]
+    uses = (
+        _box(kind, struct.pack(f">IH{len(named)}I", item, len(named), *named))
+        for kind, item, named in references
+    )
+    kinds = (
+        _full(b"infe", 3, struct.pack(">IH", number, 0), item.kind, b"\0")
+        for number, item in enumerate(items, 1)
+    )
+    links, places = [], []
+    index = start = 0
+    for number, item in enumerate(items, 1):
+        links.append(struct.pack(">IB", number, len(item.properties)))
+        for box in item.properties:
+            index += 1
+            links.append(struct.pack(">H", index | (0 if box[4:8] == b"ispe" else 0x8000)))
+        # Construction method 1, a base, and one piece with an index.
+        place = (number, 1, 0, start, 1, 0, 0, len(item.data))
+        places.append(struct.pack(">IHHQHIII", *place))
+        start += len(item.data)
+    many = struct.pack(">I", len(items))
+    data = b"".join(item.data for item in items)
+    free = struct.pack(">I4sQ", 1, b"free", 16 + 4) + bytes(4)
+    linked = struct.pack(">I4s", 12 + 4 + len(b"".join(links)), b"ipma") + b"\1\0\0\1" + many
+    return _box(b"ftyp", brand, bytes(4), b"mif1", brand) + _full(
+        b"meta",
+        0,
+        _full(b"hdlr", 0, bytes(4), b"pict", bytes(13)),
+        free,
+        _full(b"pitm", 1, struct.pack(">I", 1)),
+        _full(b"iinf", 1, many, *kinds),
+        _full(b"iref", 1, *uses),
+        _box(b"iprp", _box(b"ipco", *boxes), linked + b"".join(links)),
+        _full(b"iloc", 2, b"\x44\x84", many, *places),
+        _box(b"idat", data),
+    )
+
+
 def _layout(columns: int, rows: int, side: int) -> _Item:
     """Return a grid as an item, without its tiles."""
     width, height = columns * side, rows * side
@@ -157,6 +206,14 @@ def heic_of_layers(width: int, height: int, *, count: int = 1) -> bytes:
     return _file(b"heic", items, (b"dimg", 1, [2] * count))
 
 
+def heic_turned(times: int) -> bytes:
+    """Return a HEIC of 25 x 25 tiles of 256 px that is turned again and again."""
+    grid = _layout(25, 25, 256)
+    turned = replace(grid, properties=(*grid.properties, *[_box(b"irot", b"\1")] * times))
+    items = [turned, _coded(heic(256), b"hvc1", b"hvcC", 256)]
+    return _file(b"heic", items, (b"dimg", 1, [2] * 625))
+
+
 def heic_of_itself() -> bytes:
     """Return a HEIC whose picture is a grid of itself."""
     items = [_layout(2, 1, 32), _coded(heic(64), b"hvc1", b"hvcC", 64)]
@@ -176,3 +233,52 @@ def heic_with_two(kind: bytes) -> bytes:
         + box
         + (data[place + 12 :])
     )
+
+
+def avif_of_a_large_frame(side: int) -> bytes:
+    """Return an AVIF that claims 64x64 px, of one frame of ``side`` px squared."""
+    data = bytearray(avif(side))
+    place = data.index(b"ispe") + 8
+    data[place : place + 8] = struct.pack(">II", 64, 64)
+    return bytes(data)
+
+
+def avif_of_shared_data() -> bytes:
+    """Return an AVIF of 100 tiles, each of which names all the data there is."""
+    tile = avif(64)
+    one = _coded(tile, b"av01", b"av1C", 64)
+    data = _file(b"avif", [_layout(10, 10, 64), *[one] * 100], (b"dimg", 1, list(range(2, 102))))
+    # The longest piece of data that an item has is said to be every item's.
+    place = data.index(b"iloc") + 4 + 4 + 2 + 2
+    end = len(data)
+    for number in range(2, 102):
+        at = place + 14 * (number - 1)
+        start = struct.unpack_from(">I", data, place + 14 + 6)[0]
+        data = data[: at + 6] + struct.pack(">II", start, end - start) + data[at + 14 :]
+    return data
+
+
+def avif_film(side: int) -> bytes:
+    """Return an animated AVIF of two frames, whose film says nothing of its size that is read."""
+    pictures = [Image.new("RGB", (side, side), shade) for shade in ("red", "blue")]
+    with io.BytesIO() as file:
+        pictures[0].save(file, "AVIF", save_all=True, append_images=pictures[1:])
+        return file.getvalue()
+
+
+def wide(codec: str) -> bytes:
+    """Return a HEIC or AVIF of 2 x 2 tiles of 64 px squared with an alpha plane of 128.
+
+    All numbers in its boxes are large, and its data is within ``meta``.
+    """
+    brand, kind, configuration, picture, urn = {
+        "HEIF": (b"heic", b"hvc1", b"hvcC", heic, b"urn:mpeg:hevc:2015:auxid:1"),
+        "AVIF": (
+            *(b"avif", b"av01", b"av1C", avif),
+            b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha",
+        ),
+    }[codec]
+    alpha = _coded(picture(128), kind, configuration, 128)
+    alpha = replace(alpha, properties=(*alpha.properties, _full(b"auxC", 0, urn + b"\0")))
+    items = [_layout(2, 2, 64), _coded(picture(64), kind, configuration, 64), alpha]
+    return _file(brand, items, (b"dimg", 1, [2] * 4), (b"auxl", 3, [1]), is_wide=True)

@@ -18,11 +18,15 @@ import numpy as np
 import pytest
 import tifffile
 from heif_files import (
+    avif_film,
     avif_grid,
+    avif_of_a_large_frame,
+    avif_of_shared_data,
     heic,
     heic_grid,
     heic_of_itself,
     heic_of_layers,
+    heic_turned,
     heic_with_alpha,
     heic_with_two,
 )
@@ -315,6 +319,13 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "avif: a ribbon": (lambda: avif_that_claims(2, 20_000_000), "invalid_image"),
     "avif: scaled up to 49 MP": (lambda: avif_that_claims(7000, 7000), "read"),
     "tiff: JPEG of 10,000 scans": (lambda: tiff_of_scans(10_000), "invalid_image"),
+    "avif: a frame of 36 MP that claims 64 x 64": (
+        lambda: avif_of_a_large_frame(6000),
+        "invalid_image",
+    ),
+    "avif: a frame that is a little larger": (lambda: avif_of_a_large_frame(128), "read"),
+    "avif: tiles that share their data": (avif_of_shared_data, "invalid_image"),
+    "avif: a film": (lambda: avif_film(64), "read"),
     "avif: a grid of one tile": (lambda: avif_grid(27, 27, 256), "invalid_image"),
     "heic: a grid of 47 MP in 2 kB": (lambda: heic_grid(27, 27, 256), "read"),
     "heic: a grid of 12,100 tiles": (lambda: heic_grid(110, 110, 64), "invalid_image"),
@@ -331,6 +342,12 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "heic: 400 layers": (
         lambda: heic_of_layers(7000, 7000, count=400),
         "unsupported_image_format",
+    ),
+    "heic: 41 MP turned 60 times": (lambda: heic_turned(60), "invalid_image"),
+    "heic: 41 MP turned once": (lambda: heic_turned(1), "read"),
+    "heic: a million boxes": (
+        lambda: heic_grid(1, 1, 64) + struct.pack(">I4s", 8, b"free") * 1_000_000,
+        "invalid_image",
     ),
     "heic: a grid of itself": (heic_of_itself, "invalid_image"),
     "heic: two lists of items": (lambda: heic_with_two(b"iinf"), "invalid_image"),

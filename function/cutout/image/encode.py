@@ -16,6 +16,7 @@ from cutout.image.memory import check_memory, told_from_memory
 from cutout.image.png import write_png
 from cutout.image.shared import image_of
 from cutout.image.webp import COLOUR_METHOD, write_webp
+from cutout.image.write_tiff import write_tiff
 from cutout.options import Channels, Format, Options
 
 # Near the encoder's fastest: its default, 6, takes four times longer for 10 % fewer bytes on a
@@ -145,7 +146,7 @@ def _gif(pixels: NDArray[np.uint8], _: int) -> bytes:
 
 
 def _tiff(pixels: NDArray[np.uint8], _: int) -> bytes:
-    return _save(_image(pixels), "TIFF", compression="tiff_adobe_deflate")
+    return write_tiff(pixels[..., :3] if _is_opaque(pixels) else pixels)
 
 
 def _zip(pixels: NDArray[np.uint8], quality: int) -> bytes:

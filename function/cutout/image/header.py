@@ -71,22 +71,30 @@ def header_size(data: bytes, pillow_format: str) -> tuple[int, int] | None:
         raise InvalidImage(reason=reason) from error
 
 
-def without_exif(data: bytes) -> bytes:
-    """Return an AVIF file whose EXIF item is named something else, so that nobody reads it.
+def still_of(data: bytes) -> bytes:
+    """Return an AVIF file whose EXIF item and whose film are named something else.
 
-    AVIF is turned upright by a property of its own. Pillow would copy every tag's data of the EXIF
-    block all the same, whatever size they claim.
+    Nobody reads them then. AVIF is turned upright by a property of its own; Pillow would copy every
+    tag's data of the EXIF block all the same, whatever size they claim. A film has a still picture
+    beside it, and its frames are of sizes that nothing here checks.
     """
+    parts: list[bytes] = []
     start = 0
     while start + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, start)
-        end = start + size if size else len(data)
-        if kind == b"meta":
-            return data[:start] + data[start:end].replace(b"Exif", b"skip") + data[end:]
-        if size < 8:  # noqa: PLR2004 - a box of 64-bit size, which comes after what matters
+        if 0 < size < 8:  # noqa: PLR2004 - of 64 bits, or no box at all
             break
+        end = start + size if size else len(data)
+        box = data[start:end]
+        if kind == b"meta":
+            box = box.replace(b"Exif", b"skip")
+        elif kind == b"moov":
+            box = box[:4] + b"skip" + box[8:]
+        elif kind == b"ftyp":
+            box = box.replace(b"avis", b"avif")
+        parts.append(box)
         start = end
-    return data
+    return b"".join([*parts, data[start:]])
 
 
 def _gif(data: bytes) -> tuple[int, int]:

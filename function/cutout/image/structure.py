@@ -6,7 +6,7 @@ Each format's own module walks its segments, chunks or directory; this one asks 
 import math
 from dataclasses import dataclass
 
-from cutout.image.header import check_size, header_size, without_exif
+from cutout.image.header import check_size, header_size, still_of
 from cutout.image.heif_items import check_items
 from cutout.image.jpeg import JpegImage, read_jpeg
 from cutout.image.png_chunks import read_png
@@ -51,7 +51,8 @@ def read_structure(data: bytes, pillow_format: str, *, max_pixels: int) -> Struc
     elif pillow_format == "HEIF":
         check_items(data, max_pixels=max_pixels)
     elif pillow_format == "AVIF":
-        data = without_exif(data)
+        check_items(data, max_pixels=max_pixels)
+        data = still_of(data)
     if size is not None:
         check_size(*size, max_pixels=max_pixels)
     return Structure(

@@ -1,0 +1,73 @@
+"""AV1's sequence headers: the largest frame that they allow."""
+
+import io
+
+import pytest
+from PIL import Image
+
+from cutout.errors import InvalidImage
+from cutout.image.av1 import largest_frame_px
+
+
+def bits(*fields: tuple[int, int]) -> bytes:
+    """Return numbers of so many bits each, filled up with a 1 and zeros."""
+    text = "".join(f"{value:0{count}b}" for value, count in fields) + "1"
+    return int(text.ljust(-(-len(text) // 8) * 8, "0"), 2).to_bytes(-(-len(text) // 8), "big")
+
+
+def unit(kind: int, content: bytes) -> bytes:
+    """Return one OBU of under 128 bytes, with its size."""
+    return bytes([kind << 3 | 2, len(content)]) + content
+
+
+SIZE = ((11, 4), (10, 4), (3999, 12), (1499, 11))  # 4,000 x 1,500 px, in 12 and 11 bits
+STILL = bits((0, 3), (1, 1), (1, 1), (8, 5), *SIZE)
+POINT = ((0, 12), (9, 5), (0, 1))  # a level above 7 has a tier
+PLAIN = bits((0, 3), (0, 1), (0, 1), (0, 1), (0, 1), (0, 5), *POINT, *SIZE)
+FULL = bits(
+    *((0, 3), (0, 1), (0, 1)),
+    *((1, 1), (7, 32), (9, 32), (1, 1), (0, 2), (1, 1), (2, 2)),  # timing, equal intervals
+    *((1, 1), (9, 5), (1, 32), (3, 5), (4, 5)),  # the decoder's model, delays of 10 bits
+    *((1, 1), (1, 5)),  # display delays, two operating points
+    *((0, 12), (5, 5), (1, 1), (2, 10), (3, 10), (1, 1), (1, 1), (3, 4)),
+    *((0, 12), (9, 5), (1, 1), (0, 1), (0, 1)),
+    *SIZE,
+)
+
+
+@pytest.mark.parametrize("header", [STILL, PLAIN, FULL], ids=["still", "plain", "full"])
+def test_the_size_is_found_behind_whatever_comes_before_it(header: bytes) -> None:
+    """Alone, between other units, and in a unit without a size, which is the last one."""
+    assert largest_frame_px(unit(1, header)) == 6_000_000
+    assert largest_frame_px(unit(2, b"") + unit(1, header) + unit(6, b"frame")) == 6_000_000
+    assert largest_frame_px(unit(2, b"") + bytes([1 << 3]) + header) == 6_000_000
+    assert largest_frame_px(unit(2, b"") + bytes([1 << 3 | 6, 0, len(header)]) + header) == 6e6
+
+
+def test_the_largest_of_several_counts() -> None:
+    """A decoder goes by the latest one."""
+    small = bits((0, 3), (1, 1), (1, 1), (8, 5), (3, 4), (3, 4), (9, 4), (9, 4))
+    assert largest_frame_px(unit(1, small)) == 100
+    assert largest_frame_px(unit(1, small) + unit(1, STILL) + unit(1, small)) == 6_000_000
+
+
+def test_what_an_encoder_writes() -> None:
+    """The file's own size; its boxes are passed by."""
+    with io.BytesIO() as file:
+        Image.new("RGB", (300, 200)).save(file, "AVIF")
+        data = file.getvalue()
+    assert largest_frame_px(data[data.index(b"mdat") + 4 :]) == 60_000
+
+
+@pytest.mark.parametrize("data", [unit(1, STILL[:3]), b"\x0a", b"\x0a\xff", unit(1, b"")])
+def test_a_header_that_is_cut_off(data: bytes) -> None:
+    """Its reader says so."""
+    with pytest.raises(IndexError):
+        largest_frame_px(data)
+
+
+def test_endless_units() -> None:
+    """Two bytes each; a picture has three."""
+    with pytest.raises(InvalidImage):
+        largest_frame_px(unit(2, b"") * 1_001)
+    assert largest_frame_px(unit(2, b"") * 1_000) == 0

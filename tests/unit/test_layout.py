@@ -61,7 +61,7 @@ SOLE_IMPORTERS = {
     "boto3": {"store.client", "keys"},
     "botocore": {"store.client", "keys"},
     "aws_lambda_powertools": {"http.api", "s3.handler", "telemetry", "app"},
-    "os": {"app"},
+    "os": {"app", "__init__"},
     "concurrent.futures": {"deadline", "cli.run"},
     "socket": {"http.connect", "http.line"},
     "ssl": {"http.connect"},

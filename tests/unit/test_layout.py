@@ -55,7 +55,7 @@ SOLE_IMPORTERS = {
     | {"image.background", "image.encode", "image.webp", "image.shared"},
     "pillow_heif": {"image.decode"},
     "onnxruntime": {"image.model"},
-    "isal": {"image.png"},
+    "isal": {"image.png", "image.tiff_file"},
     "multipart": {"http.body"},
     "pybase64": {"http.api", "http.body", "http.reply", "http.request", "http.removebg.replies"},
     "boto3": {"store.client", "keys"},

@@ -15,6 +15,7 @@ from cutout.image.composite import OPAQUE
 from cutout.image.memory import check_memory, told_from_memory
 from cutout.image.png import write_png
 from cutout.image.shared import image_of
+from cutout.image.tiff_file import write_tiff
 from cutout.image.webp import COLOUR_METHOD, write_webp
 from cutout.options import Channels, Format, Options
 
@@ -145,7 +146,7 @@ def _gif(pixels: NDArray[np.uint8], _: int) -> bytes:
 
 
 def _tiff(pixels: NDArray[np.uint8], _: int) -> bytes:
-    return _save(_image(pixels), "TIFF", compression="tiff_adobe_deflate")
+    return write_tiff(pixels[..., :3] if _is_opaque(pixels) else pixels)
 
 
 def _zip(pixels: NDArray[np.uint8], quality: int) -> bytes:

@@ -138,7 +138,7 @@ def test_the_look_that_counts_is_the_one_that_is_used() -> None:
 
 def test_a_region_of_interest_has_the_confidence_of_its_matte() -> None:
     """What lies outside was not looked at."""
-    matte = Matte(alpha=np.ones((50, 60), np.float32), confidence=0.4)
+    matte = Matte(alpha=np.full((50, 60), 255, np.uint8), confidence=0.4)
     region = Box(top=10, left=20, width=60, height=50)
     assert matte_around(matte, region, photo()).confidence == 0.4
 

@@ -2,8 +2,12 @@
 
 import gc
 import io
+import os
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -280,3 +284,24 @@ def test_a_missing_model_says_why_each_time() -> None:
         remover.check()
     assert first.value is not second.value
     assert first.value.facts == second.value.facts == {"reason": "no such folder"}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc/self/task to count in")
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="a single core has a single thread")
+def test_linear_algebra_starts_no_threads() -> None:
+    """They would wait by spinning, on cores of which Lambda gives only a share."""
+    program = (
+        "import os\nfrom cutout.image.resample import np\n"
+        "matrix = np.ones((900, 900), np.float32)\nmatrix @ matrix\n"
+        "print(len(os.listdir('/proc/self/task')))"
+    )
+    threads = {}
+    for asked in ("", "2"):
+        environment = {"OPENBLAS_NUM_THREADS": asked} if asked else {}
+        threads[asked] = subprocess.check_output(
+            [sys.executable, "-c", program],
+            cwd=Path(__file__).resolve().parents[2] / "function",
+            env=environment,
+            text=True,
+        ).strip()
+    assert threads == {"": "1", "2": "2"}  # who asks for more gets them

@@ -15,8 +15,8 @@ from cutout.image.composite import OPAQUE
 from cutout.image.memory import check_memory, told_from_memory
 from cutout.image.png import write_png
 from cutout.image.shared import image_of
+from cutout.image.tiff_file import write_tiff
 from cutout.image.webp import COLOUR_METHOD, write_webp
-from cutout.image.write_tiff import write_tiff
 from cutout.options import Channels, Format, Options
 
 # Near the encoder's fastest: its default, 6, takes four times longer for 10 % fewer bytes on a

@@ -736,3 +736,13 @@ def test_a_picture_without_time_is_not_decoded() -> None:
         remover.remove(data, Options(), budget_ms=200)
     with pytest.raises(InvalidImage):
         remover.remove(data, Options(), budget_ms=600_000)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
+def test_a_png_without_any_data(mode: str) -> None:
+    """It is no black picture."""
+    data = encoded(ASTRONAUT.convert(mode), "PNG")
+    cut = data[: data.index(b"IDAT") + 3]
+    for damaged in (cut, cut[:-7] + data[-12:]):  # without an end mark, and with one
+        with pytest.raises(InvalidImage):
+            read(damaged)

@@ -155,9 +155,13 @@ def _decode(file: Structure, limits: Limits, cap_px: int | None, budget_ms: floa
 
 
 def _fits_words(image: Image.Image) -> bool:
-    """Tell whether an image can be decoded into words of RGB and a fourth byte."""
+    """Tell whether an image can be decoded into words of RGB and a fourth byte.
+
+    Of a file without any compressed data Pillow says so, but only where it makes the memory itself.
+    """
     has_key = "transparency" in image.info  # one colour that is transparent
-    return image.format in _INTO_WORDS and image.mode in {"RGB", "RGBA"} and not has_key
+    is_colour = image.mode in {"RGB", "RGBA"} and not has_key
+    return image.format in _INTO_WORDS and is_colour and bool(getattr(image, "tile", ()))
 
 
 def _last_pixel(image: Image.Image) -> bytes:

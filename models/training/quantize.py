@@ -1,10 +1,12 @@
 """int8 ONNX from a float one.
 
-    python quantize.py --pack pack.zip --card runs/a/card.toml --out ../erase-s/model.onnx
+    python quantize.py --pack pack.zip --photos photos.zip --labels labels --unseen unseen.toml \
+        --card runs/a/card.toml --out ../erase-s/model.onnx
 
-What int8 means here is in ../int8.py; the ranges of activations come from real photographs of the
-pack's training part (never its validation part). A fixed order of photographs and no other chance:
-the same float file gives the same bytes.
+What int8 means here is in ../int8.py. The ranges of activations come from real photographs that
+trained: half of them from the pack (never its validation part), which are small, and half of them
+labelled ones, which are larger; without `--photos`, all from the pack. A fixed order of photographs
+and no other chance: the same float file gives the same bytes.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING
 import onnx
 from evaluate import Card, read_card, tensor
 from export import write_card
+from labels import Unseen, photographs, read_unseen, training_pairs
 
 from data import Pair, read_pack
 
@@ -40,10 +43,19 @@ QUANTIZED = [
 ]  # a Relu before uint8 with zero point 0 vanishes
 
 
-def photographs(pack: Path, count: int) -> list[Pair]:
-    """Take `count` training photographs, evenly spaced, so that every set is heard."""
-    pairs = [pair for pair in read_pack(pack, "train") if pair.kind != "cut"]
-    return pairs[:: max(1, len(pairs) // count)][:count]
+def examples(options: argparse.Namespace) -> list[Pair]:
+    """Take PHOTOGRAPHS that trained."""
+    pack = [pair for pair in read_pack(options.pack, "train") if pair.kind != "cut"]
+    if not options.photos:
+        return spaced(pack, PHOTOGRAPHS)
+    unseen = read_unseen(options.unseen) if options.unseen else Unseen.nothing()
+    labelled = training_pairs(photographs(options.photos), options.labels, unseen)
+    return spaced(pack, PHOTOGRAPHS // 2) + spaced(labelled, PHOTOGRAPHS // 2)
+
+
+def spaced(pairs: Sequence[Pair], count: int) -> list[Pair]:
+    """Take `count` of them, evenly spaced, so that every set is heard."""
+    return list(pairs[:: max(1, len(pairs) // count)][:count])
 
 
 def float_nodes(model: onnx.ModelProto) -> list[str]:
@@ -58,7 +70,7 @@ def quantized(card: Card, pairs: Sequence[Pair], out: Path) -> None:
     quantize(
         card.file,
         out,
-        (tensor(pair.rgb, card) for pair in pairs),
+        [tensor(pair.rgb, card) for pair in pairs],
         operators=QUANTIZED,
         float_nodes=float_nodes(onnx.load(card.file)),
         fold=False,  # the export wrote BatchNorms into the weights
@@ -73,15 +85,20 @@ def main() -> None:
     """Write the int8 model and its card."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--pack", type=Path, required=True)
+    parser.add_argument("--photos", type=Path, help="photographs that label.py labelled")
+    parser.add_argument("--labels", type=Path, help="the folder of their labels")
+    parser.add_argument("--unseen", type=Path, help="unseen.toml: sources that must not train")
     parser.add_argument("--card", type=Path, required=True, help="card.toml of the float model")
     parser.add_argument(
         "--out", type=Path, required=True, help="the file; card.toml is written beside it"
     )
     parser.add_argument("--version", default="0.4.0")
     options = parser.parse_args()
+    if bool(options.photos) != bool(options.labels):
+        parser.error("--photos and --labels go together")
     card = read_card(options.card)
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    quantized(card, photographs(options.pack, PHOTOGRAPHS), options.out)
+    quantized(card, examples(options), options.out)
     write_card(options.out, options.version, card.input_size, list(card.mean), list(card.std))
 
 

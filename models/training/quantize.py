@@ -50,7 +50,7 @@ def examples(options: argparse.Namespace) -> list[Pair]:
         return spaced(pack, PHOTOGRAPHS)
     unseen = read_unseen(options.unseen) if options.unseen else Unseen.nothing()
     labelled = training_pairs(photographs(options.photos), options.labels, unseen)
-    return spaced(pack, PHOTOGRAPHS // 2) + spaced(labelled, PHOTOGRAPHS // 2)
+    return (spaced(pack, PHOTOGRAPHS) + spaced(labelled, PHOTOGRAPHS))[::2]
 
 
 def spaced(pairs: Sequence[Pair], count: int) -> list[Pair]:

@@ -11,6 +11,10 @@ ARCHITECTURE ?= x86_64
 MODEL_NAME ?= erase-s
 ARGS ?=
 
+# Where numpy is imported before cutout, which asks for the same, its OpenBLAS would let a thread for
+# each core wait in a busy loop.
+export OPENBLAS_NUM_THREADS ?= 1
+
 VENV := .venv
 RUN := $(VENV)/bin/python
 REQUIREMENTS := layers/deps/requirements.txt layers/deps/requirements-heif.txt tests/requirements.txt

@@ -38,9 +38,6 @@ MODULES = {
 EQUIVALENT = {
     "image/compose.py": {
         "for rows, columns in tiles(*pixels.shape[:3]):": "tiles begin at multiples of 4 px then",
-        "colours = colours if (options.clean_edges) and False else colours.copy()": (
-            "the same pixels, after a copy more"
-        ),
         **dict.fromkeys(
             (
                 "mixed = (alpha > 0) | (alpha < OPAQUE)",
@@ -56,15 +53,24 @@ EQUIVALENT = {
                 'return image if (image.mode == "RGB") and False else image.convert("RGB")',
                 'return image if image.mode == "XXRGBXX" else image.convert("RGB")',
                 'return image if image.mode == "rgb" else image.convert("RGB")',
+                "words = None",
+                "words = decoded_into(image) if (_fits_words(image)) and False else None",
+                "is_colour = None",
+                'is_colour = image.mode in {"XXRGBXX", "RGBA"} and not has_key',
+                'is_colour = image.mode in {"rgb", "RGBA"} and not has_key',
+                'is_colour = image.mode in {"RGB", "XXRGBAXX"} and not has_key',
+                'is_colour = image.mode in {"RGB", "rgba"} and not has_key',
+                "return image.format in _INTO_WORDS and is_colour and bool(None)",
+                *(
+                    f"return image.format in _INTO_WORDS and is_colour and bool({tile})"
+                    for tile in (
+                        'getattr(None, "tile", ())',
+                        'getattr(image, "XXtileXX", ())',
+                        'getattr(image, "TILE", ())',
+                    )
+                ),
             ),
             "the same pixels, after a copy more",
-        ),
-        **dict.fromkeys(
-            (
-                "grey = np.empty((image.height, image.width), None)",
-                "grey = np.empty((image.height, image.width), )",
-            ),
-            "the same pixels, in eight times the memory until they are converted",
         ),
         **dict.fromkeys(
             (

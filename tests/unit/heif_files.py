@@ -214,6 +214,36 @@ def heic_turned(times: int) -> bytes:
     return _file(b"heic", items, (b"dimg", 1, [2] * 625))
 
 
+def heic_cropped(columns: int, rows: int, side: int) -> bytes:
+    """Return a HEIC of tiles that is cropped to 64x64 px, the size that libheif tells."""
+    grid = _layout(columns, rows, side)
+    crop = _box(b"clap", struct.pack(">8I", 64, 1, 64, 1, 0, 1, 0, 1))
+    items = [
+        replace(grid, properties=(*grid.properties, crop)),
+        _coded(heic(side), b"hvc1", b"hvcC", side),
+    ]
+    return _file(b"heic", items, (b"dimg", 1, [2] * (columns * rows)))
+
+
+def avif_tiles(columns: int, rows: int, side: int, *, claimed: int, is_shared: bool) -> bytes:
+    """Return an AVIF of equal tiles, each an item that claims ``claimed`` px squared.
+
+    Their data is in the file once, as libavif writes it, or once for each of them.
+    """
+    count = columns * rows
+    tile = _coded(avif(side), b"av01", b"av1C", side)
+    tile = replace(tile, properties=(_size(claimed, claimed), *tile.properties[1:]))
+    layout = _layout(columns, rows, claimed)
+    items = [layout, tile, *[replace(tile, data=b"") if is_shared else tile] * (count - 1)]
+    data = _file(b"avif", items, (b"dimg", 1, list(range(2, count + 2))))
+    place = data.index(b"iloc") + 4 + 4 + 2 + 2  # the grid's entry, of 14 bytes as all are
+    first = data[place + 14 + 6 : place + 28]
+    for entry in range(place + 28, place + 14 * (count + 1), 14):
+        if is_shared:
+            data = data[: entry + 6] + first + data[entry + 14 :]
+    return data
+
+
 def heic_of_itself() -> bytes:
     """Return a HEIC whose picture is a grid of itself."""
     items = [_layout(2, 1, 32), _coded(heic(64), b"hvc1", b"hvcC", 64)]

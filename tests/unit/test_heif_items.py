@@ -8,7 +8,9 @@ from heif_files import (
     avif,
     avif_of_a_large_frame,
     avif_of_shared_data,
+    avif_tiles,
     heic,
+    heic_cropped,
     heic_grid,
     heic_of_itself,
     heic_of_layers,
@@ -19,7 +21,7 @@ from heif_files import (
 )
 from PIL import Image
 
-from cutout.errors import InvalidImage, UnsupportedImageFormat
+from cutout.errors import ImageTooLarge, InvalidImage, UnsupportedImageFormat
 from cutout.image.decode import Limits, decode
 from cutout.image.heif_boxes import read_items
 from cutout.image.heif_items import check_items
@@ -68,9 +70,30 @@ def test_all_parts_together() -> None:
         check_items(file, max_pixels=parts_px // 4 - 1)
 
 
-def test_a_picture_over_the_limit_is_told_as_such_elsewhere() -> None:
-    """With its size, by the check of the picture itself."""
-    check_items(heic_grid(4, 4, 64), max_pixels=1_000)
+def test_a_picture_over_the_limit() -> None:
+    """It is told as such, whatever is beside it or cropped from it: here, or elsewhere later."""
+    for file in (heic_grid(4, 4, 64), heic_cropped(4, 4, 64)):
+        check_items(file, max_pixels=256 * 256 // 4)
+        for max_pixels in (256 * 256 // 4 - 1, 1_000):
+            with pytest.raises(ImageTooLarge, match="The image is 256x256 px"):
+                check_items(file, max_pixels=max_pixels)
+
+
+def test_equal_tiles_in_avif() -> None:
+    """Libavif writes the data of equal tiles once."""
+    file = avif_tiles(4, 4, 64, claimed=64, is_shared=True)
+    assert len(set(read_items(file).data.values())) == 1
+    photo = decode(file, limits=Limits(max_pixels=256 * 256))
+    assert (photo.width, photo.height) == (256, 256)
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_tiles_that_are_larger_than_they_say(is_shared: bool) -> None:
+    """Each is decoded at its own size."""
+    file = avif_tiles(3, 3, 512, claimed=64, is_shared=is_shared)
+    check_items(file, max_pixels=9 * 512 * 512 // 4)
+    with pytest.raises(InvalidImage, match="its parts have 2359296 pixels in all"):
+        check_items(file, max_pixels=9 * 512 * 512 // 4 - 1)
 
 
 def test_turns() -> None:

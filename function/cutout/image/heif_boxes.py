@@ -18,6 +18,7 @@ _TURNS = {b"irot", b"imir", b"clap"}
 _ONCE = {b"meta", b"pitm", b"iinf", b"iloc", b"iref", b"iprp", b"ipco", b"idat"}
 _SHORT = 2  # the last version of ``infe`` that has numbers of 16 bits
 _MOST_THINGS = 100_000  # boxes, references, properties and pieces; a photo has a few hundred
+_MOST_SHARED = 4  # times the file's size: libavif writes equal tiles once, and layers share data
 _IN_FILE, _IN_IDAT = 0, 1  # where the offsets of an item's data begin
 
 _Box = tuple[bytes, int, int]
@@ -28,14 +29,16 @@ _Box = tuple[bytes, int, int]
 class Items:
     """The items of a file by their numbers, of which ``primary`` is the picture.
 
-    ``pixels`` are those that an item says that it has; ``parts`` are the items that it is put
-    together from, ``auxiliary`` its alpha plane and the like. ``turns`` tells how often it is
-    rotated, mirrored or cropped. ``data`` is what AV1 decodes.
+    ``pixels`` are those that an item says that it has, before it is turned, and ``sizes`` its width
+    and height; ``parts`` are the items that it is put together from, ``auxiliary`` its alpha plane
+    and the like. ``turns`` tells how often it is rotated, mirrored or cropped. ``data`` is what AV1
+    decodes.
     """
 
     primary: int = 0
     kinds: dict[int, bytes] = field(default_factory=dict)
     pixels: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
     turns: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     parts: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     auxiliary: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -165,7 +168,8 @@ class _Walk:
         self._items.turns[item] += kind in _TURNS
         if kind == b"ispe":
             width, height = struct.unpack_from(">II", self._file, body + 4)
-            self._items.pixels[item] = max(self._items.pixels[item], width * height)
+            if width * height >= self._items.pixels[item]:
+                self._items.pixels[item], self._items.sizes[item] = width * height, (width, height)
 
     def _read_data(self, start: int, idat: tuple[int, int]) -> None:
         """Add the data of the items that AV1 decodes (``iloc``)."""
@@ -178,7 +182,7 @@ class _Walk:
                 raise IndexError
             return int.from_bytes(self._file[at - size : at], "big")
 
-        sizes, wide, left = number(2), 4 if version > 1 else 2, len(self._file)
+        sizes, wide, left = number(2), 4 if version > 1 else 2, _MOST_SHARED * len(self._file)
         of_offset, of_length, of_base, of_index = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
         places = {_IN_FILE: (0, len(self._file)), _IN_IDAT: idat}
         for _ in range(number(wide)):

@@ -7,7 +7,7 @@ of 1 kB that claims 64x64 px can take gigabytes.
 
 import struct
 
-from cutout.errors import InvalidImage, UnsupportedImageFormat
+from cutout.errors import ImageTooLarge, InvalidImage, UnsupportedImageFormat
 from cutout.image.av1 import largest_frame_px
 from cutout.image.heif_boxes import AV1, Items, read_items
 
@@ -29,20 +29,27 @@ _KINDS = {AV1, b"hvc1", b"hev1", b"grid", b"iden"}
 def check_items(file: bytes, *, max_pixels: int) -> None:
     """Refuse a HEIC or AVIF file whose picture has far more parts than it shows, or rare ones.
 
+    :raises ImageTooLarge: all parts together have over four times ``max_pixels``, and the picture
+        itself has more than once. One with less in all may be cropped: its size is checked later.
     :raises InvalidImage: all parts together have over four times ``max_pixels``, the picture itself
-        has not; or a part is larger than it says, or turned again and again; or the boxes are
-        damaged.
+        not more than once; or a part is larger than it says, or turned again and again; or the
+        boxes are damaged.
     :raises UnsupportedImageFormat: a part is neither a coded picture nor a grid of them.
     """
     try:
         items = read_items(file)
         for part, coded in items.data.items():
-            if largest_frame_px(coded) > _MOST_PARTS * max(items.pixels[part], _SMALL_PX):
+            frame_px = largest_frame_px(coded)
+            if frame_px > _MOST_PARTS * max(items.pixels[part], _SMALL_PX):
                 raise InvalidImage(reason="its frames are much larger than it says")
+            items.pixels[part] = max(items.pixels[part], frame_px)
         total = _decoded_px(items, items.primary, {}, set())
     except (struct.error, KeyError, IndexError) as error:
         raise InvalidImage(reason="it is a damaged or truncated HEIC or AVIF file") from error
-    if total > _MOST_PARTS * max_pixels >= items.pixels[items.primary]:
+    if total > _MOST_PARTS * max_pixels:
+        width, height = items.sizes.get(items.primary, (0, 0))
+        if width * height > max_pixels:
+            raise ImageTooLarge(width=width, height=height, max_pixels=max_pixels)
         reason = f"its parts have {total} pixels in all, which only a damaged file needs"
         raise InvalidImage(reason=reason)
 

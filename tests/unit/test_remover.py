@@ -288,7 +288,7 @@ def test_a_missing_model_says_why_each_time() -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc/self/task to count in")
 @pytest.mark.skipif(
-    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,  # noqa: PLR2004
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
     reason="a single core has a single thread",
 )
 def test_linear_algebra_starts_no_threads() -> None:

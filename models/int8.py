@@ -1,8 +1,8 @@
 """Turns a float ONNX model into int8: ``int8.py float.onnx tensors.npz int8.onnx``.
 
 The int8 model is in ONNX's QDQ form. Weights become int8 with a scale for each output channel, and
-activations uint8 with a scale for each tensor. The range of a tensor is the one that rounds and
-clips its values with the least error on example inputs, and biases take back what the rounding of
+activations uint8 with a scale for each tensor. The range of a tensor is that of a random sample of
+its values on example inputs, which leaves out the rarest, and biases take back what the rounding of
 weights adds on average. The same inputs give the same bytes. It needs the packages of
 quantize-requirements.txt, which add.py does not have: that runs this file as a program. Whoever has
 them can call :func:`quantize`.
@@ -40,15 +40,13 @@ WEIGHTED = ("Conv", "Gemm", "MatMul")
 """The operators that hold the weights. The others stay float: that costs little time."""
 
 PER_CHANNEL_OPSET = 13  # the first whose DequantizeLinear has an axis
-PICKS = 400  # values of each tensor that are looked at, for each example input
-RANGE_SHARES = np.linspace(1, 0.25, 16)  # of the values' own range, tried at both ends
-ERROR_POWER = 3.0
-"""What of the error is averaged. A cut value is far off, and a higher power spares it more.
+PICKS = 400
+"""Values of each tensor that are looked at, for each example input.
 
-Powers from 2.6 to 4 served erase-s equally well; 2 cut too much, and the whole range (no cut at
-all) rounded too coarsely: models/training/README.md.
+Their least and largest make the range. The rarest outliers are not among them, and are cut: with
+the range of all values, every step is coarser (models/training/README.md).
 """
-LAST_UINT8, LAST_INT8 = 255, 127
+LAST_INT8 = 127
 
 
 class Tensors(CalibrationDataReader):  # type: ignore[misc] # onnxruntime ships no types
@@ -188,9 +186,10 @@ def run(model: onnx.ModelProto, feeds: Iterable[dict[str, Any]]) -> list[list[Fl
 def measured_ranges(
     model: onnx.ModelProto, tensors: Iterable[Floats], operators: Sequence[str]
 ) -> dict[str, Range]:
-    """Return the range of each activation that the operators of these types read or write.
+    """Return the range of PICKS values of each activation that these operators read or write.
 
-    See :func:`best_range`. A tensor of zeros only is left out: every range is right for it.
+    It includes 0, as uint8 with a zero point must. A tensor of zeros only is left out: every range
+    is right for it.
     """
     weights = {tensor.name for tensor in model.graph.initializer}
     nodes = [node for node in model.graph.node if node.op_type in operators]
@@ -202,7 +201,11 @@ def measured_ranges(
         ({input_name(model): tensor, "picks": chance.random(PICKS)} for tensor in tensors),
     )
     values = zip(names, (np.concatenate(parts) for parts in zip(*picked, strict=True)), strict=True)
-    return {name: best_range(found) for name, found in values if found.any()}
+    return {
+        name: (min(float(found.min()), 0.0), max(float(found.max()), 0.0))
+        for name, found in values
+        if found.any()
+    }
 
 
 def picking(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
@@ -231,26 +234,6 @@ def picking(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
         )
         graph.output.append(helper.make_tensor_value_info(at, TensorProto.FLOAT, [None]))
     return copy
-
-
-def best_range(values: Floats) -> Range:
-    """Return the range whose uint8 steps have the least mean error to a power, ERROR_POWER.
-
-    ``values`` are float32 (n,), not all of them 0. A wide range has large steps, and a narrow one
-    cuts values off. The range includes 0, as uint8 with a zero point must.
-    """
-    low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
-    shares = [(a, b) for a in RANGE_SHARES for b in RANGE_SHARES]
-    tried = {(low * a, high * b): None for a, b in shares}
-    return min(tried, key=lambda bounds: rounding_error(values, *bounds))
-
-
-def rounding_error(values: Floats, low: float, high: float) -> float:
-    """Return the mean of |error|^ERROR_POWER after rounding to uint8 in this range."""
-    step = (high - low) / LAST_UINT8
-    zero = round(-low / step)
-    rounded = (np.clip(np.round(values / step) + zero, 0, LAST_UINT8) - zero) * step
-    return float((np.abs(rounded - values) ** ERROR_POWER).mean())
 
 
 def opset(model: onnx.ModelProto) -> int:

@@ -106,7 +106,7 @@ def structure_loss(logit: Tensor, alpha: Tensor, weight: Tensor) -> Tensor:
     entropy = functional.binary_cross_entropy_with_logits(
         logit, alpha, weight=weight, reduction="none"
     ).sum((1, 2, 3))
-    entropy = entropy / weight.sum((1, 2, 3))
+    entropy = entropy / weight.sum((1, 2, 3)).clamp_min(1)  # a crop may hold nothing to trust
     found = logit.sigmoid()
     both = (found * alpha * weight).sum((1, 2, 3))
     either = ((found + alpha) * weight).sum((1, 2, 3)) - both
@@ -132,7 +132,7 @@ def total_loss(logits: Sequence[Tensor], alpha: Tensor, trust: Tensor) -> Tensor
         target, at = (shrunk(plane, logit) for plane in (alpha, weight))
         total = total + share * structure_loss(logit.float(), target, at)
     found = logits[0].float().sigmoid()
-    total = total + L1_WEIGHT * ((found - alpha).abs() * weight).sum() / weight.sum()
+    total = total + L1_WEIGHT * ((found - alpha).abs() * weight).sum() / weight.sum().clamp_min(1)
     for ours, theirs, where in zip(
         gradient(found), gradient(alpha), (trust[..., 1:], trust[..., 1:, :]), strict=True
     ):
@@ -349,7 +349,10 @@ class Trainer:
         return shared_progress(max(self.step / self.options.steps, by_clock))
 
     def learn(self, batch: Sequence[Tensor], progress: float) -> float:
-        """Take one step on rgb (N,3,S,S), alpha, weight (N,1,S,S), all uint8; return the loss."""
+        """Take one step on rgb (N,3,S,S), alpha, weight (N,1,S,S), all uint8; return the loss.
+
+        Raises RuntimeError if a gradient is not finite: one such step would ruin all weights.
+        """
         rgb, alpha, trust = (plane.to(self.device, non_blocking=True) for plane in batch)
         set_mode(self.net, keep_norm=progress >= self.options.keep_norm_from)
         for group in self.optimizer.param_groups:
@@ -361,7 +364,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         share_gradients(self.parameters)
-        nn.utils.clip_grad_norm_(self.parameters, GRADIENT_NORM_MAX)
+        nn.utils.clip_grad_norm_(self.parameters, GRADIENT_NORM_MAX, error_if_nonfinite=True)
         self.optimizer.step()
         update_average(self.average, self.net, self.step)
         self.step += 1

@@ -12,7 +12,7 @@ import pytest
 FUNCTION = Path(__file__).resolve().parents[2] / "function"
 
 START = """
-import json
+import gc, json
 import onnxruntime
 
 passes = []
@@ -25,7 +25,9 @@ class Session(onnxruntime.InferenceSession):
 onnxruntime.InferenceSession = Session
 import app
 
-print(json.dumps({"passes": len(passes)}))
+print(json.dumps({
+    "passes": len(passes), "collects": gc.isenabled(), "frozen": gc.get_freeze_count()
+}))
 """
 
 
@@ -67,3 +69,10 @@ def test_a_missing_model_is_said_at_the_start(how: str, tmp_path: Path) -> None:
     assert (told["level"], told["message"]) == ("CRITICAL", "no model")
     assert told["code"] == "model_unavailable"
     assert str(tmp_path) in told["facts"]["reason"]
+
+
+def test_garbage_is_collected_after_the_start_only() -> None:
+    """What was imported stays, and no collection looks through it; what requests leave goes."""
+    found = start()
+    assert found["collects"]
+    assert found["frozen"] > 10_000

@@ -1,8 +1,13 @@
 """The composition root: what SAM names as handlers, and the only work done at import.
 
 SnapStart snapshots a process right after this import: the model is loaded and has run once, and
-nothing that must be unique or connected is kept.
+nothing that must be unique or connected is kept. Where a request waits for the start, the model
+runs for that request only: a pass before it takes 75 ms and would save it 15.
 """
+
+import gc
+
+gc.disable()  # nearly all that an import makes stays: to look through it again and again is 15 ms
 
 import os
 from functools import partial
@@ -46,10 +51,10 @@ def load_model(settings: Settings, name: str) -> Model | ModelUnavailable:
         return error
 
 
-def _warm(remover: Remover) -> None:
-    """Run the network once, so that the first request does not; say so where it cannot."""
+def _check(remover: Remover) -> None:
+    """Say so where there is no model; run it where the start is no request's time."""
     try:
-        remover.check()
+        remover.check(run=settings.starts_ahead)
     except ModelUnavailable as error:
         logger.critical("no model", code=error.code, facts=error.facts)
 
@@ -61,7 +66,7 @@ remover = Remover(
     name=default_model,
     others={name: partial(load_model, settings, name) for name in other_models},
 )
-_warm(remover)
+_check(remover)
 api = Api(
     remover=remover,
     settings=settings,
@@ -79,6 +84,9 @@ uploads = Uploads(
     logger=logger,
     metrics=metrics,
 )
+
+gc.freeze()  # no later collection looks through what stays
+gc.enable()
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -234,8 +234,8 @@ def finish(want: Wanted, name: str, folder: Path) -> ModelCard:
         "sha256": digest,
     }
     values |= {**want.card, "input_size": side, "licence": want.licence, "source": want.source}
-    if digest != want.sha256:
-        values["made_from"] = want.sha256
+    if digest != want.sha256:  # int8.py made it
+        values |= {"made_from": want.sha256, "optimized": True}
     text = "".join(f"{key} = {_toml(value)}\n" for key, value in values.items())
     (folder / "card.toml").write_text(text, encoding="utf-8")
     (folder / "LICENSE").write_text(_licence(want), encoding="utf-8")
@@ -278,7 +278,7 @@ def _toml(value: object) -> str:
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}"'
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _licence(want: Wanted) -> str:

@@ -190,12 +190,14 @@ class Remover:
             return None
         return f"{self._default.card.name}/{self._default.card.version}"
 
-    def check(self) -> None:
-        """Run the default model's network once on an empty tensor.
+    def check(self, *, run: bool = True) -> None:
+        """See that the default model has loaded, and ``run`` its network once on an empty tensor.
 
         :raises ModelUnavailable: it did not load or does not run.
         """
         model = self._chosen(None)
+        if not run:
+            return
         side = model.card.input_size
         try:
             model.network(np.zeros((1, 3, side, side), np.float32))

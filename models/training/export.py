@@ -56,6 +56,7 @@ range = "255"             # RGB divided by 255, then minus mean, over std
 mean = [{mean}]
 std = [{std}]
 output = "alpha"          # already 0…1
+optimized = {optimized:<14}# whether the graph is as onnxruntime runs it (../int8.py)
 zoom = 0.5                # a subject in a smaller window than this share is looked at again
 licence = "Apache-2.0"
 source = "trained by models/training from ImageNet weights (Apache-2.0); data in the model's README"
@@ -253,12 +254,26 @@ def blended(net: MattingNet, anchor: MattingNet, share: float) -> MattingNet:
     return net
 
 
-def write_card(file: Path, version: str, size: int, mean: list[float], std: list[float]) -> None:
+def write_card(  # noqa: PLR0913 - each is a row of the card
+    file: Path,
+    version: str,
+    size: int,
+    mean: list[float],
+    std: list[float],
+    *,
+    optimized: bool = False,
+) -> None:
     """Write `card.toml` beside a model file."""
     mean_text, std_text = (", ".join(f"{v:.8f}" for v in values) for values in (mean, std))
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     text = CARD.format(
-        version=version, file=file.name, sha256=digest, size=size, mean=mean_text, std=std_text
+        version=version,
+        file=file.name,
+        sha256=digest,
+        size=size,
+        mean=mean_text,
+        std=std_text,
+        optimized=str(optimized).lower(),
     )
     (file.parent / "card.toml").write_text(text)
 

@@ -99,7 +99,8 @@ def main() -> None:
     card = read_card(options.card)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     quantized(card, examples(options), options.out)
-    write_card(options.out, options.version, card.input_size, list(card.mean), list(card.std))
+    mean, std = list(card.mean), list(card.std)
+    write_card(options.out, options.version, card.input_size, mean, std, optimized=True)
 
 
 if __name__ == "__main__":

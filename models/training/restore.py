@@ -27,21 +27,29 @@ if TYPE_CHECKING:
 
 # Frozen in training: `--init` has them without int8's steps.
 KEPT = ("stem", *(f"stage{number}." for number in range(FROZEN_STAGES)))
+BALANCED = ".balanced"  # a bias to which ../int8.py has added something
 GAINED = ("head.out", "side")  # multiplied by the export's gain
 
 
 def values_of(model: onnx.ModelProto) -> dict[str, Tensor]:
-    """Read every weight and bias by its name in the graph; float32, int8 and int32 times scale."""
-    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    stored = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+    """Read every weight and bias by its name in the export; float32, int8 and int32 times scale."""
+    stored = {
+        tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy())
+        for tensor in model.graph.initializer
+    }
+    scales = {}
+    for node in model.graph.node:
+        if node.op_type == "DequantizeLinear":
+            scales[node.input[0]] = stored[node.input[1]]
+        elif node.op_type == "QLinearConv":
+            _, x_scale, _, weight, weight_scale, _, _, _, *bias = node.input
+            scales[weight] = stored[weight_scale]
+            scales |= dict.fromkeys(bias, stored[x_scale] * stored[weight_scale])
     values = {}
     for name, value in stored.items():
-        plain = name.removesuffix("_quantized")
-        if name == plain:
-            values[name] = value
-        else:  # a bias names its scale after itself
-            scale = stored[f"{plain if f'{plain}_scale' in stored else name}_scale"]
-            values[plain] = value.float() * scale.view(-1, *[1] * (value.ndim - 1))
+        plain = name.removesuffix("_quantized").replace(BALANCED, ".bias")
+        shape = [-1, *[1] * (value.ndim - 1)]  # a scale for each output channel
+        values[plain] = value.float() * scales[name].view(shape) if name in scales else value
     return values
 
 

@@ -75,6 +75,22 @@ def test_all_settings() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("how", "ahead"),
+    [
+        ("on-demand", False),
+        ("", False),
+        ("snap-start", True),
+        ("provisioned-concurrency", True),
+        ("lambda-managed-instances", True),
+    ],
+)
+def test_lambda_tells_whether_a_request_waits_for_the_start(how: str, ahead: bool) -> None:
+    """It starts a process on demand for a request, and in all other ways before one."""
+    assert read_settings({"AWS_LAMBDA_INITIALIZATION_TYPE": how}).starts_ahead is ahead
+    assert read_settings({}).starts_ahead is False
+
+
 def test_all_faults_are_named_at_once() -> None:
     """One deployment, one list: not five deployments for five faults."""
     with pytest.raises(InvalidSettings) as refusal:

@@ -45,7 +45,8 @@ class ModelCard:
 
     A subject whose surroundings are at most the share ``zoom`` of the photo, 0..1, is looked at
     again, closer; at 0, where the card does not say, none is. ``confidence`` has points in rising
-    order, from 0 to 1; where the card does not say, a matte's confidence is how decided it is.
+    order, from 0 to 1; where the card does not say, a matte's confidence is how decided it is. If
+    the file is ``optimized``, its graph is already as onnxruntime would make it when it loads it.
     """
 
     name: str
@@ -62,6 +63,7 @@ class ModelCard:
     source: str
     zoom: float = 0.0
     confidence: tuple[Point, ...] = _UNCALIBRATED
+    optimized: bool = False
 
 
 def read_card(folder: Path) -> ModelCard:
@@ -87,6 +89,7 @@ def read_card(folder: Path) -> ModelCard:
             source=str(table["source"]),
             zoom=_share(table.get("zoom", 0.0)),
             confidence=_points(table.get("confidence", _UNCALIBRATED)),
+            optimized=_truth(table.get("optimized", False)),
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         reason = f"{folder / CARD_FILE}: {type(error).__name__}: {error}"
@@ -105,6 +108,14 @@ def _share(value: float) -> float:
         message = f"zoom is {value}, and must be from 0 to 1"
         raise ValueError(message)
     return float(value)
+
+
+def _truth(value: object) -> bool:
+    """Return true or false, or raise a ``ValueError`` if it is neither."""
+    if not isinstance(value, bool):
+        message = f"optimized is {value!r}, and must be true or false"
+        raise ValueError(message)  # noqa: TRY004 - as every other wrong value in a card
+    return value
 
 
 def _points(rows: Sequence[Sequence[float]]) -> tuple[Point, ...]:

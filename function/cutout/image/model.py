@@ -46,11 +46,13 @@ def load_network(card: ModelCard, folder: Path) -> Network:
     :raises ModelUnavailable: the file is missing, is not the card's file, or is not a network of
         the card's shape; the reason is in its facts, for the log.
     """
+    file = folder / card.file
     try:
-        model = (folder / card.file).read_bytes()
+        # onnxruntime reads the file by itself: its bytes would be copied, and kept for good.
+        with file.open("rb", buffering=0) as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
         raise ModelUnavailable(reason=f"{card.file}: {error}") from error
-    digest = hashlib.sha256(model).hexdigest()
     if digest != card.sha256:
         raise ModelUnavailable(reason=f"{card.file}: SHA-256 is {digest}, not {card.sha256}")
 
@@ -60,9 +62,11 @@ def load_network(card: ModelCard, folder: Path) -> Network:
     # A plan of the memory would lie beside what the first pass has reserved, and save no time: 188
     # MiB more for U2-Net-p, 17 MiB for erase-s.
     options.enable_mem_pattern = False
+    if card.optimized:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3  # errors only; warnings about the graph help nobody here
     try:
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's errors share no base but Exception
         raise ModelUnavailable(reason=f"{card.file}: {error}") from error
     input_name = session.get_inputs()[0].name

@@ -23,6 +23,9 @@ _FORMS = {
     "SHOW_PAGES": (r"(?i)true|false", "true or false"),
 }
 
+# How Lambda starts the process. Other values are those of SnapStart and of provisioned concurrency.
+_START, _BY_A_REQUEST = "AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"
+
 # A whole removal to avif, the format that needs most, was measured to hold at most 466 MB at 12 MP
 # and 1,476 MB at 50 MP, which is 147 MB and 26.6 bytes for each pixel. The other libraries of the
 # function are added. Each further model stays in memory once it was asked for; U2-Net-p, the
@@ -99,6 +102,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         result_url_seconds=int(given.get("RESULT_URL_SECONDS", default.result_url_seconds)),
         default_options=tuple(parse_qsl(given.get("DEFAULT_OPTIONS", ""), keep_blank_values=True)),
         hash_logged_keys=given.get("HASH_LOGGED_KEYS", "false").lower() == "true",
+        starts_ahead=given.get(_START, _BY_A_REQUEST) != _BY_A_REQUEST,
         service=given.get("POWERTOOLS_SERVICE_NAME", default.service),
         metrics_namespace=given.get("POWERTOOLS_METRICS_NAMESPACE", default.metrics_namespace),
     )

@@ -35,7 +35,8 @@ class Settings:
     ``api_keys_parameter`` names an SSM parameter that holds more of them. Without both buckets
     there is no storage. ``default_options`` are wire fields that every S3 object gets unless it
     says otherwise. With ``hash_logged_keys`` the logs hold digests of S3 keys instead of the keys,
-    which may contain the names of persons.
+    which may contain the names of persons. With ``starts_ahead`` the process starts before there is
+    a request, so that what it does at the start is no request's time.
     """
 
     model_dir: Path | None = None
@@ -58,6 +59,7 @@ class Settings:
     result_url_seconds: int = 3_600
     default_options: tuple[tuple[str, str], ...] = ()
     hash_logged_keys: bool = False
+    starts_ahead: bool = False
     service: str = "cutout"
     metrics_namespace: str = "Cutout"
 

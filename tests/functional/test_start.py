@@ -1,0 +1,78 @@
+"""What importing the function does, in a process of its own: it is what a cold start takes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FUNCTION = Path(__file__).resolve().parents[2] / "function"
+
+START = """
+import gc, json
+import onnxruntime
+
+passes = []
+
+class Session(onnxruntime.InferenceSession):
+    def run(self, *arguments):
+        passes.append(arguments)
+        return super().run(*arguments)
+
+onnxruntime.InferenceSession = Session
+import app
+
+print(json.dumps({
+    "passes": len(passes), "collects": gc.isenabled(), "frozen": gc.get_freeze_count()
+}))
+"""
+
+
+def start(**variables: str) -> dict[str, Any]:
+    """Return what a process found that imported the function with these variables."""
+    done = subprocess.run(
+        [sys.executable, "-c", START],
+        cwd=FUNCTION,
+        env={**os.environ, **variables},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("how", "passes"), [("on-demand", 0), ("snap-start", 1), ("provisioned-concurrency", 1)]
+)
+def test_the_network_runs_before_requests_where_none_waits(how: str, passes: int) -> None:
+    """A request that waits for its own start would wait for a pass that answers nothing."""
+    assert start(AWS_LAMBDA_INITIALIZATION_TYPE=how)["passes"] == passes
+
+
+@pytest.mark.parametrize("how", ["on-demand", "snap-start"])
+def test_a_missing_model_is_said_at_the_start(how: str, tmp_path: Path) -> None:
+    """In the log, before any request: whoever deployed it should know."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import app"],
+        cwd=FUNCTION,
+        env={**os.environ, "AWS_LAMBDA_INITIALIZATION_TYPE": how, "MODEL_DIR": str(tmp_path)},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    (line,) = done.stdout.splitlines()
+    told = json.loads(line)
+    assert (told["level"], told["message"]) == ("CRITICAL", "no model")
+    assert told["code"] == "model_unavailable"
+    assert str(tmp_path) in told["facts"]["reason"]
+
+
+def test_garbage_is_collected_after_the_start_only() -> None:
+    """What was imported stays, and no collection looks through it; what requests leave goes."""
+    found = start()
+    assert found["collects"]
+    assert found["frozen"] > 10_000

@@ -128,7 +128,7 @@ def _jpg(pixels: NDArray[np.uint8], quality: int) -> bytes:
 
 def _webp(pixels: NDArray[np.uint8], quality: int) -> bytes:
     if _is_opaque(pixels):
-        return _save(_image(pixels), "WEBP", quality=quality, method=COLOUR_METHOD)
+        return _save(image_of(pixels), "WEBP", quality=quality, method=COLOUR_METHOD)
     return write_webp(pixels, quality)
 
 

@@ -1,9 +1,9 @@
-"""Pixels → a lossy WebP file with exact alpha, in half of the time of the library's own way.
+"""Pixels → a lossy WebP file with exact alpha, in a quarter of the time of the library's own way.
 
 libwebp spends as much effort on alpha as on the colours (``method``), and part of it on the choice
-of a filter. On cutouts the gradient filter is always the best one. So colours and alpha are
-compressed separately here, alpha as a lossless image of its filtered values, and put into one file.
-The format is RFC 9649 ("WebP Image Format"), whose sections are named below.
+of a filter. On cutouts the gradient filter is always the best one, and leaves little to compress.
+So alpha is filtered and compressed here, and put into one file with the colours that libwebp
+compresses. The format is RFC 9649 ("WebP Image Format"), whose sections are named below.
 """
 
 import io
@@ -15,11 +15,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cutout.image.memory import told_from_memory
+from cutout.image.rgba import clear, joined, replace
 from cutout.image.shared import image_of
 from cutout.image.tiles import tiles
+from cutout.image.vp8l import lossless_stream
 
 COLOUR_METHOD = 2
 """The effort for colours, 0 to 6: libwebp's default, 4, takes longer for 2 % fewer bytes."""
+_BLOCK_PX = 16  # side of what VP8 compresses as one: a macroblock (RFC 6386, section 2)
+# The share of alpha's values that the filter may leave. Above it alpha is no cutout's but a wide
+# gradient, of which libwebp makes a third of the bytes: it packs few small values into one, and
+# finds those of the row above.
+_BUSY_SHARE = 0.12
 _ALPHA_METHOD = 1  # 0 takes 0.85 of the time for 60 % more bytes; higher values save nothing
 _HAS_ALPHA = 0x10  # a flag of VP8X (section 2.7)
 _GRADIENT, _LOSSLESS = 3 << 2, 1  # filtering and compression in the first byte of ALPH (2.7.1.2)
@@ -29,26 +36,77 @@ _LOSSLESS_HEADER_BYTES = 5  # before the stream of VP8L (3.4), which ALPH leaves
 def write_webp(pixels: NDArray[np.uint8], quality: int) -> bytes:
     """Return uint8 (H, W, 4), sRGB with straight alpha, as the bytes of a WebP file.
 
-    Alpha is kept exactly; ``quality``, 1..100, is that of the colours. Sides are at most 16,383 px.
+    Alpha is kept exactly; ``quality``, 1..100, is that of the colours. Those under alpha 0 are not
+    kept. Sides are at most 16,383 px.
     """
     height, width = pixels.shape[:2]
-    shown = image_of(pixels).convert("RGB")
+    alpha = np.ascontiguousarray(pixels[..., 3])
+    shown = image_of(_hidden_filled(pixels, alpha))
     colours = _chunks(shown, quality=quality, method=COLOUR_METHOD)["VP8 "]
     del shown
-    planes = np.zeros((height, width, 3), np.uint8)
-    planes[..., 1] = _filtered(
-        np.ascontiguousarray(pixels[..., 3])
-    )  # alpha is what its green would be (2.7.1.2)
-    alpha = _chunks(Image.fromarray(planes), lossless=True, quality=0, method=_ALPHA_METHOD)["VP8L"]
     sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     body = b"WEBP" + b"".join(
         (
             _chunk("VP8X", struct.pack("<I", _HAS_ALPHA) + sides),
-            _chunk("ALPH", bytes([_GRADIENT | _LOSSLESS]) + alpha[_LOSSLESS_HEADER_BYTES:]),
+            _chunk("ALPH", bytes([_GRADIENT | _LOSSLESS]) + _alpha_stream(alpha)),
             _chunk("VP8 ", colours),
         )
     )
     return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def _hidden_filled(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a copy of the pixels in which what is invisible costs the fewest bytes.
+
+    In a block that is visible in part, the pixels of alpha 0 get the mean colour of the others. A
+    jump to black would take 10 % more bytes, and spread into the subject's edge.
+    """
+    filled = pixels.copy()
+    height, width = alpha.shape
+    for rows, columns in tiles(height, width, _BLOCK_PX):
+        hidden = alpha[rows, columns] == 0
+        if hidden.any() and not hidden.all():
+            tile = filled[rows, columns]
+            replace(tile, hidden, _block_means(tile, ~hidden))
+    return filled
+
+
+def _block_means(tile: NDArray[np.uint8], visible: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return the mean colour of each block's visible pixels in all of it, uint8 (H, W, 4).
+
+    ``tile`` is uint8 (H, W, 4), and ``visible`` says where its alpha is above 0, (H, W). The colour
+    is 0 in a block of which nothing is visible.
+    """
+    shown = tile.copy()
+    clear(shown)
+    sums, counts = _block_sums(shown), _block_sums(visible)
+    means = (sums[..., :3] // np.maximum(counts, 1)[..., None]).astype(np.uint8)
+    words = joined(means, 0)
+    for axis, size in enumerate(visible.shape):
+        words = words.repeat(_BLOCK_PX, axis)[(slice(None),) * axis + (slice(size),)]
+    return np.ascontiguousarray(words)
+
+
+def _block_sums(values: NDArray[np.uint8] | NDArray[np.bool_]) -> NDArray[np.uint16]:
+    """Return the sums of (H, W, ...) over blocks, whose last ones may be smaller.
+
+    256 times 255 is not more than uint16 holds.
+    """
+    down, across = (np.arange(0, size, _BLOCK_PX) for size in values.shape[:2])
+    rows = np.add.reduceat(values, down, axis=0, dtype=np.uint16)
+    sums: NDArray[np.uint16] = np.add.reduceat(rows, across, axis=1)
+    return sums
+
+
+def _alpha_stream(alpha: NDArray[np.uint8]) -> bytes:
+    """Return alpha, uint8 (H, W), filtered and as the green of a lossless image (2.7.1.2)."""
+    residual = _filtered(alpha)
+    if np.count_nonzero(residual) <= _BUSY_SHARE * residual.size:
+        return lossless_stream(residual)
+    planes = np.zeros((*residual.shape, 4), np.uint8)
+    planes[..., 1] = residual
+    chunks = _chunks(image_of(planes), lossless=True, quality=0, method=_ALPHA_METHOD)
+    return chunks["VP8L"][_LOSSLESS_HEADER_BYTES:]
 
 
 def _filtered(alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from PIL import Image
 from cutout.errors import InvalidOption
 from cutout.image.compose import Cutout
 from cutout.image.composite import OPAQUE
+from cutout.image.gif import write_gif
 from cutout.image.memory import check_memory, told_from_memory
 from cutout.image.png import write_png
 from cutout.image.shared import image_of
@@ -142,7 +143,7 @@ def _bmp(pixels: NDArray[np.uint8], _: int) -> bytes:
 
 
 def _gif(pixels: NDArray[np.uint8], _: int) -> bytes:
-    return _save(_image(pixels), "GIF")
+    return write_gif(pixels)
 
 
 def _tiff(pixels: NDArray[np.uint8], _: int) -> bytes:

@@ -14,15 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cutout.image.hidden import hidden_filled
 from cutout.image.memory import told_from_memory
-from cutout.image.rgba import clear, joined, replace
 from cutout.image.shared import image_of
 from cutout.image.tiles import tiles
 from cutout.image.vp8l import lossless_stream
 
 COLOUR_METHOD = 2
 """The effort for colours, 0 to 6: libwebp's default, 4, takes longer for 2 % fewer bytes."""
-_BLOCK_PX = 16  # side of what VP8 compresses as one: a macroblock (RFC 6386, section 2)
 # The share of alpha's values that the filter may leave. Above it alpha is no cutout's but a wide
 # gradient, of which libwebp makes a third of the bytes: it packs few small values into one, and
 # finds those of the row above.
@@ -41,7 +40,7 @@ def write_webp(pixels: NDArray[np.uint8], quality: int) -> bytes:
     """
     height, width = pixels.shape[:2]
     alpha = np.ascontiguousarray(pixels[..., 3])
-    shown = image_of(_hidden_filled(pixels, alpha))
+    shown = image_of(hidden_filled(pixels, alpha))
     colours = _chunks(shown, quality=quality, method=COLOUR_METHOD)["VP8 "]
     del shown
     sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
@@ -53,49 +52,6 @@ def write_webp(pixels: NDArray[np.uint8], quality: int) -> bytes:
         )
     )
     return b"RIFF" + struct.pack("<I", len(body)) + body
-
-
-def _hidden_filled(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a copy of the pixels in which what is invisible costs the fewest bytes.
-
-    In a block that is visible in part, the pixels of alpha 0 get the mean colour of the others. A
-    jump to black would take 10 % more bytes, and spread into the subject's edge.
-    """
-    filled = pixels.copy()
-    height, width = alpha.shape
-    for rows, columns in tiles(height, width, _BLOCK_PX):
-        hidden = alpha[rows, columns] == 0
-        if hidden.any() and not hidden.all():
-            tile = filled[rows, columns]
-            replace(tile, hidden, _block_means(tile, ~hidden))
-    return filled
-
-
-def _block_means(tile: NDArray[np.uint8], visible: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return the mean colour of each block's visible pixels in all of it, uint8 (H, W, 4).
-
-    ``tile`` is uint8 (H, W, 4), and ``visible`` says where its alpha is above 0, (H, W). The colour
-    is 0 in a block of which nothing is visible.
-    """
-    shown = tile.copy()
-    clear(shown)
-    sums, counts = _block_sums(shown), _block_sums(visible)
-    means = (sums[..., :3] // np.maximum(counts, 1)[..., None]).astype(np.uint8)
-    words = joined(means, 0)
-    for axis, size in enumerate(visible.shape):
-        words = words.repeat(_BLOCK_PX, axis)[(slice(None),) * axis + (slice(size),)]
-    return np.ascontiguousarray(words)
-
-
-def _block_sums(values: NDArray[np.uint8] | NDArray[np.bool_]) -> NDArray[np.uint16]:
-    """Return the sums of (H, W, ...) over blocks, whose last ones may be smaller.
-
-    256 times 255 is not more than uint16 holds.
-    """
-    down, across = (np.arange(0, size, _BLOCK_PX) for size in values.shape[:2])
-    rows = np.add.reduceat(values, down, axis=0, dtype=np.uint16)
-    sums: NDArray[np.uint16] = np.add.reduceat(rows, across, axis=1)
-    return sums
 
 
 def _alpha_stream(alpha: NDArray[np.uint8]) -> bytes:

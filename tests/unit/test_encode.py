@@ -5,6 +5,8 @@ import zipfile
 
 import numpy as np
 import pytest
+import skimage.data
+from numpy.typing import NDArray
 from PIL import Image
 
 from cutout.errors import InvalidOption
@@ -80,3 +82,25 @@ def test_a_zip_has_the_same_bytes_at_any_time() -> None:
 def test_auto_is_jpg_only_where_every_pixel_is_opaque(alpha: int, expected: Format) -> None:
     """One level less is transparent."""
     assert encode(ribbon(8, 8, alpha), Options(format=Format.AUTO)).format is expected
+
+
+@pytest.mark.parametrize("name", [Format.WEBP, Format.AVIF])
+@pytest.mark.parametrize("hidden", [(0, 0, 0), (0, 255, 0)])
+def test_what_is_hidden_does_not_spread_into_the_edge(
+    name: Format, hidden: tuple[int, int, int]
+) -> None:
+    """The edge is almost as clean as in the whole photograph."""
+    photo = skimage.data.astronaut()
+    y, x = np.mgrid[: photo.shape[0], : photo.shape[1]]
+    alpha = np.clip((220 - np.hypot(x - 256, y - 256)) * 40, 0, 255).astype(np.uint8)
+    edge = (alpha > 0) & (alpha < 255)
+
+    def edge_error(colours: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> float:
+        cutout = Cutout(pixels=np.dstack([colours, alpha]), subject=Box(), coverage=0.5)
+        body = encode(cutout, Options(format=name)).body
+        with Image.open(io.BytesIO(body)) as image:
+            shown = np.asarray(image.convert("RGB"))
+        return float(np.square(shown[edge].astype(int) - photo[edge]).mean())
+
+    colours = np.where((alpha > 0)[..., None], photo, hidden).astype(np.uint8)
+    assert edge_error(colours, alpha) < 1.3 * edge_error(photo, np.full_like(alpha, 255))

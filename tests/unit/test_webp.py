@@ -42,17 +42,41 @@ def test_alpha_is_kept_to_the_bit_and_colours_nearly(size: tuple[int, int]) -> N
         assert np.abs(shown[solid, :3].astype(int) - pixels[solid, :3]).mean() < 6
 
 
-@pytest.mark.parametrize("kind", ["noise", "hard", "clear", "steps"])
+@pytest.mark.parametrize("kind", ["noise", "hard", "specks", "clear", "steps"])
 def test_any_alpha_is_kept(kind: str) -> None:
     """The prediction wraps round and is clipped; neither may cost a bit."""
     alpha = {
         "noise": RANDOM.integers(0, 256, (300, 400), np.uint8),
         "hard": (RANDOM.random((300, 400)) > 0.5).astype(np.uint8) * 255,
         "clear": np.zeros((300, 400), np.uint8),
+        "specks": (RANDOM.random((300, 400)) > 0.99).astype(np.uint8) * 130,
         "steps": np.repeat(np.arange(0, 400, dtype=np.uint16)[None] % 256, 300, 0).astype(np.uint8),
     }[kind]
     pixels = np.dstack([np.full((300, 400, 3), 90, np.uint8), alpha])
     assert np.array_equal(read(write_webp(pixels, 50))[..., 3], alpha)
+
+
+def test_the_edge_is_as_clean_as_in_the_librarys_own_file() -> None:
+    """What is hidden beside it does not spread into it, and does not count."""
+    pixels = cutout(800, 600)
+    edge = (pixels[..., 3] > 0) & (pixels[..., 3] < 255)
+    pixels[pixels[..., 3] == 0] = (0, 255, 0, 0)
+    with io.BytesIO() as file:
+        Image.fromarray(pixels).save(file, "WEBP", quality=90, method=2)
+        theirs = read(file.getvalue())
+    ours = read(write_webp(pixels, 90))
+    error, bound = (
+        np.square(shown[edge, :3].astype(int) - pixels[edge, :3]).mean() for shown in (ours, theirs)
+    )
+    assert error < bound
+
+
+def test_the_pixels_stay_as_they_are() -> None:
+    """The cutout may be encoded once more, at another size."""
+    pixels = cutout(100, 80)
+    before = pixels.copy()
+    write_webp(pixels, 90)
+    assert np.array_equal(pixels, before)
 
 
 def test_quality_is_that_of_the_colours() -> None:

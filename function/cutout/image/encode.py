@@ -12,6 +12,8 @@ from PIL import Image
 from cutout.errors import InvalidOption
 from cutout.image.compose import Cutout
 from cutout.image.composite import OPAQUE
+from cutout.image.gif import write_gif
+from cutout.image.hidden import hidden_filled
 from cutout.image.memory import check_memory, told_from_memory
 from cutout.image.png import write_png
 from cutout.image.shared import image_of
@@ -107,8 +109,10 @@ def _is_opaque(pixels: NDArray[np.uint8]) -> bool:
 
 
 def _image(pixels: NDArray[np.uint8]) -> Image.Image:
-    """Return the pixels as RGBA, or as RGB where every one is opaque."""
-    return image_of(pixels).convert("RGB") if _is_opaque(pixels) else Image.fromarray(pixels)
+    """Return the pixels as RGBA with cheap hidden ones, or as RGB where every one is opaque."""
+    if _is_opaque(pixels):
+        return image_of(pixels).convert("RGB")
+    return Image.fromarray(hidden_filled(pixels, np.ascontiguousarray(pixels[..., 3])))
 
 
 def _save(image: Image.Image, pillow_format: str, **settings: object) -> bytes:
@@ -128,7 +132,7 @@ def _jpg(pixels: NDArray[np.uint8], quality: int) -> bytes:
 
 def _webp(pixels: NDArray[np.uint8], quality: int) -> bytes:
     if _is_opaque(pixels):
-        return _save(_image(pixels), "WEBP", quality=quality, method=COLOUR_METHOD)
+        return _save(image_of(pixels), "WEBP", quality=quality, method=COLOUR_METHOD)
     return write_webp(pixels, quality)
 
 
@@ -142,7 +146,7 @@ def _bmp(pixels: NDArray[np.uint8], _: int) -> bytes:
 
 
 def _gif(pixels: NDArray[np.uint8], _: int) -> bytes:
-    return _save(_image(pixels), "GIF")
+    return write_gif(pixels)
 
 
 def _tiff(pixels: NDArray[np.uint8], _: int) -> bytes:

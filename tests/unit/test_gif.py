@@ -1,0 +1,89 @@
+"""The GIF writer, with Pillow's reader and its median cut as judges."""
+
+import io
+
+import numpy as np
+import pytest
+import skimage.data
+from numpy.typing import NDArray
+from PIL import Image
+
+from cutout.image.gif import write_gif
+
+Bytes = NDArray[np.uint8]
+
+
+def read(data: bytes) -> Bytes:
+    """Return a GIF's pixels, uint8 (H, W, 3), all of them opaque."""
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.format == "GIF"
+        assert "transparency" not in image.info
+        return np.asarray(image.convert("RGB"))
+
+
+def opaque(colours: Bytes) -> Bytes:
+    """Return uint8 (H, W, 3) as (H, W, 4)."""
+    return np.dstack([colours, np.full(colours.shape[:2], 255, np.uint8)])
+
+
+def photograph(name: str) -> Bytes:
+    """Return one of scikit-image's photographs, uint8 (H, W, 3)."""
+    pixels: Bytes = getattr(skimage.data, name)()
+    return pixels
+
+
+def on_plain(name: str, colour: tuple[int, int, int]) -> Bytes:
+    """Return a photograph whose outer half is one colour."""
+    pixels = photograph(name).copy()
+    height, width = pixels.shape[:2]
+    is_inner = np.zeros((height, width), np.bool_)
+    is_inner[height // 6 : -height // 6, width // 6 : -width // 6] = True
+    pixels[~is_inner] = colour
+    return pixels
+
+
+def error(found: Bytes, truth: Bytes) -> float:
+    """Return the mean squared error."""
+    return float(np.square(found.astype(int) - truth).mean())
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea", "rocket"])
+def test_a_photograph_has_less_error_than_the_median_cut_leaves(name: str) -> None:
+    """Both have 256 colours and no dither."""
+    pixels = photograph(name)
+    with io.BytesIO() as file:
+        Image.fromarray(pixels).save(file, "GIF")
+        bound = error(read(file.getvalue()), pixels)
+    assert error(read(write_gif(opaque(pixels))), pixels) < bound
+
+
+@pytest.mark.parametrize("colour", [(255, 255, 255), (254, 253, 255), (0, 0, 0), (86, 50, 37)])
+def test_a_plain_background_keeps_its_colour_exactly(colour: tuple[int, int, int]) -> None:
+    """However near the photograph's own colours are to it."""
+    pixels = on_plain("coffee", colour)
+    plain = (pixels == colour).all(axis=2)
+    assert (read(write_gif(opaque(pixels)))[plain] == colour).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 255, 256])
+@pytest.mark.parametrize("size", [(1, 1), (1, 700), (400, 300)], ids=str)
+def test_few_colours_are_kept_exactly(count: int, size: tuple[int, int]) -> None:
+    """As many as a GIF can have, near to each other and rare as they may be."""
+    random = np.random.default_rng(count)
+    pixels = random.permutation(256)[:count].astype(np.uint8)[random.integers(0, count, size)]
+    pixels = np.dstack([pixels, pixels // 2, 255 - pixels])
+    assert np.array_equal(read(write_gif(opaque(pixels))), pixels)
+
+
+@pytest.mark.parametrize("step", [2, 3, 10, 16])
+def test_a_pattern_hides_from_no_sample(step: int) -> None:
+    """A colour of which every few columns consist is not missed."""
+    pixels = np.ascontiguousarray(photograph("coffee"))
+    pixels[:, 1::step] = (250, 0, 250)
+    assert (read(write_gif(opaque(pixels)))[:, 1::step] == (250, 0, 250)).all()
+
+
+def test_the_same_pixels_give_the_same_bytes() -> None:
+    """Nothing is left to chance."""
+    pixels = opaque(photograph("rocket"))
+    assert write_gif(pixels) == write_gif(pixels)

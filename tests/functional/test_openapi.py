@@ -91,6 +91,24 @@ def test_the_document_is_valid_and_has_no_absolute_url(client: Client) -> None:
     assert not re.search(r"https?://(?!bucket\.example/)[a-z]", str(document))
 
 
+def test_it_is_made_once_for_each_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writing and compressing it takes ten times as long as answering, and it never changes."""
+    made: list[bytes] = []
+
+    def compress(plain: bytes, *, mtime: int) -> bytes:
+        made.append(plain)
+        return gzip_compress(plain, mtime=mtime)
+
+    gzip_compress = gzip.compress
+    monkeypatch.setattr(gzip, "compress", compress)
+    handler = deployment(app.remover)
+    rest, http = Client(handler, "1.0"), Client(handler, "2.0")
+    assert fetched(rest) == fetched(rest)
+    assert len(made) == 1
+    assert fetched(http)["servers"] != fetched(rest)["servers"]
+    assert len(made) == 2
+
+
 def test_its_routes_are_those_that_the_function_answers(client: Client) -> None:
     """With a key where the function asks for one; the template's are compared with the same."""
     paths = fetched(client)["paths"]

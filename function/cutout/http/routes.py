@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 from cutout import __version__
 from cutout.errors import CutoutError, StorageDisabled, UnsupportedUploadRequest
@@ -18,6 +18,9 @@ from cutout.http.request import Request
 from cutout.http.service import Service
 from cutout.options import Options
 from cutout.settings import Settings
+
+_BASE_PATHS = 4
+"""Kept OpenAPI documents: one for a stage's path, and some for paths of domains of one's own."""
 
 
 def key_in_header(request: Request) -> str:
@@ -48,8 +51,12 @@ def make_endpoints(
 ) -> tuple[Endpoint, ...]:
     """Return the routes of a deployment with these parts; without ``transfer`` it has no bucket."""
 
+    @lru_cache(maxsize=_BASE_PATHS)
+    def document_at(base_path: str) -> Cacheable:
+        return _document(base_path, rows, settings=settings, has_storage=transfer is not None)
+
     def show_document(request: Request) -> Reply:
-        return _show_document(request, rows, settings=settings, has_storage=transfer is not None)
+        return document_at(request.base_path).reply_to(request, "application/json", {})
 
     keyless: dict[str, Callable[[Request], Reply]] = {
         "/v2/health": service.show_health,
@@ -95,10 +102,10 @@ def _make_upload(transfer: Transfer | None, max_bytes: int, request: Request) ->
     return upload_reply(upload, max_bytes, ignored, request.request_id)
 
 
-def _show_document(
-    request: Request, rows: Sequence[Endpoint], *, settings: Settings, has_storage: bool
-) -> Reply:
-    """Return the OpenAPI document of these routes."""
+def _document(
+    base_path: str, rows: Sequence[Endpoint], *, settings: Settings, has_storage: bool
+) -> Cacheable:
+    """Return the OpenAPI document of these routes, which begin at ``base_path``."""
     # A hundredth of a second that no start spends without being asked for the document.
     from cutout.http.openapi.document import document  # noqa: PLC0415
     from cutout.http.openapi.requests import Deployment  # noqa: PLC0415
@@ -112,6 +119,6 @@ def _show_document(
             models=settings.model_names,
         ),
         version=__version__,
-        base_path=request.base_path,
+        base_path=base_path,
     )
-    return Cacheable.of(json.dumps(content).encode()).reply_to(request, "application/json", {})
+    return Cacheable.of(json.dumps(content).encode())

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / part) for part in ("function", "events/local", "tests")]
 
 import numpy as np  # noqa: E402
-from child import photo  # noqa: E402
+from photos import photo  # noqa: E402
 from PIL import Image  # noqa: E402
 from tables import Both, medians, table  # noqa: E402
 
@@ -45,6 +45,7 @@ SIZES_MP = (0.25, 1.0, 3.0, 12.0)
 FORMATS_MP = 3.0
 LARGE_MP = 12.0
 MEMORY_MP = (12.0, 50.0)
+CORES_MP = (1.0, 12.0)
 RUNS = 7
 RESULTS = Path(__file__).with_name("results.md")
 LIMITS = Limits(max_pixels=50_000_000)
@@ -165,6 +166,9 @@ def main() -> None:
         "--memory-sizes", type=float, nargs="+", default=MEMORY_MP, metavar="MP", help="of memory"
     )
     parser.add_argument(
+        "--cores-sizes", type=float, nargs="+", default=CORES_MP, metavar="MP", help="on two cores"
+    )
+    parser.add_argument(
         "--requests", type=int, default=whole.REQUESTS, help="after which growth is measured"
     )
     parser.add_argument("--rembg", action="store_true", help="measure rembg with u2netp beside it")
@@ -180,6 +184,7 @@ def main() -> None:
         webp(given.large_size, given.runs)
         whole.processes(given.memory_sizes, given.requests, rembg=given.rembg)
         whole.refusal(given.runs)
+        whole.cores(given.cores_sizes, given.runs)
         whole.cost(given.sizes, given.runs)
 
 

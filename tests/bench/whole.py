@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from child import STATUS, photo
+from child import STATUS
+from photos import photo
 from tables import medians, table
 
 import app
@@ -26,7 +27,7 @@ from cutout.options import Format, Options
 from make_events import Request, multipart, rest_event
 
 REQUESTS = 500
-_CHILD = Path(__file__).with_name("child.py")
+_CHILD, _CORES = (Path(__file__).with_name(name) for name in ("child.py", "cores.py"))
 _STARTS = 5
 _LARGE_BODY_BYTES = 4_000_000
 
@@ -157,11 +158,20 @@ def refusal(runs: int) -> None:
     )
 
 
+def cores(sizes_mp: Sequence[float], runs: int) -> None:
+    """Print what a second core brings, or that there is none."""
+    sizes = [f"{megapixels:g}" for megapixels in sizes_mp]
+    command = [sys.executable, str(_CORES), str(runs), *sizes]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    print(done.stdout, end="")
+
+
 def cost(sizes_mp: Sequence[float], runs: int) -> None:
     """Print what 1,000 images cost by the function's memory.
 
-    Below one core's memory Lambda gives that share of a core, so time grows as memory falls; above
-    it nothing here gets faster, since one image is worked on by one thread.
+    Below one core's memory Lambda gives that share of a core, so time grows as memory falls. Above
+    it the network alone gets faster, by a second thread, which :func:`cores` measures; here it has
+    one.
     """
     rows = []
     for megapixels in sizes_mp:

@@ -45,7 +45,7 @@ PORTS = ("3000", "5555")
 SMALL = {
     "make test": 'ARGS="tests/unit/test_color.py"',
     "make bench": 'ARGS="--runs 1 --sizes 0.05 --formats-size 0.05 --large-size 0.05 '
-    '--memory-sizes 0.05 --requests 20"',
+    '--memory-sizes 0.05 --cores-sizes 0.05 --requests 20"',
     "make fleet": 'ARGS="--runs 1"',
     "make bench-edges": "--dry-run",  # .ci/run runs it: it installs packages
     "make lint": "--dry-run",  # it runs after all blocks

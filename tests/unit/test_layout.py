@@ -198,6 +198,7 @@ EDITS_SYS_PATH = {
     "models/training/quantize.py",
     "tests/bench/bench.py",
     "tests/bench/child.py",
+    "tests/bench/cores.py",
     "tests/bench/edge_crops.py",
     "tests/bench/edges.py",
     "tests/bench/fleet.py",

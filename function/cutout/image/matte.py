@@ -161,10 +161,11 @@ def _on_white(pixels: NDArray[np.uint8], own: NDArray[np.uint8] | None) -> NDArr
 def _tensor(seen: NDArray[np.uint8], card: ModelCard) -> NDArray[np.float32]:
     """Return float32 (1, 3, S, S), normalised as the card says."""
     top = 255.0 if card.range is Range.FULL else max(float(seen.max()), 1.0)
-    values = seen.astype(np.float32) / np.float32(top)
-    values -= np.array(card.mean, np.float32)
-    values /= np.array(card.std, np.float32)
-    return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
+    values = seen.transpose(2, 0, 1).astype(np.float32, order="C")  # the work is faster on planes
+    values /= np.float32(top)
+    values -= np.array(card.mean, np.float32)[:, None, None]
+    values /= np.array(card.std, np.float32)[:, None, None]
+    return values[None]
 
 
 def _read(output: NDArray[np.float32], card: ModelCard) -> Plane:

@@ -169,6 +169,8 @@ def _doubled(planes: Plane, axis: int) -> Plane:
 
 def enlarged(colours: Plane, rows: slice, columns: slice, shape: tuple[int, ...]) -> Plane:
     """Return part of ``colours``, float32 (C, h, w), at the size (H, W) of the photo."""
+    if colours.shape[1:] == shape:
+        return colours[:, rows, columns].copy()
     down, cells_down = interpolation(rows, shape[0], colours.shape[1])
     across, cells_across = interpolation(columns, shape[1], colours.shape[2])
     enlarged: Plane = np.matmul(down @ colours[:, cells_down, cells_across], across.T)

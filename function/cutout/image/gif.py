@@ -15,7 +15,7 @@ from cutout.image.shared import image_of
 from cutout.image.tiles import Plane, strips
 
 _COLOURS = 256  # that a GIF can have
-_SAMPLE_PX = 1 << 14
+_SAMPLE_PX = 1 << 12  # four times as many take 20 ms longer for 1 % less error
 # The golden ratio's multiples are spread evenly and repeat no distance, so no pattern hides.
 _GOLDEN = 0.6180339887498949
 # k-means moves the colours until at most this share of the sample changes its colour. On five

@@ -10,24 +10,23 @@ import gc
 gc.disable()  # nearly all that an import makes stays: to look through it again and again is 15 ms
 
 import os
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cutout.errors import ModelUnavailable
-from cutout.http.api import Api
-from cutout.http.large_images import Transfer
 from cutout.image.decode import Limits
 from cutout.image.model import Model, read_model
-from cutout.keys import KeyList, Keys
 from cutout.remover import Remover
-from cutout.s3.handler import Uploads
-from cutout.s3.worker import Worker
 from cutout.settings import Settings, read_settings
 from cutout.store import BRIEF, Store
+
+if TYPE_CHECKING:
+    from cutout.http.api import Api
+    from cutout.s3.handler import Uploads
 
 LAYER_MODELS = Path("/opt/models")
 LOCAL_MODELS = Path(__file__).resolve().parent.parent / "models"  # of a clone
@@ -67,23 +66,54 @@ remover = Remover(
     others={name: partial(load_model, settings, name) for name in other_models},
 )
 _check(remover)
-api = Api(
-    remover=remover,
-    settings=settings,
-    logger=logger,
-    metrics=metrics,
-    transfer=Transfer(Store(BRIEF), settings) if settings.has_storage else None,
-    keys=Keys(
-        settings.api_key_hashes,
-        KeyList(settings.api_keys_parameter) if settings.api_keys_parameter else None,
-    ),
-)
-uploads = Uploads(
-    worker=Worker(remover=remover, store=Store(), settings=settings),
-    settings=settings,
-    logger=logger,
-    metrics=metrics,
-)
+
+
+@cache
+def api() -> "Api":
+    """Return what answers API Gateway's events."""
+    # No start of the S3 worker spends the 30 ms that these imports take.
+    from cutout.http.api import Api  # noqa: PLC0415
+    from cutout.http.large_images import Transfer  # noqa: PLC0415
+    from cutout.keys import KeyList, Keys  # noqa: PLC0415
+
+    return Api(
+        remover=remover,
+        settings=settings,
+        logger=logger,
+        metrics=metrics,
+        transfer=Transfer(Store(BRIEF), settings) if settings.has_storage else None,
+        keys=Keys(
+            settings.api_key_hashes,
+            KeyList(settings.api_keys_parameter) if settings.api_keys_parameter else None,
+        ),
+    )
+
+
+@cache
+def uploads() -> "Uploads":
+    """Return what works on S3's objects."""
+    # No start of the API spends the 15 ms that these imports take.
+    from cutout.s3.handler import Uploads  # noqa: PLC0415
+    from cutout.s3.worker import Worker  # noqa: PLC0415
+
+    return Uploads(
+        worker=Worker(remover=remover, store=Store(), settings=settings),
+        settings=settings,
+        logger=logger,
+        metrics=metrics,
+    )
+
+
+# At the start Lambda gives a whole core to functions of any memory, so nothing is left for the
+# first request. Elsewhere the two are made when they are first needed.
+match settings.handler:
+    case "app.http_handler":
+        api()
+    case "app.upload_handler":
+        uploads()
+    case "app.lambda_handler":
+        api()
+        uploads()
 
 gc.freeze()  # no later collection looks through what stays
 gc.enable()
@@ -93,7 +123,7 @@ gc.enable()
 @metrics.log_metrics(capture_cold_start_metric=True)
 def http_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer an API Gateway event, of payload format 1.0 or 2.0."""
-    return api.handle(event, context)
+    return api().handle(event, context)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -103,7 +133,7 @@ def upload_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
     :raises CutoutError: what must not be lost, so that the platform keeps the event.
     """
-    return uploads.handle(event, context)
+    return uploads().handle(event, context)
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:

@@ -35,6 +35,7 @@ def main() -> None:
             _import_libraries()
             answer = {"start_s": time.process_time()}
         case ["start", whose]:
+            os.environ["_HANDLER"] = "app.http_handler"  # as Lambda starts the API's function
             _remover(whose)
             answer = {"start_s": time.process_time()}
         case ["memory", whose, megapixels]:

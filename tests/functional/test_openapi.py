@@ -117,7 +117,7 @@ def test_its_routes_are_those_that_the_function_answers(client: Client) -> None:
         for path, methods in paths.items()
         for method, operation in methods.items()
     }
-    assert told == {(one.method, one.path): one.keyed for one in app.api.endpoints}
+    assert told == {(one.method, one.path): one.keyed for one in app.api().endpoints}
 
 
 def test_remove_bgs_routes_take_a_bearers_key_too(client: Client) -> None:

@@ -48,7 +48,7 @@ EXAMPLES = 40
 """Requests of each kind to each route."""
 
 UPLOADED = "incoming/0/image"
-OPERATIONS = sorted((endpoint.method, endpoint.path) for endpoint in app.api.endpoints)
+OPERATIONS = sorted((endpoint.method, endpoint.path) for endpoint in app.api().endpoints)
 
 
 class Events(HTTPAdapter):

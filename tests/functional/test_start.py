@@ -12,7 +12,7 @@ import pytest
 FUNCTION = Path(__file__).resolve().parents[2] / "function"
 
 START = """
-import gc, json
+import gc, json, sys
 import onnxruntime
 
 passes = []
@@ -26,7 +26,8 @@ onnxruntime.InferenceSession = Session
 import app
 
 print(json.dumps({
-    "passes": len(passes), "collects": gc.isenabled(), "frozen": gc.get_freeze_count()
+    "passes": len(passes), "collects": gc.isenabled(), "frozen": gc.get_freeze_count(),
+    "doors": [name for name in ("http", "s3") if f"cutout.{name}" in sys.modules],
 }))
 """
 
@@ -76,3 +77,16 @@ def test_garbage_is_collected_after_the_start_only() -> None:
     found = start()
     assert found["collects"]
     assert found["frozen"] > 10_000
+
+
+@pytest.mark.parametrize(
+    ("handler", "doors"),
+    [
+        ("app.http_handler", ["http"]),
+        ("app.upload_handler", ["s3"]),
+        ("app.lambda_handler", ["http", "s3"]),
+    ],
+)
+def test_a_function_imports_its_own_door_at_the_start(handler: str, doors: list[str]) -> None:
+    """Not at its first request, when it may have less than one core; and not the other door."""
+    assert start(_HANDLER=handler)["doors"] == doors

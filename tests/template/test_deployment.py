@@ -495,8 +495,8 @@ def rest_methods() -> dict[tuple[str, str], dict[str, Any]]:
 
 def test_the_rest_api_asks_for_keys_where_the_code_does() -> None:
     """Each endpoint of the code is a method with its key; ANY, which takes OPTIONS, has none."""
-    endpoints = {(e.path, e.method): e.keyed and e.gateway_keys for e in app.api.endpoints}
-    endpoints |= {(e.path, "ANY"): False for e in app.api.endpoints}
+    endpoints = {(e.path, e.method): e.keyed and e.gateway_keys for e in app.api().endpoints}
+    endpoints |= {(e.path, "ANY"): False for e in app.api().endpoints}
     keyed: list[dict[str, list[str]]] = [{"api_key": []}]
     found = {route: spec.get("security") == keyed for route, spec in rest_methods().items()}
     assert found == endpoints

@@ -20,7 +20,7 @@ ROUTES = {
     (event["Properties"]["Method"], event["Properties"]["Path"]): event["Properties"]
     for event in FUNCTION["Events"].values()
 }
-ENDPOINTS = {(e.method, e.path): e.keyed and e.gateway_keys for e in app.api.endpoints}
+ENDPOINTS = {(e.method, e.path): e.keyed and e.gateway_keys for e in app.api().endpoints}
 
 # Every type of API Gateway's documentation ("Gateway response types"), with what the contract says.
 ANSWERS = {

@@ -47,6 +47,7 @@ def test_all_settings() -> None:
             "SHOW_PAGES": "False",
             "POWERTOOLS_SERVICE_NAME": "shop",
             "POWERTOOLS_METRICS_NAMESPACE": "Shop",
+            "_HANDLER": "app.http_handler",
             "PATH": "/usr/bin",
         }
     ) == Settings(
@@ -57,6 +58,7 @@ def test_all_settings() -> None:
         default_response=Delivery.FIT,
         account_label="photos@shop.example",
         fetch_urls=True,
+        handler="app.http_handler",
         keys_checked_by=KeyCheck.GATEWAY,
         api_key_hashes=frozenset({DIGEST, other}),
         api_keys_parameter="/cutout/shop/keys",

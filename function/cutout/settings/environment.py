@@ -103,6 +103,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         default_options=tuple(parse_qsl(given.get("DEFAULT_OPTIONS", ""), keep_blank_values=True)),
         hash_logged_keys=given.get("HASH_LOGGED_KEYS", "false").lower() == "true",
         starts_ahead=given.get(_START, _BY_A_REQUEST) != _BY_A_REQUEST,
+        handler=given.get("_HANDLER", default.handler),
         service=given.get("POWERTOOLS_SERVICE_NAME", default.service),
         metrics_namespace=given.get("POWERTOOLS_METRICS_NAMESPACE", default.metrics_namespace),
     )

@@ -36,7 +36,8 @@ class Settings:
     there is no storage. ``default_options`` are wire fields that every S3 object gets unless it
     says otherwise. With ``hash_logged_keys`` the logs hold digests of S3 keys instead of the keys,
     which may contain the names of persons. With ``starts_ahead`` the process starts before there is
-    a request, so that what it does at the start is no request's time.
+    a request, so that what it does at the start is no request's time; ``handler`` is what Lambda
+    starts it for, such as ``app.http_handler``, and empty elsewhere.
     """
 
     model_dir: Path | None = None
@@ -60,6 +61,7 @@ class Settings:
     default_options: tuple[tuple[str, str], ...] = ()
     hash_logged_keys: bool = False
     starts_ahead: bool = False
+    handler: str = ""
     service: str = "cutout"
     metrics_namespace: str = "Cutout"
 

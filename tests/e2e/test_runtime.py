@@ -394,7 +394,7 @@ def starts(mounts: Mounts) -> list[tuple[float, float]]:
 def test_a_cold_start_is_short(
     starts: list[tuple[float, float]], report: Callable[[str], None]
 ) -> None:
-    """INIT takes 1.2 s at most on one core: imports, the model, one run of the network.
+    """INIT takes 1.2 s at most on one core: imports and the model.
 
     Held to the processor time, which is what it takes on a core of its own, as on Lambda: here
     other programs share the core.

@@ -18,6 +18,9 @@ from cutout.errors import OutOfTime
 
 _T = TypeVar("_T")
 
+_AGAIN_S = 0.2
+"""Between alarms: Python drops an exception that is raised in a finalizer, and the work goes on."""
+
 _THREAD = ThreadPoolExecutor(max_workers=1, thread_name_prefix="interruptible")
 """One thread, so that work which nobody waits for any more ends before other work begins.
 
@@ -46,7 +49,7 @@ def interrupted_after(left_ms: float) -> Iterator[None]:
     before = signal.signal(signal.SIGALRM, _interrupt)
     try:
         try:
-            signal.setitimer(signal.ITIMER_REAL, left_ms / 1000)
+            signal.setitimer(signal.ITIMER_REAL, left_ms / 1000, _AGAIN_S)
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)

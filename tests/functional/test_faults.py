@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from conftest import LIMITS, deployment
 from numpy.typing import NDArray
 
 import app
+from cutout.deadline import interrupted_after
+from cutout.errors import OutOfTime
 from cutout.http.large_images import Transfer
 from cutout.image.card import read_card
 from cutout.image.model import Model
@@ -111,6 +114,28 @@ def test_a_deadline_in_the_middle_of_a_library() -> None:
     last.cancel()
     quick.timeout_s = 28.0
     assert quick.post("/v2", body=png(), content_type="image/png").status == 200
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_deadline_in_a_finalizer() -> None:
+    """Python drops what is raised in one, so the work is interrupted once more."""
+    ended = time.monotonic() + 5
+
+    def work() -> None:
+        while time.monotonic() < ended:
+            pass
+
+    class Slow:
+        def __del__(self) -> None:
+            work()
+
+    @interrupted_after(50)
+    def slow() -> None:
+        Slow()
+        work()
+
+    with pytest.raises(OutOfTime):
+        slow()
 
 
 def test_a_deadline_in_the_middle_of_an_upload(cloud: Cloud) -> None:

@@ -37,12 +37,12 @@ BILINEAR = Image.Resampling.BILINEAR  # antialiased when shrinking, as the model
 # Share of each way to make a sample. Pasted subjects teach what a subject is among clutter. A way
 # for which there is nothing (no labelled photographs, say) leaves its share to the others.
 RECIPES = {
-    "photo": 0.32,
+    "photo": 0.28,
     "pseudo": 0.03,
-    "label": 0.25,
-    "cut": 0.17,
-    "transplant": 0.09,
-    "label transplant": 0.10,
+    "label": 0.30,
+    "cut": 0.16,
+    "transplant": 0.08,
+    "label transplant": 0.11,
     "studio": 0.03,
     "empty": 0.01,
 }

@@ -64,7 +64,7 @@ HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             maximum=1,
         ),
         "X-Model": _text(
-            "The model that made the matte, and its version.", example="erase-s/0.4.0"
+            "The model that made the matte, and its version.", example="erase-s/0.5.0"
         ),
         "X-RateLimit-Limit": _count("Requests a minute."),
         "X-RateLimit-Remaining": _count("Requests that are left in this minute."),

@@ -104,3 +104,18 @@ def test_what_is_hidden_does_not_spread_into_the_edge(
 
     colours = np.where((alpha > 0)[..., None], photo, hidden).astype(np.uint8)
     assert edge_error(colours, alpha) < 1.3 * edge_error(photo, np.full_like(alpha, 255))
+
+
+@pytest.mark.parametrize("name", Format)
+def test_a_cutout_stays_as_it_is(name: Format) -> None:
+    """It may be encoded again, smaller, and what is hidden in it stays black."""
+    alpha = np.zeros((40, 60), np.uint8)
+    alpha[7:30, 9:50] = 255
+    alpha[30:33, 9:50] = 100
+    colours = np.where((alpha > 0)[..., None], skimage.data.astronaut()[:40, :60], 0)
+    pixels = np.dstack([colours, alpha]).astype(np.uint8)
+    if name in {Format.JPG, Format.BMP, Format.GIF}:
+        pixels[..., 3] = 255  # what they cannot show is put on a colour before
+    before = pixels.copy()
+    encode(Cutout(pixels=pixels, subject=Box(), coverage=0.5), Options(format=name))
+    assert (pixels == before).all()

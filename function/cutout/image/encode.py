@@ -109,10 +109,8 @@ def _is_opaque(pixels: NDArray[np.uint8]) -> bool:
 
 
 def _image(pixels: NDArray[np.uint8]) -> Image.Image:
-    """Return the pixels as RGBA with cheap hidden ones, or as RGB where every one is opaque."""
-    if _is_opaque(pixels):
-        return image_of(pixels).convert("RGB")
-    return Image.fromarray(hidden_filled(pixels, np.ascontiguousarray(pixels[..., 3])))
+    """Return the pixels as RGBA, or as RGB where every one is opaque."""
+    return image_of(pixels).convert("RGB") if _is_opaque(pixels) else Image.fromarray(pixels)
 
 
 def _save(image: Image.Image, pillow_format: str, **settings: object) -> bytes:
@@ -138,7 +136,8 @@ def _webp(pixels: NDArray[np.uint8], quality: int) -> bytes:
 
 def _avif(pixels: NDArray[np.uint8], quality: int) -> bytes:
     check_memory(pixels.shape[0] * pixels.shape[1])  # libaom crashes where it gets too little
-    return _save(_image(pixels), "AVIF", quality=quality, speed=_AVIF_SPEED)
+    with hidden_filled(pixels):
+        return _save(_image(pixels), "AVIF", quality=quality, speed=_AVIF_SPEED)
 
 
 def _bmp(pixels: NDArray[np.uint8], _: int) -> bytes:

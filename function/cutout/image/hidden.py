@@ -5,6 +5,9 @@ bytes for the whole picture, and it spreads into the subject's edge, as such blo
 as a sum of waves.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,20 +17,24 @@ from cutout.image.tiles import tiles
 _BLOCK_PX = 16  # side of VP8's macroblock (RFC 6386, section 2), and of a usual block of AV1
 
 
-def hidden_filled(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a copy of uint8 (H, W, 4) in which what is invisible costs few bytes.
+@contextmanager
+def hidden_filled(pixels: NDArray[np.uint8]) -> Iterator[None]:
+    """While the block runs, what is invisible in ``pixels``, uint8 (H, W, 4), costs few bytes.
 
-    In a block that is visible in part, the pixels of ``alpha`` 0, uint8 (H, W), get the mean colour
-    of the others.
+    In a block of the format that is visible in part, the pixels of alpha 0 get the mean colour of
+    the others. Afterwards all pixels of alpha 0 are black, as in every cutout. A copy of the
+    picture would need too much memory beside what the encoders take.
     """
-    filled = pixels.copy()
-    height, width = alpha.shape
-    for rows, columns in tiles(height, width, _BLOCK_PX):
-        hidden = alpha[rows, columns] == 0
-        if hidden.any() and not hidden.all():
-            tile = filled[rows, columns]
-            replace(tile, hidden, _block_means(tile, ~hidden))
-    return filled
+    height, width = pixels.shape[:2]
+    try:
+        for rows, columns in tiles(height, width, _BLOCK_PX):
+            tile = pixels[rows, columns]
+            hidden = tile[..., 3] == 0
+            if hidden.any() and not hidden.all():
+                replace(tile, hidden, _block_means(tile, ~hidden))
+        yield
+    finally:
+        clear(pixels)
 
 
 def _block_means(tile: NDArray[np.uint8], visible: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -65,6 +65,20 @@ def test_a_plain_background_keeps_its_colour_exactly(colour: tuple[int, int, int
     assert (read(write_gif(opaque(pixels)))[plain] == colour).all()
 
 
+@pytest.mark.parametrize(("plain", "other"), [(101, 100), (100, 101)])
+@pytest.mark.parametrize("every", [5, 20, 100])
+def test_a_plain_background_keeps_its_colour_beside_its_neighbour(
+    plain: int, other: int, every: int
+) -> None:
+    """A part of the photograph has the next colour."""
+    pixels = photograph("astronaut").copy()
+    height, width = pixels.shape[:2]
+    pixels[: height // 2] = plain
+    pixels.reshape(-1, 3)[-(height * width // every) :] = other
+    found = read(write_gif(opaque(pixels)))
+    assert (found[: height // 2] == plain).all()
+
+
 @pytest.mark.parametrize("count", [1, 2, 255, 256])
 @pytest.mark.parametrize("size", [(1, 1), (1, 700), (400, 300)], ids=str)
 def test_few_colours_are_kept_exactly(count: int, size: tuple[int, int]) -> None:

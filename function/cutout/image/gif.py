@@ -38,9 +38,11 @@ def write_gif(pixels: NDArray[np.uint8]) -> bytes:
     cells = np.flatnonzero(used)
     if cells.size <= _COLOURS:
         return _saved(image_of(pixels).convert("RGB"))
-    palette = _palette(pixels)
+    palette, frequent = _palette(pixels)
     table = np.zeros(used.size, np.uint8)
     table[cells] = _nearest(_colours(cells), palette)
+    for colour in frequent:  # exactly, where the middle of its cell is as near to another one
+        table[_cells(colour[None])] = _nearest(colour[None, :3].astype(np.float32), palette)
     indices = np.empty((height, width), np.uint8)
     for target, strip in zip(strips(indices), strips(pixels), strict=True):
         target[:] = table[_cells(strip)]
@@ -56,7 +58,7 @@ def _saved(image: Image.Image) -> bytes:
 
 
 def _cells(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """Return the cell of the table, uint32 (H, W), in which each pixel of (H, W, 4) is."""
+    """Return the cell of the table, uint32 (...), in which each pixel of (..., 4) is."""
     words = pixels.view("<u4")[..., 0]  # red is the lowest byte
     mask = (1 << _BITS) - 1
     cells = np.zeros(words.shape, np.uint32)
@@ -71,11 +73,12 @@ def _colours(cells: NDArray[np.int64]) -> Plane:
     return (np.stack(channels, axis=1) * _CELL + (_CELL - 1) / 2).astype(np.float32)
 
 
-def _palette(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the 256 best colours for uint8 (H, W, 4), uint8 (256, 3) sRGB.
+def _palette(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the 256 best colours for uint8 (H, W, 4), uint8 (256, 3) sRGB, and the frequent ones.
 
-    A colour that is as frequent as the average one of 256, such as a plain background's, is one of
-    them exactly.
+    Those, uint8 (n, 4), are the pixels' colours that are more frequent than the average one of 256,
+    such as a plain background's, the most frequent one last. It is among the 256 exactly, and so
+    are the others, unless the nearest of the 256 has become a more frequent one.
     """
     words = pixels.view("<u4").reshape(-1)
     if words.size > _SAMPLE_PX:
@@ -88,11 +91,12 @@ def _palette(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     found = np.array(chosen, np.uint8).reshape(-1, 3)
     palette[: len(found)] = found
     values, counts = np.unique(words, return_counts=True)
-    for place in np.argsort(counts):  # the most frequent one comes last, and stays
-        if counts[place] > words.size / _COLOURS:
-            colour = values[place : place + 1].view(np.uint8)[:3]
-            palette[_nearest(colour[None].astype(np.float32), palette)] = colour
-    return palette
+    ascending = np.argsort(counts)
+    is_frequent = counts[ascending] > words.size / _COLOURS
+    frequent = values[ascending[is_frequent]].view(np.uint8).reshape(-1, 4)
+    for colour in frequent[:, :3]:
+        palette[_nearest(colour[None].astype(np.float32), palette)] = colour
+    return palette, frequent
 
 
 def _nearest(colours: Plane, palette: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ runs for that request only: a pass before it takes 79 ms and would save it 12.
 
 import gc
 
-gc.disable()  # nearly all that an import makes stays: to look through it again and again is 15 ms
+gc.disable()  # to collect during the imports would take 15 ms and free almost nothing
 
 import os
 from functools import cache, partial
@@ -51,7 +51,7 @@ def load_model(settings: Settings, name: str) -> Model | ModelUnavailable:
 
 
 def _check(remover: Remover) -> None:
-    """Say so where there is no model; run it where the start is no request's time."""
+    """Log that there is no model; run the network once if no request waits for the start."""
     try:
         remover.check(run=settings.starts_ahead)
     except ModelUnavailable as error:
@@ -71,7 +71,7 @@ _check(remover)
 @cache
 def api() -> "Api":
     """Return what answers API Gateway's events."""
-    # No start of the S3 worker spends the 30 ms that these imports take.
+    # Imported here, so that the S3 worker's start does not take 30 ms longer.
     from cutout.http.api import Api  # noqa: PLC0415
     from cutout.http.large_images import Transfer  # noqa: PLC0415
     from cutout.keys import KeyList, Keys  # noqa: PLC0415
@@ -92,7 +92,7 @@ def api() -> "Api":
 @cache
 def uploads() -> "Uploads":
     """Return what works on S3's objects."""
-    # No start of the API spends the 15 ms that these imports take.
+    # Imported here, so that the API's start does not take 15 ms longer.
     from cutout.s3.handler import Uploads  # noqa: PLC0415
     from cutout.s3.worker import Worker  # noqa: PLC0415
 

@@ -288,7 +288,7 @@ def main() -> None:
     parser.add_argument("--gain", type=float, default=LOGIT_GAIN, help="of the logit")
     parser.add_argument("--anchor", type=Path, help="weights that the run started from")
     parser.add_argument("--anchor-share", type=float, default=0.0, help="of the anchor, 0 to 1")
-    parser.add_argument("--version", default="0.4.0-float")
+    parser.add_argument("--version", required=True, help="of the card, such as 0.5.0-float")
     parser.add_argument(
         "--out", type=Path, required=True, help="the file; card.toml is written beside it"
     )

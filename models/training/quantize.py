@@ -1,7 +1,7 @@
 """int8 ONNX from a float one.
 
     python quantize.py --pack pack.zip --photos photos.zip --labels labels --unseen unseen.toml \
-        --card runs/a/card.toml --out ../erase-s/model.onnx
+        --card runs/a/card.toml --out ../erase-s/model.onnx --version 0.5.0
 
 What int8 means here is in ../int8.py. The ranges of activations come from real photographs that
 trained: half of them from the pack (never its validation part), which are small, and half of them
@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help="the file; card.toml is written beside it"
     )
-    parser.add_argument("--version", default="0.4.0")
+    parser.add_argument("--version", required=True, help="of the card, such as 0.5.0")
     options = parser.parse_args()
     if bool(options.photos) != bool(options.labels):
         parser.error("--photos and --labels go together")

@@ -30,8 +30,6 @@ else:
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / part) for part in ("function", "events/local", "tests")]
 
-import numpy as np  # noqa: E402
-import onnxruntime  # noqa: E402
 from photos import photo  # noqa: E402
 from tables import table  # noqa: E402
 
@@ -45,7 +43,7 @@ from cutout.image.compose import compose  # noqa: E402
 from cutout.image.decode import Limits, Photo, decode  # noqa: E402
 from cutout.image.encode import CODECS  # noqa: E402
 from cutout.image.matte import Matte, extract_matte  # noqa: E402
-from cutout.image.model import Model, Network  # noqa: E402
+from cutout.image.model import Model, load_network  # noqa: E402
 from cutout.options import Format, InputAlpha, Options  # noqa: E402
 from cutout.remover import Remover  # noqa: E402
 
@@ -71,8 +69,9 @@ def main() -> None:
 
 def networks(card: ModelCard, sizes_mp: Sequence[float], runs: int) -> None:
     """Print whole removals with the network on one thread beside those with it on two."""
+    folder = app.LOCAL_MODELS / card.name
     removers = [
-        Remover(Model(card=card, network=_network(card, threads)), LIMITS)
+        Remover(Model(card=card, network=load_network(card, folder, threads=threads)), LIMITS)
         for threads in range(1, CORES + 1)
     ]
     rows = []
@@ -85,18 +84,6 @@ def networks(card: ModelCard, sizes_mp: Sequence[float], runs: int) -> None:
         rows,
         title="A whole removal by the clock on the wall, JPEG in and PNG out",
     )
-
-
-def _network(card: ModelCard, threads: int) -> Network:
-    """Return the function's network on that many threads."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.enable_mem_pattern = False
-    file = ROOT / "models" / card.name / card.file
-    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return lambda tensor: np.asarray(session.run(None, {name: tensor})[0], np.float32)
 
 
 def halves(model: Model, megapixels: float, runs: int) -> None:

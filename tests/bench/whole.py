@@ -170,8 +170,7 @@ def cost(sizes_mp: Sequence[float], runs: int) -> None:
     """Print what 1,000 images cost by the function's memory.
 
     Below one core's memory Lambda gives that share of a core, so time grows as memory falls. Above
-    it the network alone gets faster, by a second thread, which :func:`cores` measures; here it has
-    one.
+    it a second thread helps the network alone, which :func:`cores` measures; here it has one.
     """
     rows = []
     for megapixels in sizes_mp:

@@ -20,7 +20,7 @@ from cutout.options import Options
 from cutout.settings import Settings
 
 _BASE_PATHS = 4
-"""Kept OpenAPI documents: one for a stage's path, and some for paths of domains of one's own."""
+"""How many OpenAPI documents are kept: one for each base path, as of a stage or a domain."""
 
 
 def key_in_header(request: Request) -> str:

@@ -38,17 +38,18 @@ def read_model(folder: Path) -> Model:
     return Model(card=card, network=load_network(card, folder))
 
 
-def load_network(card: ModelCard, folder: Path) -> Network:
+def load_network(card: ModelCard, folder: Path, *, threads: int = 0) -> Network:
     """Return the network in ``folder``, its file verified against the card's SHA-256.
 
-    It may be called from several threads at once.
+    It may be called from several threads at once. It works on ``threads`` of its own, or with 0 on
+    as many as onnxruntime chooses, which is one for each core.
 
     :raises ModelUnavailable: the file is missing, is not the card's file, or is not a network of
         the card's shape; the reason is in its facts, for the log.
     """
     file = folder / card.file
     try:
-        # onnxruntime reads the file by itself: its bytes would be copied, and kept for good.
+        # onnxruntime reads the file by itself: if it got the bytes, it would keep a copy of them.
         with file.open("rb", buffering=0) as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
@@ -57,6 +58,7 @@ def load_network(card: ModelCard, folder: Path) -> Network:
         raise ModelUnavailable(reason=f"{card.file}: SHA-256 is {digest}, not {card.sha256}")
 
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
     # One image at a time: threads that wait by spinning take the cores from decode and encode.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # A plan of the memory would lie beside what the first pass has reserved, and save no time: 188

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutout.image.prefix_code import Ints, canonical_codes, code_lengths
-from cutout.image.tiles import STRIP_PX
 
 _LITERALS, _LENGTHS = 256, 24  # the symbols of green: bytes, and the prefixes of lengths (3.6.2)
 _LONGEST_RUN = 4096  # that is coded at once (3.6.2.2)
@@ -21,6 +20,7 @@ _LEFT = 1  # the prefix of distance 2, which means the pixel to the left (3.6.2.
 _LONGEST_CODE, _LONGEST_LENGTH_CODE = 15, 7  # bits (3.7.2.1.2)
 _LENGTH_CODES = (17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)  # in the file
 _WORD_BITS = 32
+_STRIP_PX = 1 << 18  # coded at a time, since tokens take up to 90 bytes for each
 
 
 def lossless_stream(plane: NDArray[np.uint8]) -> bytes:
@@ -30,7 +30,7 @@ def lossless_stream(plane: NDArray[np.uint8]) -> bytes:
     memory has no gaps.
     """
     values = plane.reshape(-1)
-    strips = [values[start : start + STRIP_PX] for start in range(0, values.size, STRIP_PX)]
+    strips = [values[start : start + _STRIP_PX] for start in range(0, values.size, _STRIP_PX)]
     # Tokens are made twice, since those of a whole picture of noise would take 24 bytes a pixel.
     counts = np.zeros(_LITERALS + _LENGTHS, np.int64)
     for strip in strips:

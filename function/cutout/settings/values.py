@@ -36,7 +36,7 @@ class Settings:
     there is no storage. ``default_options`` are wire fields that every S3 object gets unless it
     says otherwise. With ``hash_logged_keys`` the logs hold digests of S3 keys instead of the keys,
     which may contain the names of persons. With ``starts_ahead`` the process starts before there is
-    a request, so that what it does at the start is no request's time; ``handler`` is what Lambda
+    a request, so that no request waits for what it does at the start; ``handler`` is what Lambda
     starts it for, such as ``app.http_handler``, and empty elsewhere.
     """
 

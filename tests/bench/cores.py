@@ -7,9 +7,7 @@ tables. Times are of the clock on the wall, as two threads spend their time at o
 the machine makes them longer, so the load is printed too.
 """
 
-import gc
 import os
-import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -31,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / part) for part in ("function", "events/local", "tests")]
 
 from photos import photo  # noqa: E402
-from tables import table  # noqa: E402
+from tables import medians, table  # noqa: E402
 
 from context import prepare_import  # noqa: E402
 
@@ -78,7 +76,7 @@ def networks(card: ModelCard, sizes_mp: Sequence[float], runs: int) -> None:
     for megapixels in sizes_mp:
         data = photo(megapixels)
         jobs = [partial(remover.remove, data, Options()) for remover in removers]
-        rows.append(_row(f"{megapixels:g} MP", _wall_medians(runs, jobs)))
+        rows.append(_row(f"{megapixels:g} MP", medians(runs, *jobs, clock=time.perf_counter)))
     table(
         ["photo", "network on 1 thread, ms", "on 2, ms", "time"],
         rows,
@@ -112,7 +110,7 @@ def halves(model: Model, megapixels: float, runs: int) -> None:
     with ThreadPoolExecutor(CORES) as pool:
         for name, jobs in steps.items():
             both = [partial(_in_turn, jobs), partial(_at_once, pool, jobs)]
-            rows.append(_row(name, _wall_medians(runs, both)))
+            rows.append(_row(name, medians(runs, *both, clock=time.perf_counter)))
     table(
         ["step", "one half after the other, ms", "at once, ms", "time"],
         rows,
@@ -133,19 +131,6 @@ def _at_once(pool: ThreadPoolExecutor, jobs: Sequence[Callable[[], object]]) -> 
 def _row(title: str, times: Sequence[float]) -> list[str]:
     one, two = times
     return [title, f"{one:.0f}", f"{two:.0f}", f"x {two / one:.2f}"]
-
-
-def _wall_medians(runs: int, jobs: Sequence[Callable[[], object]]) -> list[float]:
-    """Return the median time of each job in ms; they run in turn after one warm-up."""
-    times: list[list[float]] = [[] for _ in jobs]
-    for run in range(runs + 1):
-        for job, elapsed in zip(jobs, times, strict=True):
-            gc.collect()
-            start = time.perf_counter()
-            job()
-            if run:
-                elapsed.append((time.perf_counter() - start) * 1000)
-    return [statistics.median(elapsed) for elapsed in times]
 
 
 if __name__ == "__main__":

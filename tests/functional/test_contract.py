@@ -94,7 +94,7 @@ def test_a_cutout_and_what_its_headers_say(client: Client) -> None:
     assert int(headers["x-foreground-height"]) == rows[-1] - rows[0] + 1
     assert int(headers["x-foreground-width"]) == columns[-1] - columns[0] + 1
     assert float(headers["x-foreground-coverage"]) == pytest.approx(alpha.mean() / 255, abs=1e-4)
-    assert float(headers["x-matte-confidence"]) == pytest.approx(0.90, abs=0.02)
+    assert float(headers["x-matte-confidence"]) == pytest.approx(0.98, abs=0.02)
     assert headers["x-model"].startswith("erase-s/")
     stages = [entry.split(";dur=") for entry in headers["server-timing"].split(", ")]
     assert [stage for stage, _ in stages] == ["decode", "matte", "compose", "encode"]
@@ -972,7 +972,7 @@ def test_metrics_are_emitted(client: Client, capfd: pytest.CaptureFixture[str]) 
     assert done["Pixels"] == [512 * 512]
     assert done["Requests"] == [1]
     (confidence,) = done["Confidence"]
-    assert confidence == pytest.approx(0.90, abs=0.02)
+    assert confidence == pytest.approx(0.98, abs=0.02)
     assert {"DecodeTime", "MatteTime", "ComposeTime", "EncodeTime"} <= set(done)
     failed = next(line for line in metrics if "Errors" in line)
     assert (failed["code"], failed["service"]) == ("invalid_bg_color", "cutout")

@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,7 +137,7 @@ def _webp(pixels: NDArray[np.uint8], quality: int) -> bytes:
 
 def _avif(pixels: NDArray[np.uint8], quality: int) -> bytes:
     check_memory(pixels.shape[0] * pixels.shape[1])  # libaom crashes where it gets too little
-    with hidden_filled(pixels):
+    with nullcontext() if _is_opaque(pixels) else hidden_filled(pixels):
         return _save(_image(pixels), "AVIF", quality=quality, speed=_AVIF_SPEED)
 
 

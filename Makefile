@@ -84,7 +84,7 @@ same-parameters:
 
 deploy: same-parameters build ## Build, then `sam deploy`: guided the first time, from samconfig.toml after it
 	@SAM_CLI_TELEMETRY=0 $(or $(SAM),$(OWN_SAM)/bin/sam) deploy \
-	  $(if $(wildcard samconfig.toml),,--guided \
+	  $(if $(wildcard samconfig.toml),,--guided --stack-name cutout \
 	  --parameter-overrides Architecture=$(ARCHITECTURE) ModelName=$(MODEL_NAME)) $(ARGS)
 
 smoke: $(STAMP) ## Check a deployment with eleven requests: URL=https://.../live KEY=...

@@ -137,7 +137,10 @@ def test_deploy_is_guided_the_first_time(checkout: Path, sam: dict[str, str]) ->
     assert Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines() == [
         "sam build --parameter-overrides Architecture=arm64 ModelName=erase-s",
         "ARCHITECTURE=arm64 MODEL_NAME=erase-s",
-        "sam deploy --guided --parameter-overrides Architecture=arm64 ModelName=erase-s",
+        (
+            "sam deploy --guided --stack-name cutout "
+            "--parameter-overrides Architecture=arm64 ModelName=erase-s"
+        ),
     ]
 
 

@@ -116,6 +116,13 @@ def test_the_runbook_explains_every_kind_that_it_names() -> None:
     assert [kind for kind in kinds if f"class {kind}(" not in errors] == ["ImportError"]
 
 
+def test_the_runbook_names_every_alarm() -> None:
+    """Whoever is woken by one finds what to do."""
+    alarms = re.findall(r"^  (\w+):\n    Type: AWS::CloudWatch::Alarm", TEMPLATE, re.MULTILINE)
+    assert len(alarms) > 5
+    assert [alarm for alarm in alarms if f"`{alarm}`" not in RUNBOOK] == []
+
+
 def test_the_dashboard_shows_what_is_measured(capfd: pytest.CaptureFixture[str]) -> None:
     """By exactly the names and dimensions that the code sends: another one would stay empty."""
     app.http_handler(event("/v2", png()), LocalContext())

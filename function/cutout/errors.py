@@ -219,7 +219,7 @@ class InvalidImage(CutoutError):
 
 
 class ImageTooSmall(CutoutError):
-    """A side shorter than 2 px, which has no interior: facts ``width``, ``height`` in px."""
+    """A side of the image is shorter than 2 px: facts ``width``, ``height`` in px."""
 
     status = 400
     code = "image_too_small"
@@ -248,7 +248,7 @@ class InvalidApiKey(CutoutError):
 
 
 class InvalidImageUrl(CutoutError):
-    """The URL is not one that is fetched, whatever is there: fact ``field``.
+    """The URL is not one that this service fetches: fact ``field``.
 
     The message is the same for a private address and for a name that is not found, so that nobody
     learns from it which names the deployment's own network has.
@@ -264,7 +264,10 @@ class InvalidImageUrl(CutoutError):
 
 
 class ImageUrlFetchFailed(CutoutError):
-    """The image did not come: facts ``field``, ``reason`` (never an address or what was sent)."""
+    """The image could not be fetched: facts ``field``, ``reason``.
+
+    The reason never holds an address or what was sent.
+    """
 
     status = 400
     code = "image_url_fetch_failed"
@@ -273,7 +276,10 @@ class ImageUrlFetchFailed(CutoutError):
 
 
 class ImageUrlDisabled(CutoutError):
-    """The deployment does not fetch URLs. Not 403: clients take that for a wrong key."""
+    """The deployment does not fetch URLs.
+
+    The status is not 403, because clients take that for a wrong key.
+    """
 
     status = 400
     code = "image_url_disabled"
@@ -282,7 +288,10 @@ class ImageUrlDisabled(CutoutError):
 
 
 class StorageDisabled(CutoutError):
-    """The deployment has no bucket. Not 403: clients take that for a wrong key."""
+    """The deployment has no bucket.
+
+    The status is not 403, because clients take that for a wrong key.
+    """
 
     status = 400
     code = "storage_disabled"
@@ -351,7 +360,7 @@ class ImageSideTooLong(ImageTooLarge):
 
 
 class ResultTooLarge(CutoutError):
-    """A reply cannot carry the file: facts ``size``, ``max_bytes`` of it, and ``help_with``.
+    """The result is too large for a reply: facts ``size``, ``max_bytes``, and ``help_with``.
 
     ``help_with`` names what makes the file smaller, or takes it another way.
     """
@@ -404,7 +413,7 @@ class HeicNotDeployed(UnsupportedImageFormat):
 
 
 class UnknownForeground(CutoutError):
-    """No subject was found, and the caller asked for an error then (``on_empty=error``)."""
+    """No subject was found, and the request has ``on_empty=error``."""
 
     status = 422
     code = "unknown_foreground"
@@ -455,7 +464,7 @@ class OutOfMemory(CutoutError):
 
 
 class ModelUnavailable(CutoutError):
-    """The model is missing, did not load or does not run; fact ``reason`` is for the log only."""
+    """The model is missing, did not load or does not run: fact ``reason`` is for the log only."""
 
     status = 503
     code = "model_unavailable"
@@ -466,7 +475,7 @@ class ModelUnavailable(CutoutError):
 
 
 class OutOfTime(CutoutError):
-    """The time of the request is nearly over: fact ``before``, the stage not begun."""
+    """The image took too long: fact ``before``, the stage that was not begun."""
 
     status = 504
     code = "timeout"

@@ -22,32 +22,36 @@ CONFIDENCE = "X-Matte-Confidence"
 
 HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "Access-Control-Allow-Origin": _text("CORS: the pages that may read it.", example="*"),
+        "Access-Control-Allow-Origin": _text("CORS: whose pages may read the reply.", example="*"),
         "Access-Control-Expose-Headers": _text(
             "CORS: the headers that a page may read.", example="X-Request-Id"
         ),
         "Cache-Control": _header(
-            "no-store: no cache keeps it. no-cache: whoever keeps it asks whether it has changed.",
+            "no-store: caches must not keep the reply. no-cache: they must ask whether it changed.",
             type="string",
             enum=["no-store", "no-cache"],
         ),
         "Content-Encoding": _header(
-            "The document is compressed, where the client takes that.", const="gzip"
+            "The document is compressed if the client accepts that.", const="gzip"
         ),
         "Content-Security-Policy": _text(
             "What the page may load and connect to.", example="default-src 'none'"
         ),
         "Content-Disposition": _text("The file's name.", example='inline; filename="cutout.png"'),
         "ETag": _text("The version of the document.", example='"5f6b1e0e6c0f4f57"'),
-        "Location": _header("Where the result is.", type="string", format="uri"),
-        "Referrer-Policy": _header("Links do not tell where they are.", const="no-referrer"),
+        "Location": _header("The URL of the result.", type="string", format="uri"),
+        "Referrer-Policy": _header(
+            "Links on the page do not send its address.", const="no-referrer"
+        ),
         "Retry-After": _count("Seconds to wait before the next request."),
         "Server-Timing": _text("The time of each stage in ms.", example="decode;dur=5.2"),
-        "Vary": _header("What of the request it depends on.", const="Accept-Encoding"),
-        "X-Content-Type-Options": _header("No browser guesses the type.", const="nosniff"),
-        "X-Credits-Charged": _header("Nothing is charged.", type="integer", const=0),
+        "Vary": _header(
+            "The header of the request on which the reply depends.", const="Accept-Encoding"
+        ),
+        "X-Content-Type-Options": _header("Browsers must not guess the type.", const="nosniff"),
+        "X-Credits-Charged": _header("Always 0: nothing is charged.", type="integer", const=0),
         "X-Foreground-Coverage": _header(
-            "The matte's mean over the result.", type="number", minimum=0, maximum=1
+            "The mean of the matte over the result's canvas.", type="number", minimum=0, maximum=1
         ),
         "X-Foreground-Height": _count("Height of the subject's box in px, 0 without a subject."),
         "X-Foreground-Left": _count("Left edge of the subject's box in px of the result."),
@@ -55,10 +59,10 @@ HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "X-Foreground-Width": _count("Width of the subject's box in px, 0 without a subject."),
         "X-Height": _header("The result's height in px.", type="integer", minimum=1),
         "X-Ignored-Params": _text(
-            "Names of fields that have no meaning here, percent-encoded.", example="colour"
+            "Names of the fields that were ignored, percent-encoded.", example="colour"
         ),
         CONFIDENCE: _header(
-            "How well the matte can be expected to fit: its IoU with the truth.",
+            "The IoU with a perfect matte that this matte can be expected to have.",
             type="number",
             minimum=0,
             maximum=1,
@@ -66,8 +70,10 @@ HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "X-Model": _text(
             "The model that made the matte, and its version.", example="erase-s/0.5.0"
         ),
-        "X-RateLimit-Limit": _count("Requests a minute."),
-        "X-RateLimit-Remaining": _count("Requests that are left in this minute."),
+        "X-RateLimit-Limit": _count(
+            "A constant that clients read. The deployment has other limits."
+        ),
+        "X-RateLimit-Remaining": _count("A constant that clients read: the limit less one."),
         "X-RateLimit-Reset": _count("When the next minute begins, in seconds of Unix time."),
         "X-Request-Id": _text("The request's id, for questions to the operator.", example="c0ffee"),
         "X-Result-Scale": _header(
@@ -76,7 +82,7 @@ HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             exclusiveMinimum=0,
             exclusiveMaximum=1,
         ),
-        "X-Type": _header("What the subject is; nothing is told apart.", const="other"),
+        "X-Type": _header("Always other: what the subject is, is not recognised.", const="other"),
         "X-Width": _header("The result's width in px.", type="integer", minimum=1),
     }
 )

@@ -57,7 +57,7 @@ OPTIONS = (
         name="bg_image_url",
         parse=parsers.url,
         accepted="the http or https URL of an image",
-        summary="As bg_image_file, where the deployment fetches URLs.",
+        summary="As bg_image_file, but by the URL of the image. Not every deployment fetches URLs.",
         schema={
             "type": "string",
             "format": "uri",
@@ -141,13 +141,13 @@ OPTIONS = (
     ),
     switch(
         "despill",
-        "Takes the green light of a screen out of the subject near its edge, beside clean_edges.",
+        "Takes the light of a green screen out of the subject near its edge, after clean_edges.",
     ),
     choice(
         "input_alpha",
         InputAlpha,
         "What the transparency of the input does. multiply: it multiplies the matte. keep: it is "
-        "the matte, and no network runs. discard: nothing.",
+        "the matte, and no network runs. discard: it is ignored.",
     ),
     number(
         "quality",

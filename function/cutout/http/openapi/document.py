@@ -16,7 +16,7 @@ from cutout.http.openapi.requests import (
 
 _TAGS = {
     "Cutout": "Removing backgrounds.",
-    "remove.bg": "The same for clients of remove.bg.",
+    "remove.bg": "Removing backgrounds, with the names and the errors of remove.bg.",
     "Service": "The key, the limits, the state of the service.",
     "Pages": "For people with a browser.",
 }

@@ -14,7 +14,7 @@ _GATEWAY: Mapping[int, Mapping[str, str]] = MappingProxyType(
     {
         400: {"bad_request": "API Gateway cannot read the request."},
         403: {"access_denied": "API Gateway does not let the caller in."},
-        413: {"payload_too_large": "More bytes than one request may carry."},
+        413: {"payload_too_large": "The request has more bytes than API Gateway accepts."},
         429: {
             "rate_limit_exceeded": "Too many requests at once: wait as long as Retry-After says.",
             "quota_exceeded": "The key's quota of the day is used up.",
@@ -49,7 +49,8 @@ def _tree(kind: type[CutoutError]) -> Iterator[type[CutoutError]]:
 def _faults(*names: str) -> Iterator[Fault]:
     """Yield every failure in the tree; that of an option for each option and each of ``names``."""
     for kind in _tree(CutoutError):
-        meaning = (kind.__doc__ or "").partition("\n")[0].partition(":")[0].rstrip(".") + "."
+        first = (kind.__doc__ or "").partition("\n")[0].partition(":")[0]
+        meaning = first.rstrip(".").replace("``", "") + "."
         if kind is InvalidOption:
             invalid = sorted({option.code or option.name for option in OPTIONS} | set(names))
             yield from (Fault(kind.status, f"invalid_{name}", meaning) for name in invalid)

@@ -45,7 +45,7 @@ test: $(STAMP) ## Run the tests and measure their coverage; ARGS="-k color" for 
 	@$(MAKE) -s --no-print-directory $(CHECKOV)
 	@exec $(RUN) -m pytest $(or $(ARGS),--cov)
 
-serve: $(STAMP) ## Run the API on http://127.0.0.1:3000 with the key "local"; PORT= PAYLOAD=1.0|2.0 RIE=1
+serve: $(STAMP) ## Run the API on http://127.0.0.1:3000 with the key "local"; PORT= PAYLOAD=1.0|2.0; RIE=1 runs the built function
 	@exec $(RUN) events/local/serve.py --port $(PORT) --payload $(PAYLOAD) \
 	  $(if $(filter-out 0,$(RIE)),--emulated) $(ARGS)
 
@@ -113,7 +113,7 @@ mutants: $(STAMP) ## Find small changes of the code that no test notices; ARGS="
 	  -r tests/mutants/requirements.txt
 	@exec $(RUN) tests/mutants/run.py $(ARGS)
 
-fuzz: $(STAMP) ## Send damaged input to everything that takes any, and keep what is new in CORPUS: MINUTES=60
+fuzz: $(STAMP) ## Send damaged input to the parsers and the handlers: MINUTES=60; the folder CORPUS= keeps what reached new code
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
 	  -r tests/fuzz/requirements.txt \
 	  || echo 'atheris cannot be installed here: chance guides the fuzzer instead.' >&2

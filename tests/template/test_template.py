@@ -190,6 +190,15 @@ def test_parameters_explain_and_limit_themselves(name: str) -> None:
     assert f'{{"Ref": "{name}"}}' in used or f"${{{name}}}" in used
 
 
+def test_the_readme_says_what_to_type_for_a_hidden_parameter() -> None:
+    """The guided deployment takes no empty answer for one, whatever its default is."""
+    hidden = [name for name, parameter in TEMPLATE["Parameters"].items() if "NoEcho" in parameter]
+    assert hidden == ["ApiKeyHashes"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    _, _, deploy = readme.partition("## Deploy")
+    assert "`ApiKeyHashes`" in deploy.partition("\n## ")[0]
+
+
 @pytest.mark.parametrize("name", RESOURCES)
 def test_every_resource_has_its_comment(name: str) -> None:
     """One line above it says what it is for."""

@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNBOOK = (ROOT / ".github/RUNBOOK.md").read_text(encoding="utf-8")
 TEMPLATE = (ROOT / "template.yaml").read_text(encoding="utf-8")
 
-QUERIES = re.findall(r"```text\n(.*?)```", RUNBOOK, re.DOTALL)
+S3_README = (ROOT / "function/cutout/s3/README.md").read_text(encoding="utf-8")
+QUERIES = re.findall(r"```text\n(.*?)```", RUNBOOK + S3_README, re.DOTALL)
 _WORDS = {"fields", "filter", "sort", "stats", "by", "as", "and", "or", "like", "desc", "asc"}
 _FUNCTIONS = {"count", "avg", "pct", "max", "sum", "bin", "ispresent"}
 _ADDED_BY_CLOUDWATCH = {"@timestamp", "@message"}
@@ -97,7 +98,7 @@ def test_one_line_tells_the_whole_request(logged: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_the_runbooks_queries_name_what_is_logged(logged: list[dict[str, Any]], query: str) -> None:
+def test_the_queries_name_what_is_logged(logged: list[dict[str, Any]], query: str) -> None:
     """A query about a field that no line has finds nothing, and says nothing."""
     known = {name for line in logged for name in names_in(line)} | _ADDED_BY_CLOUDWATCH
     words = re.findall(r"@?[a-z_]\w*(?:\.\w+)*", re.sub(r'"[^"]*"|\b\d+\w*', "", query))

@@ -210,6 +210,8 @@ class Remover:
         :raises InvalidBackground: it cannot be read.
         :raises InvalidOption: ``invalid_bg_image``, nobody fetched ``bg_image_url``.
         """
+        if options.channels is Channels.ALPHA:
+            return None
         data = options.bg_image_file if fetched is None else fetched
         if data is None and options.bg_image_url is not None:
             raise InvalidOption(
@@ -217,9 +219,7 @@ class Remover:
                 name="bg_image_url",
                 accepted="left out: this deployment does not fetch URLs",
             )
-        if data is None or options.channels is Channels.ALPHA:
-            return None
-        return read_background(data, self._limits)
+        return None if data is None else read_background(data, self._limits)
 
     def _chosen(self, name: str | None) -> Model:
         """Return the model of this name, or the default one for ``None``.

@@ -707,6 +707,17 @@ def test_a_background_by_its_url(fetching: Client, net: Internet) -> None:
         assert error["message"].startswith(f"The background image cannot be used. {reason}")
 
 
+def test_the_matte_alone_needs_no_background(fetching: Client, net: Internet) -> None:
+    """``channels=alpha`` ignores a background, so nothing is fetched and nothing is refused."""
+    photo = jpeg()
+    matte = fetching.post("/v2?channels=alpha", body=photo, content_type="image/jpeg")
+    reply = fetching.post(
+        f"/v2?channels=alpha&bg_image_url={URL}", body=photo, content_type="image/jpeg"
+    )
+    assert (reply.status, reply.body) == (200, matte.body)
+    assert not net.connections
+
+
 def test_what_a_url_brings_is_checked_as_any_image(fetching: Client, net: Internet) -> None:
     """It is an image by its bytes, whatever the server calls it; its size has the same limits."""
     net.serve(

@@ -8,6 +8,7 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
 
     CutoutError                     500 internal_error
     ├── InvalidOption               400 invalid_<option>
+    │   └── BackgroundUrlDisabled       invalid_bg_image
     ├── DuplicateOption             400 duplicate_option
     ├── MultipleBackgrounds         400 multiple_bg_sources
     ├── InvalidBackground           400 invalid_bg_image
@@ -107,6 +108,17 @@ class InvalidOption(CutoutError):
     def __init__(self, *, option: str, accepted: str, name: str | None = None) -> None:
         super().__init__(option=option, accepted=accepted, name=name or option)
         self.code = f"invalid_{option}"
+
+
+class BackgroundUrlDisabled(InvalidOption):
+    """The background is given as a URL, and the deployment does not fetch URLs."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            option="bg_image",
+            name="bg_image_url",
+            accepted="left out: this deployment does not fetch URLs",
+        )
 
 
 class DuplicateOption(CutoutError):

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from cutout.errors import InvalidOption, ModelUnavailable, OutOfMemory, OutOfTime
+from cutout.errors import BackgroundUrlDisabled, ModelUnavailable, OutOfMemory, OutOfTime
 from cutout.image.background import read_background
 from cutout.image.card import ModelCard
 from cutout.image.compose import Cutout, compose
@@ -208,17 +208,13 @@ class Remover:
         """Return the image for the background, uint8 (H, W, 3), where there is one to show.
 
         :raises InvalidBackground: it cannot be read.
-        :raises InvalidOption: ``invalid_bg_image``, nobody fetched ``bg_image_url``.
+        :raises BackgroundUrlDisabled: nobody fetched ``bg_image_url``.
         """
         if options.channels is Channels.ALPHA:
             return None
         data = options.bg_image_file if fetched is None else fetched
         if data is None and options.bg_image_url is not None:
-            raise InvalidOption(
-                option="bg_image",
-                name="bg_image_url",
-                accepted="left out: this deployment does not fetch URLs",
-            )
+            raise BackgroundUrlDisabled
         return None if data is None else read_background(data, self._limits)
 
     def _chosen(self, name: str | None) -> Model:

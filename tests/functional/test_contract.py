@@ -550,6 +550,19 @@ def test_options_are_checked_before_the_number_of_sources(client: Client) -> Non
     assert reply.error()["code"] == "multiple_sources"
 
 
+@pytest.mark.parametrize("url", ["https://a.example/b.png", "b.png"])
+@ANY_PAYLOAD
+def test_a_background_url_that_is_off_is_refused_as_an_option(client: Client, url: str) -> None:
+    """Before there is an image, and no form of it is offered instead; on both routes."""
+    message = "bg_image_url must be left out: this deployment does not fetch URLs."
+    reply = client.json("/v2", {"bg_image_url": url})
+    assert (reply.status, reply.error()["code"]) == (400, "invalid_bg_image")
+    assert reply.error()["message"] == message
+    reply = client.json("/v1.0/removebg", {"bg_image_url": url})
+    (error,) = reply.json()["errors"]
+    assert (reply.status, error["code"], error["title"]) == (400, "invalid_bg_image", message)
+
+
 @ANY_PAYLOAD
 def test_a_body_over_the_limit(client: Client) -> None:
     """Checked before it is decoded; one byte less has the next check's answer."""

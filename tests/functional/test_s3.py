@@ -261,6 +261,12 @@ def test_what_s3_does_not_know_of_options(cloud: Cloud) -> None:
             "invalid_bg_color",
             "bg_color must be a valid hex or named color.",
         ),
+        (
+            b"not an image at all",
+            {"bg-image-url": "https://shop.example/b.png"},
+            "invalid_bg_image",
+            "bg_image_url must be left out: this deployment does not fetch URLs.",
+        ),
         (b"", {}, "invalid_image", None),
         (b"not an image at all", {}, "invalid_image", None),
         (b"%PDF-1.7 no image either", {}, "unsupported_image_format", None),

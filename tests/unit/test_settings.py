@@ -148,6 +148,7 @@ def test_all_faults_are_named_at_once() -> None:
         {"MODEL_NAME": "erase-s,../other"},
         {"DEFAULT_OPTIONS": "formt=webp"},
         {"DEFAULT_OPTIONS": "bg_color=red&bg_color=red"},
+        {"DEFAULT_OPTIONS": "bg_image_url=https://shop.example/b.jpg"},
         {"MAX_OBJECT_BYTES": "0"},
         {"INPUT_BUCKET": "ab"},
     ],

@@ -88,7 +88,9 @@ class Removal:
         )
         body = parse_body(request.headers.get("content-type", ""), content)
         sources, fields = split_sources(body, request.query)
-        options, ignored = parse_options(fields, self._defaults, models=self.models)
+        options, ignored = parse_options(
+            fields, self._defaults, models=self.models, fetches_urls=self.fetches_urls
+        )
         if options.response is Delivery.URL:
             self._storage()
         accepted = accepted_sources(has_storage=has_storage, fetches_urls=self.fetches_urls)

@@ -4,7 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from cutout.color import parse_color
-from cutout.errors import DuplicateOption, InvalidOption, MultipleBackgrounds
+from cutout.errors import (
+    BackgroundUrlDisabled,
+    DuplicateOption,
+    InvalidOption,
+    MultipleBackgrounds,
+)
 from cutout.options.table import OPTIONS
 from cutout.options.values import DEFAULTS, Options
 
@@ -38,11 +43,13 @@ def parse_options(
     defaults: Options = DEFAULTS,
     *,
     models: Sequence[str] = (),
+    fetches_urls: bool = True,
 ) -> tuple[Options, tuple[str, ...]]:
     """Return the typed options of a request, and the names of the fields that no option has.
 
     What no field says is as ``defaults`` have it. ``models`` are the names that the option
-    ``model`` can have; with none any name is accepted.
+    ``model`` can have; with none any name is accepted. ``fetches_urls`` is whether the background
+    can be given as a URL.
 
     ``fields`` are names and values as they came, text or JSON values, in order and with
     repetitions. Names are matched in any case (ASCII). ``None`` and the empty string mean absent,
@@ -50,6 +57,7 @@ def parse_options(
 
     :raises DuplicateOption: an option is given twice (``bg_color`` twice is ``InvalidOption``).
     :raises MultipleBackgrounds: more than one ``bg_*`` option.
+    :raises BackgroundUrlDisabled: the background is given as a URL, and none is fetched.
     :raises InvalidOption: a value is not accepted.
     :raises RoiExceedsBounds: ``roi`` is not within any photo.
     :raises RoiRegionEmpty: ``roi`` contains no pixel of any photo.
@@ -74,6 +82,8 @@ def parse_options(
     backgrounds = [name for name in _BACKGROUNDS if name in present]
     if len(backgrounds) > 1:
         raise MultipleBackgrounds(given=" and ".join(backgrounds))
+    if not fetches_urls and "bg_image_url" in present:
+        raise BackgroundUrlDisabled
     if models and "model" in present and present["model"] not in models:
         raise InvalidOption(option="model", accepted="one of " + ", ".join(models))
     values = {name: _BY_NAME[name].value(wire) for name, wire in present.items()}

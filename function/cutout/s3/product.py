@@ -34,7 +34,7 @@ class Order:
         fields = [field for field in overlay(*layers) if field[0] != "response"]
         options: Options | CutoutError
         try:
-            options, _ = parse_options(fields, models=settings.model_names)
+            options, _ = parse_options(fields, models=settings.model_names, fetches_urls=False)
         except CutoutError as error:
             options = error
         else:

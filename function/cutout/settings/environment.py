@@ -177,7 +177,7 @@ def _options_problem(query: str, models: tuple[str, ...]) -> str:
     """Return what is wrong with options in the form of a query string; empty if nothing is."""
     try:
         fields = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
-        _, unknown = parse_options(fields, models=models)
+        _, unknown = parse_options(fields, models=models, fetches_urls=False)
     except CutoutError as error:
         return str(error)
     except ValueError:

@@ -29,12 +29,16 @@ _COLOR_WITH_ALPHA = re.compile(
 
 
 def read_options(
-    fields: Iterable[Field], models: Sequence[str] = ()
+    fields: Iterable[Field], *, models: Sequence[str], fetches_urls: bool
 ) -> tuple[Options, tuple[str, ...]]:
     """Return the options in remove.bg's fields, and the names of the fields that mean nothing.
 
+    ``models`` are the names that the option ``model`` can have, and ``fetches_urls`` is whether the
+    background can be given as a URL.
+
     :raises DuplicateOption: an option is given twice.
     :raises MultipleBackgrounds: more than one ``bg_*`` option.
+    :raises BackgroundUrlDisabled: the background is given as a URL, and none is fetched.
     :raises InvalidOption: a value is not accepted.
     """
     ours: list[Field] = []
@@ -60,7 +64,7 @@ def read_options(
     _check_words(theirs)
     if _is_on(theirs.get("add_shadow", "false")) and not _names(ours, "shadow_type"):
         ours.append(("shadow_type", "drop"))
-    options, unknown = parse_options(ours, DEFAULTS, models=models)
+    options, unknown = parse_options(ours, DEFAULTS, models=models, fetches_urls=fetches_urls)
     if options.bg_color is not None:
         options = replace(options, bg_color=replace(options.bg_color, a=alpha))
     return options, (*unknown, *ignored)

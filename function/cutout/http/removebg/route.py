@@ -29,7 +29,9 @@ class RemoveBg:
         content = request.content(instead="Send a smaller image.")
         body = parse_body(request.headers.get("content-type", ""), content)
         sources, fields = split_sources(body, request.query, _SOURCES)
-        options, ignored = read_options(fields, self._removal.models)
+        options, ignored = read_options(
+            fields, models=self._removal.models, fetches_urls=self._removal.fetches_urls
+        )
         source = only_source(sources, fields, accepted=self._accepted(), names=_SOURCES)
         result = self._removal.result_of(source, options, request)
         if request.wants_json():

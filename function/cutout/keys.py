@@ -51,8 +51,9 @@ class Keys:
 
         :raises KeysUnavailable: the list cannot be read, and none is known that is recent enough.
         """
-        digest = digest_of(key)
-        accepted = self._fixed | self._listed()
+        digest = digest_of(key).encode()
+        # Bytes, since text with other letters than ASCII's is not compared, and a hand writes it.
+        accepted = [known.encode() for known in self._fixed | self._listed()]
         # Every digest is compared, so that the time does not tell which one came close.
         matches = [hmac.compare_digest(digest, known) for known in accepted]
         return any(matches)

@@ -65,6 +65,12 @@ def test_a_value_without_digests_accepts_nothing() -> None:
         assert not keys.accept(key)
 
 
+def test_a_slip_in_the_list_locks_nobody_out() -> None:
+    """The list is written by hand: a typographic quotation mark spoils one digest and no other."""
+    keys = Ssm(f"\u201c{digest_of('other')}\u201d, {OLD}").keys()
+    assert (keys.accept("old"), keys.accept("new"), keys.accept("other")) == (True, False, False)
+
+
 def test_a_failure_keeps_the_last_list_for_a_while() -> None:
     """And never longer: then nobody is let in, until it can be read again."""
     ssm = Ssm(OLD)

@@ -49,6 +49,9 @@ class Keys:
     def accept(self, key: str) -> bool:
         """Tell whether a key is accepted; the time that it takes does not depend on the key.
 
+        A request without a key has the empty one. It is never accepted, not even if its digest is
+        in the list, as it is when somebody takes the digest of a variable that is not set.
+
         :raises KeysUnavailable: the list cannot be read, and none is known that is recent enough.
         """
         digest = digest_of(key).encode()
@@ -56,7 +59,7 @@ class Keys:
         accepted = [known.encode() for known in self._fixed | self._listed()]
         # Every digest is compared, so that the time does not tell which one came close.
         matches = [hmac.compare_digest(digest, known) for known in accepted]
-        return any(matches)
+        return bool(key) and any(matches)
 
     def _listed(self) -> frozenset[str]:
         """Return the digests of the list, read again where they are old."""

@@ -65,6 +65,14 @@ def test_a_value_without_digests_accepts_nothing() -> None:
         assert not keys.accept(key)
 
 
+def test_a_request_without_a_key_is_never_let_in() -> None:
+    """Not even with the digest of nothing, which ``printf %s "$KEY" | sha256sum`` can print."""
+    nothing = digest_of("")
+    for keys in (Keys(frozenset({nothing, OLD})), Ssm(f"{nothing},{OLD}").keys()):
+        assert not keys.accept("")
+        assert keys.accept("old")
+
+
 def test_a_slip_in_the_list_locks_nobody_out() -> None:
     """The list is written by hand: a typographic quotation mark spoils one digest and no other."""
     keys = Ssm(f"\u201c{digest_of('other')}\u201d, {OLD}").keys()

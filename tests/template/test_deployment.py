@@ -31,9 +31,11 @@ GRANTS = {
     ("ApiRole", "sts:AssumeRole"): "lambda.amazonaws.com",
     ("ApiRole", "logs:CreateLogStream logs:PutLogEvents"): "ApiLogGroup.Arn",
     ("ApiRole", "xray:PutTraceSegments xray:PutTelemetryRecords"): "*",
-    ("ApiRole", "s3:ListBucket"): "InputBucket.Arn ResultBucket.Arn",
-    ("ApiRole", "s3:PutObject s3:GetObject s3:GetObjectVersion"): "InputBucket.Arn/incoming/*",
-    ("ApiRole", "s3:PutObject s3:GetObject"): "ResultBucket.Arn/results/*",
+    ("ApiRole", "s3:ListBucket"): "InputBucket.Arn",
+    (
+        "ApiRole",
+        "s3:PutObject s3:GetObject",
+    ): "InputBucket.Arn/incoming/* ResultBucket.Arn/results/*",
     ("ApiRole", "ssm:GetParameter"): f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/ApiKeys",
     # The worker.
     ("UploadRole", "sts:AssumeRole"): "lambda.amazonaws.com",
@@ -46,7 +48,7 @@ GRANTS = {
     ("UploadRole", "s3:ListBucket"): (
         "InputBucket.Arn ResultBucket.Arn arn:aws:s3:::first-shop arn:aws:s3:::second.shop"
     ),
-    ("UploadRole", "s3:GetObject s3:GetObjectVersion"): (
+    ("UploadRole", "s3:GetObject"): (
         "InputBucket.Arn/uploads/* arn:aws:s3:::first-shop/* arn:aws:s3:::second.shop/*"
     ),
     ("UploadRole", "s3:PutObject s3:GetObject s3:DeleteObject"): "ResultBucket.Arn/cutouts/*",
@@ -204,7 +206,7 @@ def test_a_catalogue_is_read_only() -> None:
         for action in statement.actions
         if any(name.startswith("arn:aws:s3:::") for name in statement.resources)
     }
-    reads = {"s3:ListBucket", "s3:GetObject", "s3:GetObjectVersion"}
+    reads = {"s3:ListBucket", "s3:GetObject"}
     assert actions == reads | {"s3:PutInventoryConfiguration"}
 
 

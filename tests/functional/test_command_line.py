@@ -143,6 +143,14 @@ def test_two_photos_of_one_name_keep_their_suffixes(here: Path) -> None:
     assert results(here / "out") == {"a.jpg.png", "a.png.png"}
 
 
+def test_a_pattern_leaves_out_hidden_files(here: Path) -> None:
+    """As in a shell, where one that begins with a dot asks for them."""
+    assert run(here, "photos/*.jpg", "out/")[0] == 0
+    assert results(here / "out") == {"a.png"}
+    assert run(here, "photos/.*.jpg", "out/")[0] == 0
+    assert results(here / "out") == {"a.png", ".hidden.png"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

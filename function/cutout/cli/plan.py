@@ -139,7 +139,13 @@ def _photos(given: str, output: Path) -> Iterator[tuple[Path, Path]]:
         found = [(path, Path(path.name))]
     elif any(sign in given for sign in "*?["):
         matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-        found = [(file, Path(file.name)) for file in matches if file.is_file()]
+        # As in a shell: macOS puts a file ._a.jpg, which is no photo, beside a.jpg on some disks.
+        takes_hidden = path.name.startswith(".")
+        found = [
+            (file, Path(file.name))
+            for file in matches
+            if file.is_file() and (takes_hidden or not file.name.startswith("."))
+        ]
         if not found:
             raise UsageError(f"{path}: no photo matches this pattern")
     else:

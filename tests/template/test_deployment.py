@@ -750,6 +750,8 @@ def test_the_batch_command_is_one_that_aws_takes() -> None:
     assert not report.has_errors(), report.generate_report()
     invoke = given["Operation"]["LambdaInvoke"]
     assert (invoke["FunctionArn"], given["RoleArn"]) == ("UploadFunction.Arn", "BatchRole.Arn")
+    # Arguments would take the place of DefaultOptions and of what the objects' metadata asks for.
+    assert "UserArguments" not in invoke
     # What it grants is what the job needs: to list the bucket, call the worker, write the report.
     assert given["Report"]["Prefix"] == "reports"
 

@@ -16,6 +16,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -298,6 +299,36 @@ def test_an_object_that_is_too_large_is_not_read(cloud: Cloud, proxy: Proxy) -> 
     assert (found["code"], found["status"]) == ("payload_too_large", 413)
     assert found["message"] == "The object is larger than 100 bytes."
     assert [call for call in proxy.calls if call.method == "GET" and not call.query] == []
+
+
+@pytest.mark.parametrize("cloud", [{"max_object_bytes": 100}], indirect=True)
+def test_a_refusal_lasts_as_long_as_what_is_accepted(cloud: Cloud) -> None:
+    """A job that runs again after the limit was raised cuts out what was too large before."""
+    uploaded = cloud.put("uploads/large.png", png() + bytes(100))
+    for _ in range(2):
+        cloud.handle(uploaded.created())
+    assert cloud.keys() == ["cutouts/large.png.error.json"]
+    cloud.settings = replace(cloud.settings, max_object_bytes=1_000_000)
+    cloud.handle(uploaded.created())
+    assert cloud.keys() == ["cutouts/large.png.png"]
+    cloud.settings = replace(cloud.settings, max_object_bytes=100)
+    cloud.handle(uploaded.created())
+    assert cloud.keys() == ["cutouts/large.png.png"]
+    assert cloud.outcomes() == ["refused", "unchanged", "cut_out", "unchanged"]
+
+
+@pytest.mark.parametrize("cloud", [{"max_object_bytes": 100}], indirect=True)
+def test_another_refusal_takes_the_place_of_an_outdated_one(cloud: Cloud) -> None:
+    """The error file says what is wrong now, and says it once."""
+    uploaded = cloud.put("uploads/large.png", bytes(200))
+    cloud.handle(uploaded.created())
+    assert error(cloud, "cutouts/large.png.error.json")["code"] == "payload_too_large"
+    cloud.settings = replace(cloud.settings, max_object_bytes=1_000_000)
+    for _ in range(2):
+        assert cloud.handle(messages(uploaded.created())) == failures()
+    assert cloud.keys() == ["cutouts/large.png.error.json"]
+    assert error(cloud, "cutouts/large.png.error.json")["code"] == "invalid_image"
+    assert cloud.outcomes() == ["refused", "refused", "unchanged"]
 
 
 # --------------------------------------------------------------------------- nothing twice

@@ -11,18 +11,22 @@ from cutout.errors import CutoutError, ObjectTooLarge, envelope
 from cutout.options import Options, overlay, parse_options
 from cutout.remover import Report, Result
 from cutout.s3.jobs import Job
-from cutout.s3.results import ERROR, Place, Stamp, fingerprint
+from cutout.s3.results import ERROR, Place, Stamp, accepted_by, fingerprint
 from cutout.settings import Settings
 from cutout.store import Content, Stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What one version of a source is to become: its options, or the error that they end in."""
+    """What one version of a source is to become: its options, or the error that they end in.
+
+    ``accepted`` is what the deployment accepts.
+    """
 
     place: Place
     stamp: Stamp
     options: Options | CutoutError
+    accepted: str
 
     @classmethod
     def of(cls, job: Job, source: Stored, place: Place, settings: Settings) -> "Order":
@@ -40,7 +44,23 @@ class Order:
         else:
             if source.size > settings.max_object_bytes:
                 options = ObjectTooLarge(max_bytes=settings.max_object_bytes)
-        return cls(place=place, stamp=Stamp.of(place, source, fingerprint(fields)), options=options)
+        return cls(
+            place=place,
+            stamp=Stamp.of(place, source, fingerprint(fields)),
+            options=options,
+            accepted=accepted_by(settings),
+        )
+
+    def is_filled_by(self, stamp: Stamp, result: Stored) -> bool:
+        """Tell whether a result of the source, with this stamp, is what is ordered.
+
+        An error file is it only while the deployment accepts the same: an image that was too large
+        is cut out by the next event about it once the limit is higher.
+        """
+        is_right = "error" not in result.metadata or (
+            result.metadata.get("accepted") == self.accepted
+        )
+        return stamp == self.stamp and is_right
 
 
 def _asked(metadata: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -87,7 +107,7 @@ def error_file(order: Order, error: CutoutError, request_id: str) -> Product:
         content=Content(
             body=json.dumps(envelope(error, request_id)).encode(),
             media_type="application/json",
-            metadata=order.stamp.metadata(error=error.code),
+            metadata=order.stamp.metadata(error=error.code, accepted=order.accepted),
         ),
         made=error,
     )

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
 
-from cutout.errors import CutoutError
+from cutout import __version__
+from cutout.errors import CutoutError, UnsupportedImageFormat
 from cutout.options import Channels, Format, Options
 from cutout.settings import Settings
 from cutout.store import MAX_KEY_BYTES, ObjectRef, Stored
@@ -158,6 +159,13 @@ class Results:
 def fingerprint(fields: Iterable[tuple[str, str]]) -> str:
     """Return options as ASCII text, sorted by name; long ones as a digest."""
     return _short(urlencode(sorted(fields), errors="backslashreplace"))
+
+
+def accepted_by(settings: Settings) -> str:
+    """Return what a deployment accepts, as ASCII text: while it is equal, a refusal is right."""
+    limits = f"max_pixels={settings.max_pixels} max_object_bytes={settings.max_object_bytes}"
+    models, formats = ", ".join(settings.model_names), UnsupportedImageFormat.accepted
+    return _short(f"{__version__}: {limits} {models}; {formats}")
 
 
 def _short(text: str) -> str:

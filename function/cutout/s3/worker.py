@@ -127,7 +127,8 @@ class _Case:
     def _settle(self, source: Stored, there: Results) -> Done | None:
         """Bring the results in line with the source."""
         order = Order.of(self._job, source, self._place, self._settings)
-        right = [key for key, stamp in there.own.items() if stamp == order.stamp][:1]
+        own = there.own.items()
+        right = [key for key, stamp in own if order.is_filled_by(stamp, there.files[key])][:1]
         if self._clear(source, there, right):
             return None
         if not right:

@@ -441,6 +441,31 @@ def test_a_cap_keeps_colour_under_transparency_apart() -> None:
     assert photo.width * photo.height <= 1_000
 
 
+@pytest.mark.parametrize("hidden", [(0, 0, 0), (0, 255, 0)])
+@pytest.mark.parametrize("cap_px", [90 * 90, 150 * 150, 390 * 390, 30 * 30])
+def test_a_cap_lets_nothing_hidden_into_the_edge(hidden: tuple[int, int, int], cap_px: int) -> None:
+    """A subject of one colour stays of that colour, and what is all hidden keeps its own."""
+    pixels = np.full((400, 400, 4), (*hidden, 0), np.uint8)
+    pixels[100:301, 100:301] = (200, 180, 160, 255)
+    photo = read(encoded(Image.fromarray(pixels), "PNG"), cap_px=cap_px)
+    assert photo.alpha is not None
+    assert photo.alpha.max() == 255
+    faint = photo.alpha < 32  # a premultiplied colour of 8 bits is not exact there
+    assert (np.abs(photo.pixels[~faint].astype(int) - (200, 180, 160)) <= 4).all()
+    below = np.abs(photo.pixels[photo.alpha == 0].astype(int) - hidden)
+    assert below.max() <= 1
+
+
+def test_a_cap_leaves_an_opaque_photo_with_alpha_as_sharp_as_one_without() -> None:
+    """There is nothing to weight."""
+    plain = read(encoded(ASTRONAUT, "PNG"), cap_px=1_000)
+    photo = read(encoded(ASTRONAUT.convert("RGBA"), "PNG"), cap_px=1_000)
+    assert photo.alpha is not None
+    assert photo.alpha.shape == photo.pixels.shape[:2]
+    assert (photo.alpha == 255).all()
+    assert np.array_equal(photo.pixels, plain.pixels)
+
+
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 50), (50, 1)])
 def test_a_side_under_two_pixels_is_too_small(width: int, height: int) -> None:
     """There is no inside to find a subject in."""

@@ -23,8 +23,11 @@ from PIL import TiffImagePlugin as _Tiff
 from PIL import WebPImagePlugin as _WebP
 
 from cutout.errors import CutoutError, HeicNotDeployed, InvalidImage
+from cutout.image.composite import OPAQUE
 from cutout.image.header import check_size, check_time
 from cutout.image.memory import told_from_memory
+from cutout.image.resample import resampled
+from cutout.image.rgba import replace
 from cutout.image.shared import decoded_into, image_of, pixels_of
 from cutout.image.sniff import pillow_format_of
 from cutout.image.structure import Structure, read_structure
@@ -139,17 +142,14 @@ def _decode(file: Structure, limits: Limits, cap_px: int | None, budget_ms: floa
         if file.jpeg is not None and (not file.jpeg.is_complete or is_filler(_last_pixel(image))):
             check_rows(file.jpeg)
         pixels, alpha = _converted(image) if words is None else _read(image, words)
-    planes = [plane for plane in (pixels, alpha) if plane is not None]
-    for index, plane in enumerate(planes):
-        if plane.shape[1::-1] != size:
-            plane = _resized(plane, size)  # noqa: PLW2901
-        planes[index] = upright(plane, orientation)
+    if pixels.shape[1::-1] != size:
+        pixels, alpha = _scaled(pixels, alpha, size)
     original = None if size == (width, height) else (width, height)
     if original is not None and is_sideways(orientation):
         original = (height, width)
     return Photo(
-        pixels=planes[0][..., :3],
-        alpha=None if alpha is None else planes[1],
+        pixels=upright(pixels, orientation)[..., :3],
+        alpha=None if alpha is None else upright(alpha, orientation),
         original_size=original,
     )
 
@@ -186,9 +186,23 @@ def _converted(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8]
     return pixels_of(color), None if alpha is None else pixels_of(alpha)
 
 
-def _resized(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    resample = Image.Resampling.LANCZOS
-    return pixels_of(image_of(plane).resize(size, resample, reducing_gap=3.0))
+def _scaled(
+    pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, size: tuple[int, int]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """Return words, (H, W, 4), and alpha, (H, W), at a smaller size.
+
+    Colours count with the weight of their alpha, so that what is hidden does not spread into the
+    edge. Only what is all hidden keeps the colours of its own, for ``input_alpha=discard``.
+    """
+    if alpha is None or alpha.min() == OPAQUE:
+        words = pixels_of(image_of(pixels).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
+        return words, None if alpha is None else np.full(words.shape[:2], OPAQUE, np.uint8)
+    pixels[..., 3] = alpha  # the fourth byte means nothing
+    whole = (0.0, 0.0, float(pixels.shape[1]), float(pixels.shape[0]))
+    words = resampled(pixels, whole, *size, is_weighted=False)
+    seen = resampled(pixels, whole, *size)
+    replace(words, seen[..., 3] > 0, seen)
+    return words, np.ascontiguousarray(seen[..., 3])
 
 
 def _capped(width: int, height: int, cap_px: int | None) -> tuple[int, int]:

@@ -15,7 +15,16 @@ from cutout.image.composite import quantized
 from cutout.image.decode import Limits, Photo, decode
 from cutout.image.matte import Matte
 from cutout.image.place import Box
-from cutout.options import Channels, Format, Length, Margin, OnEmpty, Options, ShadowType
+from cutout.options import (
+    Channels,
+    Format,
+    InputAlpha,
+    Length,
+    Margin,
+    OnEmpty,
+    Options,
+    ShadowType,
+)
 from make_events import PHOTO
 
 RANDOM = np.random.default_rng(3)
@@ -260,6 +269,20 @@ def test_a_photo_that_may_be_overwritten_becomes_the_cutout() -> None:
     before = kept.pixels.copy()
     compose(kept, Matte(alpha=alpha), Options())
     assert np.array_equal(kept.pixels, before)
+
+
+def test_a_cutout_that_comes_back_is_the_same_cutout() -> None:
+    """Its own alpha is kept, and its colours with it; discarded, it counts for nothing."""
+    scene = composed(matte(edge=0.5))
+    photo = Photo(pixels=scene.pixels[..., :3], alpha=np.ascontiguousarray(scene.pixels[..., 3]))
+    assert photo.alpha is not None
+    kept = compose(photo, Matte(alpha=photo.alpha), Options(input_alpha=InputAlpha.KEEP))
+    assert np.array_equal(kept.pixels, scene.pixels)
+    discard = Options(input_alpha=InputAlpha.DISCARD)
+    discarded = compose(photo, Matte(alpha=photo.alpha), discard)
+    plain = compose(Photo(pixels=photo.pixels, alpha=None), Matte(alpha=photo.alpha), Options())
+    assert np.array_equal(discarded.pixels, plain.pixels)
+    assert not np.array_equal(discarded.pixels, kept.pixels)
 
 
 def test_zip_holds_extended_foreground_never_the_background() -> None:

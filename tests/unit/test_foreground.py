@@ -68,6 +68,55 @@ def test_a_subject_of_one_pixel_width_keeps_its_colour() -> None:
     assert np.abs(estimate[:, 30].astype(int) - red).mean() < before
 
 
+def pasted(hidden: tuple[int, int, int]) -> tuple[Photo, NDArray[np.uint8]]:
+    """Return a finished cutout, filled with one colour under alpha 0, and its true colours."""
+    scene = hair(600, 450)
+    own, colours = quantized(scene.alpha), scene.foreground
+    pixels = np.where((own > 0)[..., None], colours, np.array(hidden, np.uint8))
+    return Photo(pixels=pixels, alpha=own), colours
+
+
+@pytest.mark.parametrize("hidden", [(0, 0, 0), (255, 255, 255), (0, 255, 0)])
+def test_a_finished_cutout_keeps_its_colours(hidden: tuple[int, int, int]) -> None:
+    """They are straight: what is under alpha 0 is not mixed into its edge."""
+    photo, colours = pasted(hidden)
+    assert photo.alpha is not None
+    estimate = estimate_foreground(photo, Matte(alpha=photo.alpha))
+    assert np.array_equal(estimate[photo.alpha > 0], colours[photo.alpha > 0])
+
+
+@pytest.mark.parametrize("hidden", [(0, 0, 0), (0, 255, 0)])
+def test_a_finished_cutout_of_which_more_is_taken_keeps_its_colours(
+    hidden: tuple[int, int, int],
+) -> None:
+    """Where the network's edge is the same, the colours beside it are the subject's own."""
+    photo, colours = pasted(hidden)
+    assert photo.alpha is not None
+    twice = Matte(alpha=quantized((photo.alpha / np.float32(255)) ** 2))
+    estimate = estimate_foreground(photo, twice)
+    difference = np.abs(estimate.astype(int) - colours)[twice.alpha > 25]
+    assert difference.max() <= 8
+    assert difference.mean() < 0.1
+
+
+def test_an_opaque_photo_with_alpha_is_cleaned_as_one_without() -> None:
+    """A plane of 255 says nothing."""
+    scene = hair(600, 450)
+    matte, opaque = Matte(alpha=quantized(scene.alpha)), np.full(scene.alpha.shape, 255, np.uint8)
+    photo = Photo(pixels=scene.photo.pixels, alpha=opaque)
+    expected = estimate_foreground(scene.photo, matte)
+    assert np.array_equal(estimate_foreground(photo, matte), expected)
+
+
+def test_a_photo_with_a_mask_on_it_is_cleaned_as_one_without() -> None:
+    """It still has its background under alpha 0, and the edge is mixed with that."""
+    scene = hair(600, 450)
+    own = quantized(scene.alpha)
+    photo = Photo(pixels=scene.photo.pixels, alpha=own)
+    expected = estimate_foreground(scene.photo, Matte(alpha=own))
+    assert np.array_equal(estimate_foreground(photo, Matte(alpha=own)), expected)
+
+
 def test_extension_shows_the_subjects_colours_and_no_others() -> None:
     """Red and green spread, each at its side; the blue of the old background is nowhere."""
     pixels = np.full((120, 160, 3), (0, 0, 255), np.uint8)

@@ -53,6 +53,8 @@ def compose(
     :raises UnknownForeground: no subject, and ``on_empty`` is ``error``.
     :raises InvalidOption: ``invalid_crop_margin``, the canvas would be far larger than the photo.
     """
+    if options.input_alpha is InputAlpha.DISCARD:
+        photo = Photo(pixels=photo.pixels, alpha=None)
     alpha = matte.alpha
     if not options.semitransparency:
         alpha = alpha.copy()
@@ -139,9 +141,7 @@ def _backdrop(
     if picture is not None:
         return cover(picture, frame.width, frame.height)
     if options.bg_blur is not None:
-        shown = photo
-        if options.input_alpha is not InputAlpha.DISCARD:
-            shown = Photo(pixels=on_white(photo), alpha=None)
+        shown = Photo(pixels=on_white(photo), alpha=None)
         return own_background(shown, matte, frame, options.bg_blur)
     if options.bg_color is not None and options.bg_color.a == OPAQUE:
         return np.array([options.bg_color.r, options.bg_color.g, options.bg_color.b], np.uint8)

@@ -7,7 +7,10 @@ from cutout.image.composite import OPAQUE, shares
 from cutout.image.decode import Photo
 from cutout.image.matte import Matte
 from cutout.image.spread import enlarged, grid, spread
-from cutout.image.tiles import Plane
+from cutout.image.tiles import Plane, strips
+
+_SOLID = 243  # of 255: formats with lossy alpha make a little less than 255 of an opaque photo
+_ROUNDING = 2  # of 255: by what a filling of one colour can differ after the photo is scaled
 
 
 def estimate_foreground(photo: Photo, matte: Matte) -> NDArray[np.uint8]:
@@ -29,17 +32,26 @@ def clean_edges(colours: NDArray[np.uint8], photo: Photo, matte: Matte) -> None:
     background are spread over the edge, and the photo I adds the detail that they do not explain:
     F + α(I - αF - (1-α)B). This is blur fusion (Forte 2021, "Approximate Fast Foreground Colour
     Estimation"). Alpha is that of the file, of 255 steps, so that the colours fit what is shown.
+
+    The colours of a photo with its own alpha are straight, which means that they are not mixed with
+    anything. There α is what is left of that alpha, and only pixels that were opaque change. A
+    photo that still has different colours under alpha 0 is taken for one with a mask on it instead:
+    its hidden colours are the background, with which the edge is mixed.
     """
-    alpha = matte.alpha
+    pixels, alpha, own = photo.pixels, matte.alpha, photo.alpha
+    if own is not None and _hides_a_photo(pixels, own):
+        own = None
+    if own is not None:
+        pixels, alpha = extend_foreground(pixels, own), _left_of(own, alpha)
     cells = grid(alpha)
-    subject = spread(photo.pixels, alpha, cells)
-    behind = spread(photo.pixels, alpha, cells, inverse=True)
+    subject = spread(pixels, alpha, cells)
+    behind = spread(pixels, alpha, cells, inverse=True)
     both = np.concatenate([subject, behind])
     for part in cells.parts:
         if part.low == OPAQUE or part.high == 0:
             continue
         rows, columns = part.rows, part.columns
-        share, own = alpha[rows, columns], photo.pixels[rows, columns]
+        share, seen = alpha[rows, columns], pixels[rows, columns]
         mixed: NDArray[np.bool_] = (share > 0) & (share < OPAQUE)
         if mixed.any():
             # Only the rectangle around the edge: half of a tile's pixels, often fewer. Where alpha
@@ -47,8 +59,33 @@ def clean_edges(colours: NDArray[np.uint8], photo: Photo, matte: Matte) -> None:
             down, across = _extent(mixed, 1), _extent(mixed, 0)
             local = enlarged(both, _within(rows, down), _within(columns, across), alpha.shape)
             near = shares(share[down, across])
-            estimate = _unmixed(own[down, across], near, local[:3], local[3:])
-            colours[rows, columns][down, across, :3] = estimate.transpose(1, 2, 0)
+            estimate = _unmixed(seen[down, across], near, local[:3], local[3:])
+            target = colours[rows, columns][down, across, :3]
+            changed = True if own is None else own[rows, columns][down, across, None] >= _SOLID
+            np.copyto(target, estimate.transpose(1, 2, 0), casting="unsafe", where=changed)
+
+
+def _hides_a_photo(pixels: NDArray[np.uint8], own: NDArray[np.uint8]) -> bool:
+    """Tell whether ``pixels``, uint8 (H, W, 3), have more than one colour where ``own`` is 0."""
+    first = None
+    for colours, alpha in zip(strips(pixels), strips(own), strict=True):
+        hidden = colours[alpha == 0]
+        if hidden.size:
+            first = hidden[0] if first is None else first
+            if (np.maximum(hidden, first) - np.minimum(hidden, first)).max() > _ROUNDING:
+                return True
+    return False
+
+
+def _left_of(own: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the share of a photo's ``own`` alpha that a matte leaves; all are uint8 (H, W).
+
+    It is 0 where the photo has nothing.
+    """
+    left = np.empty_like(alpha)
+    for target, whole, rest in zip(strips(left), strips(own), strips(alpha), strict=True):
+        target[:] = np.rint(rest * np.float32(OPAQUE) / np.maximum(whole, 1))
+    return left
 
 
 def extend_foreground(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -119,6 +119,28 @@ def test_every_value_of_16_bits_is_rounded_to_the_nearest_of_8() -> None:
     assert photo.alpha is None
 
 
+def test_a_tiff_whose_white_is_zero() -> None:
+    """Of 16 bits as of 8; scanners and X-ray machines write such files."""
+    for values in (255 - GREY, 65_535 - GREY.astype(np.uint16) * 257):
+        with io.BytesIO() as file:
+            tifffile.imwrite(file, values, photometric="miniswhite")
+            photo = read(file.getvalue())
+        assert mean_difference(photo, GREY) == 0
+
+
+def test_a_tiff_of_12_bits() -> None:
+    """Two pixels are three bytes, and 4,095 is white."""
+    values = [0, 1024, 2048, 4095]
+    pairs = zip(values[::2], values[1::2], strict=True)
+    rows = b"".join((one << 12 | other).to_bytes(3, "big") for one, other in pairs) * 2
+    tags = [(256, 4), (257, 2), (258, 12), (259, 1), (262, 1), (273, 8), (277, 1), (278, 2)]
+    tags.append((279, len(rows)))
+    header = struct.pack("<2sHI", b"II", 42, 8 + len(rows))
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    data = header + rows + struct.pack("<H", len(tags)) + directory + bytes(4)
+    assert read(data).pixels[1, :, 0].tolist() == [0, 64, 128, 255]
+
+
 @pytest.mark.parametrize(
     ("values", "grey"),
     [

@@ -51,6 +51,10 @@ Image.MAX_IMAGE_PIXELS = None
 _WHITES = {"I": (255.0, 65_535.0, 2.0**31 - 1), "F": (1.0, 255.0, 65_535.0, 2.0**31 - 1)}
 
 
+_BITS_TAG, _PHOTOMETRIC_TAG, _WHITE_IS_ZERO = 258, 262, 0
+"""What Pillow leaves out where a TIFF's grey has more than 8 bits (TIFF 6.0, section 8)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What a deployment decodes at most."""
@@ -239,15 +243,20 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 def _eight_bit(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Return deep grey as L, and the alpha of PNG's one transparent value where it has one."""
-    top = 65_535.0
+    tags = getattr(image, "tag_v2", {})  # a TIFF's
+    top = 2.0 ** tags.get(_BITS_TAG, (16,))[0] - 1
+    is_negative = tags.get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO
     if image.mode in {"I", "F"}:  # they have no bit depth: white is the smallest that holds them
         largest = max(values.max() for _, values in _strips(image))
         top = next((white for white in _WHITES[image.mode] if largest <= white), 2.0**31)
+        is_negative = False
     transparent = image.info.get("transparency")
     grey = np.empty((image.height, image.width), np.uint8)
     opaque = np.empty_like(grey) if isinstance(transparent, int) else None
     for rows, values in _strips(image):
         scaled = values * np.float32(255.0 / top) + np.float32(0.5)
+        if is_negative:
+            scaled = 256 - scaled
         np.clip(scaled, 0, 255.5, out=grey[rows], casting="unsafe")
         if opaque is not None:
             opaque[rows] = np.where(values == transparent, 0, 255)

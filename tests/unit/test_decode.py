@@ -164,7 +164,15 @@ def test_png_of_few_bits(bits: int) -> None:
     assert mean_difference(photo, np.asarray(palette.convert("RGB"))) == 0
 
 
-def png(width: int, height: int, depth: int, kind: int, rows: bytes, interlace: int = 0) -> bytes:
+def png(
+    width: int,
+    height: int,
+    depth: int,
+    kind: int,
+    rows: bytes,
+    interlace: int = 0,
+    transparent: bytes | None = None,
+) -> bytes:
     """Return a PNG (ISO/IEC 15948) of raw rows, filter bytes included."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
@@ -176,6 +184,7 @@ def png(width: int, height: int, depth: int, kind: int, rows: bytes, interlace: 
     return (
         signature
         + chunk(b"IHDR", header)
+        + (b"" if transparent is None else chunk(b"tRNS", transparent))
         + chunk(b"IDAT", zlib.compress(rows))
         + chunk(b"IEND", b"")
     )
@@ -254,6 +263,28 @@ def test_one_transparent_colour(data: bytes) -> None:
     assert photo.alpha is not None
     assert photo.alpha[0, 0] == 0
     assert set(np.unique(photo.alpha)) == {0, 255}
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_one_transparent_grey_of_few_bits(depth: int) -> None:
+    """Each value, told as it is in the file, where white is 1, 3 or 15."""
+    count = 1 << depth
+    packed = sum(value << depth * (15 - value) for value in range(count))
+    row = b"\0" + packed.to_bytes(2 * depth, "big")
+    for value in range(count):
+        photo = read(png(16, 2, depth, 0, row * 2, transparent=struct.pack(">H", value)))
+        assert photo.pixels[0, :count, 0].tolist() == [k * 255 // (count - 1) for k in range(count)]
+        assert photo.alpha is not None
+        assert (photo.alpha[:, :count] == np.where(np.arange(count) == value, 0, 255)).all()
+
+
+def test_one_transparent_colour_of_16_bits() -> None:
+    """By the high bytes, which are all that is left of the colours."""
+    deep = np.tile(np.array([(0x1234, 0x5678, 0x9ABC), (0x1334, 0x5678, 0x9ABC)], ">u2"), (2, 1, 1))
+    rows = b"".join(b"\0" + row.tobytes() for row in deep)
+    photo = read(png(2, 2, 16, 2, rows, transparent=deep[0, 0].tobytes()))
+    assert photo.alpha is not None
+    assert photo.alpha.tolist() == [[0, 255]] * 2
 
 
 CORNERS = np.zeros((40, 60, 3), np.uint8)

@@ -14,6 +14,7 @@ _FRAME_BYTES = 12  # a chunk's length, type and checksum
 _MAX_CHUNKS = 100_000
 _MAX_PROFILE_BYTES = 1 << 20  # Pillow's own limit; the largest profiles, those of CMYK, have 0.6 MB
 _CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
+_GREY, _RGB = 0, 2  # colour types
 _TRANSPARENCY, _PROFILE, _EXIF = b"tRNS", b"iCCP", b"eXIf"
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 
@@ -55,7 +56,9 @@ def read_png(data: bytes) -> PngImage:
             body = data[start + 8 : end - 4]
             if kind == _EXIF:
                 exif = body
-            elif kind == _TRANSPARENCY or _is_profile(body):
+            elif kind == _TRANSPARENCY:
+                parts.append(_of_8_bits(body, depth=data[24], colour_type=data[25]))
+            elif _is_profile(body):
                 parts.append(view[start:end])
         start = end
     parts.append(_END)
@@ -65,6 +68,21 @@ def read_png(data: bytes) -> PngImage:
         data=b"".join(parts),
         exif=exif,
     )
+
+
+def _of_8_bits(body: bytes, *, depth: int, colour_type: int) -> bytes:
+    """Return the chunk of the transparent colour as Pillow compares it with pixels: in 8 bits.
+
+    Pillow makes such pixels of grey of 2 or 4 bits and of colour of 16 bits, of which it keeps the
+    high bytes, but leaves the chunk as it is.
+    """
+    if colour_type == _GREY and depth in {2, 4} and len(body) == 2:  # noqa: PLR2004 - bytes
+        highest = (1 << depth) - 1
+        body = bytes([0, (body[1] & highest) * (255 // highest)])
+    elif colour_type == _RGB and depth == 16:  # noqa: PLR2004 - bits
+        body = b"".join(bytes([0, high]) for high in body[::2])
+    checksum = zlib.crc32(_TRANSPARENCY + body).to_bytes(4, "big")
+    return len(body).to_bytes(4, "big") + _TRANSPARENCY + body + checksum
 
 
 def _is_sound(chunk: memoryview) -> bool:

@@ -7,6 +7,7 @@ import pytest
 import skimage.data
 from numpy.typing import NDArray
 
+from cutout.color import Color
 from cutout.errors import InvalidOption, OutOfTime, ResultTooLarge
 from cutout.image import shrink
 from cutout.image.compose import Cutout, coverage_of
@@ -109,6 +110,17 @@ def test_on_a_background_the_box_is_scaled_outwards() -> None:
     assert smaller.coverage == 0.25
     empty = Cutout(pixels=pixels, subject=Box(), coverage=0.0)
     assert scaled(empty, 0.5, Options()).subject == Box()
+
+
+def test_on_a_translucent_background_too() -> None:
+    """Its alpha is not the matte's."""
+    pixels = np.full((100, 100, 4), (0, 0, 255, 128), np.uint8)
+    pixels[40:60, 20:60] = (200, 10, 10, 255)
+    box = Box(top=40, left=20, width=40, height=20)
+    cutout, color = Cutout(pixels=pixels, subject=box, coverage=0.08), Color(r=0, g=0, b=255, a=128)
+    smaller = scaled(cutout, 0.5, Options(bg_color=color))
+    assert smaller.subject == Box(top=20, left=10, width=20, height=10)
+    assert smaller.coverage == 0.08
 
 
 def test_the_extended_colours_of_a_zip_stay() -> None:

@@ -95,8 +95,9 @@ def scaled(cutout: Cutout, scale: float, options: Options) -> Cutout:
     is_straight = is_opaque or options.format is Format.ZIP
     whole = (0.0, 0.0, float(pixels.shape[1]), float(pixels.shape[0]))
     smaller = resampled(pixels, whole, width, height, is_weighted=not is_straight)
-    has_shadow = options.shadow_type is ShadowType.DROP and options.channels is Channels.RGBA
-    if is_opaque or has_shadow:  # the matte cannot be told from the background or the shadow
+    has_more = options.shadow_type is ShadowType.DROP or options.bg_color is not None
+    if is_opaque or (has_more and options.channels is Channels.RGBA):
+        # The matte cannot be told from the background or the shadow.
         return Cutout(
             pixels=smaller,
             subject=_scaled_box(cutout.subject, width / pixels.shape[1], height / pixels.shape[0]),

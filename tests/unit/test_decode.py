@@ -343,6 +343,15 @@ def rgb_profile(gamma: float) -> bytes:
     return bytes(profile)
 
 
+def linear_profile() -> bytes:
+    """Return an RGB profile with sRGB's primaries whose numbers are proportional to light."""
+    profile = bytearray(rgb_profile(1.0))
+    curve = profile.find(b"para\0\0\0\0")
+    # g, a, b, c, d of ICC's parametric curve: (a·x + b)^g from d on, and c·x below it
+    profile[curve + 12 : curve + 32] = struct.pack(">5i", 65536, 65536, 0, 65536, 0)
+    return bytes(profile)
+
+
 def test_a_colour_profile_is_converted_to_srgb() -> None:
     """A steeper curve makes the same numbers a darker picture."""
     photo = read(encoded(ASTRONAUT, "PNG", icc_profile=rgb_profile(3.0)))
@@ -394,6 +403,17 @@ def test_a_profile_that_calls_itself_srgb_is_believed() -> None:
     """Many of them differ by a rounding, and a conversion would change every photo a little."""
     almost = rgb_profile(2.6).replace("test".encode("utf-16-be"), "sRGB".encode("utf-16-be"))
     assert mean_difference(read(encoded(ASTRONAUT, "PNG", icc_profile=almost)), RGB) == 0
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_a_linear_profile_is_no_srgb_whatever_it_is_called(mode: str) -> None:
+    """GIMP's is the "built-in Linear sRGB". Half of the light is sRGB's 188."""
+    linear = linear_profile() if mode != "L" else grey_profile()
+    name = b"linear grey" if mode == "L" else "test".encode("utf-16-be")
+    called = b"linear sRGB" if mode == "L" else "sRGB".encode("utf-16-be")
+    image = Image.new("RGBA", (8, 8), (128, 128, 128, 90)).convert(mode)
+    photo = read(encoded(image, "PNG", icc_profile=linear.replace(name, called)))
+    assert np.abs(photo.pixels.astype(int) - 188).max() <= 1
 
 
 def test_srgb_is_left_as_it_is() -> None:

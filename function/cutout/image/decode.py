@@ -50,6 +50,9 @@ Image.MAX_IMAGE_PIXELS = None
 
 _WHITES = {"I": (255.0, 65_535.0, 2.0**31 - 1), "F": (1.0, 255.0, 65_535.0, 2.0**31 - 1)}
 
+_BELIEVED = 32
+"""By how much of 255 a profile that calls itself sRGB may move a middle grey. A linear one moves it
+by 60."""
 
 _BITS_TAG, _PHOTOMETRIC_TAG, _WHITE_IS_ZERO = 258, 262, 0
 """What Pillow leaves out where a TIFF's grey has more than 8 bits (TIFF 6.0, section 8)."""
@@ -294,12 +297,17 @@ def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
     in_place = image.mode == "RGBX"
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        srgb = ImageCms.createProfile("sRGB")
         if "sRGB" in ImageCms.getProfileDescription(source):
-            return image
+            # Many differ by a rounding. But GIMP's "built-in Linear sRGB" is another curve.
+            grey = Image.new("L" if image.mode == "L" else "RGB", (1, 1), "#808080")
+            grey = ImageCms.profileToProfile(grey, source, srgb, outputMode="RGB") or grey
+            if max(abs(value - 0x80) for value in grey.tobytes()) <= _BELIEVED:
+                return image
         converted = ImageCms.profileToProfile(
             image,
             source,
-            ImageCms.createProfile("sRGB"),
+            srgb,
             outputMode="RGBX" if in_place else "RGB",
             inPlace=in_place,
         )

@@ -112,6 +112,17 @@ def test_on_a_background_the_box_is_scaled_outwards() -> None:
     assert scaled(empty, 0.5, Options()).subject == Box()
 
 
+@pytest.mark.parametrize("is_upright", [False, True])
+def test_the_box_never_passes_the_edge(is_upright: bool) -> None:
+    """For any side of the result: not every product of quotients is exact."""
+    pixels = np.full((1500, 4, 4) if is_upright else (4, 1500, 4), 255, np.uint8)
+    for side in range(1, 1500, 7):
+        smaller = scaled(cutout_of(pixels), side / 1500, Options())
+        height, width = smaller.pixels.shape[:2]
+        assert max(height, width) == side
+        assert smaller.subject == Box(width=width, height=height)
+
+
 def test_on_a_translucent_background_too() -> None:
     """Its alpha is not the matte's."""
     pixels = np.full((100, 100, 4), (0, 0, 255, 128), np.uint8)

@@ -100,7 +100,7 @@ def scaled(cutout: Cutout, scale: float, options: Options) -> Cutout:
         # The matte cannot be told from the background or the shadow.
         return Cutout(
             pixels=smaller,
-            subject=_scaled_box(cutout.subject, width / pixels.shape[1], height / pixels.shape[0]),
+            subject=_scaled_box(cutout.subject, pixels.shape[:2], (height, width)),
             coverage=cutout.coverage,
         )
     alpha = smaller[..., 3]
@@ -122,14 +122,19 @@ def _next_scale(tried: list[tuple[float, int]], aim: float) -> float:
     return max(1e-4, math.floor(min(estimate, ceiling * 0.99) * 10_000) / 10_000)
 
 
-def _scaled_box(box: Box, across: float, down: float) -> Box:
-    """Return a box that holds all of ``box`` at another size; an empty one stays empty."""
+def _scaled_box(box: Box, old: tuple[int, int], new: tuple[int, int]) -> Box:
+    """Return a box that holds all of ``box`` at another size; an empty one stays empty.
+
+    ``old`` and ``new`` are the height and width of the canvas. Whole numbers are exact: in floating
+    point 1500 * (102 / 1500) is more than 102, and the box would pass the edge.
+    """
     if not box.width:
         return box
-    top, left = math.floor(box.top * down), math.floor(box.left * across)
+    (old_height, old_width), (height, width) = old, new
+    top, left = box.top * height // old_height, box.left * width // old_width
     return Box(
         top=top,
         left=left,
-        width=math.ceil((box.left + box.width) * across) - left,
-        height=math.ceil((box.top + box.height) * down) - top,
+        width=-(-(box.left + box.width) * width // old_width) - left,
+        height=-(-(box.top + box.height) * height // old_height) - top,
     )

@@ -497,6 +497,17 @@ def test_a_cap_scales_with_the_filter_of_least_blur(pillow_format: str) -> None:
     assert np.array_equal(read(large, cap_px=16_001).pixels, photo.pixels)
 
 
+@pytest.mark.parametrize("scale", [2, 4, 8])
+def test_a_cap_moves_nothing_in_a_jpeg(scale: int) -> None:
+    """Not even where its sides are no multiples of the scale at which it is decoded."""
+    ramp = np.linspace(0, 255, 16 * scale + 1)
+    image = Image.fromarray(np.rint(ramp[:, None] + 0 * ramp).astype(np.uint8))
+    photo = read(encoded(image, "JPEG", quality=100), cap_px=16 * 16 + 4)
+    middles = np.interp((np.arange(16) + 0.5) / 16 * len(ramp) - 0.5, np.arange(len(ramp)), ramp)
+    assert photo.width == photo.height == 16
+    assert np.abs(photo.pixels[2:-2, 8, 0] - middles[2:-2]).max() < 2
+
+
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_a_cap_never_enlarges(orientation: int) -> None:
     """A photo under it stays as it is."""

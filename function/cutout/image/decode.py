@@ -142,7 +142,9 @@ def _decode(file: Structure, limits: Limits, cap_px: int | None, budget_ms: floa
         width, height = image.size
         size = _capped(width, height, cap_px)
         check_time(file.pillow_format, width * height, math.prod(size), budget_ms)
-        image.draft(None, size)  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough
+        # A JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough. Its last pixels are then partly
+        # outside the photo, which is the box in them.
+        _, box = image.draft(None, size) or (None, None)
         words = decoded_into(image) if _fits_words(image) else None
         with told_from_memory(width * height):
             image.load()
@@ -150,7 +152,7 @@ def _decode(file: Structure, limits: Limits, cap_px: int | None, budget_ms: floa
             check_rows(file.jpeg)
         pixels, alpha = _converted(image) if words is None else _read(image, words)
     if pixels.shape[1::-1] != size:
-        pixels, alpha = _scaled(pixels, alpha, size)
+        pixels, alpha = _scaled(pixels, alpha, size, box)
     original = None if size == (width, height) else (width, height)
     if original is not None and is_sideways(orientation):
         original = (height, width)
@@ -194,15 +196,20 @@ def _converted(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8]
 
 
 def _scaled(
-    pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, size: tuple[int, int]
+    pixels: NDArray[np.uint8],
+    alpha: NDArray[np.uint8] | None,
+    size: tuple[int, int],
+    box: tuple[float, float, float, float] | None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
     """Return words, (H, W, 4), and alpha, (H, W), at a smaller size.
 
+    ``box``, left, top, right and bottom, is the part of pixels without alpha that is the photo.
     Colours count with the weight of their alpha, so that what is hidden does not spread into the
     edge. Only what is all hidden keeps the colours of its own, for ``input_alpha=discard``.
     """
     if alpha is None or alpha.min() == OPAQUE:
-        words = pixels_of(image_of(pixels).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
+        lanczos = Image.Resampling.LANCZOS
+        words = pixels_of(image_of(pixels).resize(size, lanczos, box=box, reducing_gap=3.0))
         return words, None if alpha is None else np.full(words.shape[:2], OPAQUE, np.uint8)
     pixels[..., 3] = alpha  # the fourth byte means nothing
     whole = (0.0, 0.0, float(pixels.shape[1]), float(pixels.shape[0]))

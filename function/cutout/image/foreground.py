@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from cutout.image.composite import OPAQUE, shares
 from cutout.image.decode import Photo
 from cutout.image.matte import Matte
+from cutout.image.rgba import joined, replace
 from cutout.image.spread import enlarged, grid, spread
 from cutout.image.tiles import Plane, strips
 
@@ -42,7 +43,9 @@ def clean_edges(colours: NDArray[np.uint8], photo: Photo, matte: Matte) -> None:
     if own is not None and _hides_a_photo(pixels, own):
         own = None
     if own is not None:
-        pixels, alpha = extend_foreground(pixels, own), _left_of(own, alpha)
+        if not ((alpha < own) & (own >= _SOLID)).any():
+            return
+        pixels, alpha = _filled(pixels, own), _left_of(own, alpha)
     cells = grid(alpha)
     subject = spread(pixels, alpha, cells)
     behind = spread(pixels, alpha, cells, inverse=True)
@@ -75,6 +78,26 @@ def _hides_a_photo(pixels: NDArray[np.uint8], own: NDArray[np.uint8]) -> bool:
             if (np.maximum(hidden, first) - np.minimum(hidden, first)).max() > _ROUNDING:
                 return True
     return False
+
+
+def _filled(pixels: NDArray[np.uint8], own: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return ``pixels``, uint8 (H, W, 3), with colours of what is seen where ``own`` is 0.
+
+    It is coarser than :func:`extend_foreground` and takes a fraction of its time.
+    """
+    cells = grid(own)
+    colours = (spread(pixels, own, cells) + np.float32(0.5)).clip(0, 255).astype(np.uint8)
+    small, result = joined(np.ascontiguousarray(colours.transpose(1, 2, 0)), 0), joined(pixels, 0)
+    for rows, columns, low, _ in cells.parts:
+        if low:
+            continue
+        tile, cell = result[rows, columns], small
+        for axis, part in enumerate((rows, columns)):
+            within = slice(part.start // cells.step, -(-part.stop // cells.step))
+            cell = cell[(slice(None),) * axis + (within,)].repeat(cells.step, axis)
+        height, width = tile.shape[:2]
+        replace(tile, own[rows, columns] == 0, cell[:height, :width])
+    return result[..., :3]
 
 
 def _left_of(own: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:

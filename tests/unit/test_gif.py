@@ -89,6 +89,26 @@ def test_few_colours_are_kept_exactly(count: int, size: tuple[int, int]) -> None
     assert np.array_equal(read(write_gif(opaque(pixels))), pixels)
 
 
+def test_256_colours_that_are_far_from_each_other_are_kept_exactly() -> None:
+    """None of them shares anything with another."""
+    levels = np.arange(256)
+    colours = np.stack([levels % 8 * 36, levels // 8 % 8 * 36, levels // 64 * 85], axis=1)
+    pixels = np.random.default_rng(5).permutation(np.repeat(colours, 30, axis=0)).astype(np.uint8)
+    pixels = pixels.reshape(96, -1, 3)
+    assert np.array_equal(read(write_gif(opaque(pixels))), pixels)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee"])
+def test_a_pixel_gets_the_nearest_of_the_256(name: str) -> None:
+    """Or one as near to the middle of its cell of 2³ colours, which is within √3/2 of the pixel."""
+    pixels = photograph(name)[::4, ::4]
+    shown = read(write_gif(opaque(pixels))).reshape(-1, 3).astype(float)
+    palette, truth = np.unique(shown, axis=0), pixels.reshape(-1, 3).astype(float)
+    nearest = np.stack([np.square(truth - colour).sum(axis=1) for colour in palette]).min(axis=0)
+    found = np.square(truth - shown).sum(axis=1)
+    assert (np.sqrt(found) <= np.sqrt(nearest) + 3**0.5 + 1e-9).all()
+
+
 @pytest.mark.parametrize("step", [2, 3, 10, 16])
 def test_a_pattern_hides_from_no_sample(step: int) -> None:
     """A colour of which every few columns consist is not missed."""

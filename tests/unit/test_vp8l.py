@@ -80,3 +80,11 @@ def test_codes_are_never_longer_than_the_format_allows() -> None:
 def test_an_empty_plane_takes_next_to_nothing() -> None:
     """A matte without an edge is a few copies of 4,096 pixels."""
     assert len(lossless_stream(np.zeros((3000, 4000), np.uint8))) < 6_000
+
+
+def test_frequent_values_take_few_bits() -> None:
+    """Hardly more than the entropy of the values, counted in all strips together."""
+    values = RANDOM.geometric(0.5, (600, 900)).astype(np.uint8)  # Huffman's codes are exact for it
+    _, counts = np.unique(values, return_counts=True)
+    entropy_bits = -(counts * np.log2(counts / values.size)).sum()
+    assert 8 * len(lossless_stream(values)) < 1.005 * entropy_bits + 1_000

@@ -56,6 +56,13 @@ def test_any_alpha_is_kept(kind: str) -> None:
     assert np.array_equal(read(write_webp(pixels, 50))[..., 3], alpha)
 
 
+@pytest.mark.parametrize("size", [(1, 60), (60, 1), (2, 2), (2, 60), (60, 2), (3, 60)], ids=str)
+def test_any_alpha_of_a_ribbon_is_kept(size: tuple[int, int]) -> None:
+    """There are pixels with both neighbours from two rows and columns on."""
+    pixels = RANDOM.integers(0, 256, (*size, 4), np.uint8)
+    assert np.array_equal(read(write_webp(pixels, 50))[..., 3], pixels[..., 3])
+
+
 def test_the_edge_is_as_clean_as_in_the_librarys_own_file() -> None:
     """What is hidden beside it does not spread into it, and does not count."""
     pixels = cutout(800, 600)
@@ -94,6 +101,16 @@ def test_it_is_about_as_small_as_the_librarys_own_file() -> None:
     pixels = cutout(1600, 1200)
     blurred = Image.fromarray(pixels[..., 3]).filter(ImageFilter.GaussianBlur(2))
     pixels[..., 3] = np.asarray(blurred) * (pixels[..., 3] > 0)
+    with io.BytesIO() as file:
+        Image.fromarray(pixels).save(file, "WEBP", quality=90)
+        assert len(write_webp(pixels, 90)) < 1.1 * len(file.getvalue())
+
+
+def test_a_wide_gradient_is_about_as_small_as_the_librarys_own_file() -> None:
+    """It changes everywhere, which runs of 0 do not shorten."""
+    pixels = cutout(800, 600)
+    y, x = np.mgrid[:600, :800]
+    pixels[..., 3] = 128 + 100 * np.sin(x / 50) * np.cos(y / 40)
     with io.BytesIO() as file:
         Image.fromarray(pixels).save(file, "WEBP", quality=90)
         assert len(write_webp(pixels, 90)) < 1.1 * len(file.getvalue())

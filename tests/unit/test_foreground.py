@@ -9,7 +9,7 @@ import skimage.data
 from numpy.typing import NDArray
 from PIL import Image
 
-from cutout.image.composite import quantized
+from cutout.image.composite import quantized, shares
 from cutout.image.decode import Photo
 from cutout.image.foreground import estimate_foreground, extend_foreground
 from cutout.image.matte import Matte
@@ -92,7 +92,7 @@ def test_a_finished_cutout_of_which_more_is_taken_keeps_its_colours(
     """Where the network's edge is the same, the colours beside it are the subject's own."""
     photo, colours = pasted(hidden)
     assert photo.alpha is not None
-    twice = Matte(alpha=quantized((photo.alpha / np.float32(255)) ** 2))
+    twice = Matte(alpha=quantized(np.square(shares(photo.alpha))))
     estimate = estimate_foreground(photo, twice)
     difference = np.abs(estimate.astype(int) - colours)[twice.alpha > 25]
     assert difference.max() <= 8

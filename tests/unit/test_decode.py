@@ -128,6 +128,27 @@ def test_a_tiff_whose_white_is_zero() -> None:
         assert mean_difference(photo, GREY) == 0
 
 
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_tiff_with_a_plane_for_each_colour(compression: str | None, depth: int) -> None:
+    """Pillow misreads one kind, which is refused in words; the others are the picture."""
+    planes = RGB.transpose(2, 0, 1).astype(np.uint8 if depth == 8 else np.uint16)
+    with io.BytesIO() as file:
+        tifffile.imwrite(
+            file,
+            planes * (1 if depth == 8 else 257),
+            photometric="rgb",
+            planarconfig="separate",
+            compression=compression,
+        )
+        data = file.getvalue()
+    if compression is None and depth == 16:
+        with pytest.raises(UnsupportedImageFormat, match="a plane of 16 bits for each colour"):
+            read(data)
+    else:
+        assert mean_difference(read(data), RGB) == 0
+
+
 def test_a_tiff_of_12_bits() -> None:
     """Two pixels are three bytes, and 4,095 is white."""
     values = [0, 1024, 2048, 4095]

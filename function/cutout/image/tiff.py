@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from cutout.errors import ImageTooLarge, InvalidImage
+from cutout.errors import ImageTooLarge, InvalidImage, UnsupportedImageFormat
 
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _TYPE_BYTES |= {16: 8, 17: 8, 18: 8}  # BigTIFF
 _INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 
-_WIDTH, _HEIGHT, _COMPRESSION, _ORIENTATION = 256, 257, 259, 274
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _ORIENTATION = 256, 257, 258, 259, 274
 _SAMPLES, _ROWS_PER_STRIP, _PLANAR = 277, 278, 284
 _STRIP_OFFSETS, _STRIP_BYTES = 273, 279
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
-_READ = {_WIDTH, _HEIGHT, _COMPRESSION, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _PLANAR}
+_READ = {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _PLANAR}
 _READ |= {_STRIP_OFFSETS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES}
 
 _MAX_ENTRIES = 65_535
@@ -57,8 +57,13 @@ class Directory:
 
         :raises ImageTooLarge: a tile has more than ``max_pixels``.
         :raises InvalidImage: there are too many strips, tiles or scans.
+        :raises UnsupportedImageFormat: each colour is a plane of its own, of 16 bits and not
+            compressed, whose bytes Pillow takes for pixels.
         """
         width, height = self.size
+        is_planar = self._first(_PLANAR, 1) != 1 and self._first(_SAMPLES, 1) > 1
+        if is_planar and self._first(_COMPRESSION, 1) == 1 and self._first(_BITS, 1) > 8:  # noqa: PLR2004
+            raise UnsupportedImageFormat(found="a TIFF with a plane of 16 bits for each colour")
         chunk_width, chunk_height = width, min(self._first(_ROWS_PER_STRIP, height), height)
         offsets, sizes = self.values.get(_STRIP_OFFSETS, ()), self.values.get(_STRIP_BYTES, ())
         if _TILE_WIDTH in self.values or _TILE_HEIGHT in self.values:

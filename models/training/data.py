@@ -38,16 +38,16 @@ BILINEAR = Image.Resampling.BILINEAR  # antialiased when shrinking, as the model
 # for which there is nothing (no labelled photographs, say) leaves its share to the others.
 RECIPES = {
     "photo": 0.28,
-    "pseudo": 0.03,
-    "label": 0.30,
-    "cut": 0.16,
-    "transplant": 0.08,
-    "label transplant": 0.11,
+    "pseudo": 0.02,
+    "label": 0.38,
+    "cut": 0.12,
+    "transplant": 0.06,
+    "label transplant": 0.10,
     "studio": 0.03,
     "empty": 0.01,
 }
 # Of a set's turn; what is not named counts 1. These the annotated sets lack most.
-SET_PACE = {"pets": 1.6, "pets-small": 1.5, "person": 2.0, "product": 1.5, "animal": 1.2}
+SET_PACE = {"pets": 2.2, "pets-small": 1.5, "person": 2.0, "product": 1.5, "animal": 1.2}
 PASTE_TRUST = 0.85  # mean over the subject: a label that is cut out must be right all over
 # The pack's pictures are small and look soft at the card's size; large photographs do not.
 DAMAGES = {"blur": 0.08, "motion": 0.08, "thumbnail": 0.12, "sharpen": 0.22, "none": 0.50}

@@ -159,12 +159,27 @@ def _block(g: Graph, name: str, x: str, block: nn.Module) -> str:
     return g.relu(g.add(f"{name}.sum", x, y))
 
 
+def _dense(g: Graph, name: str, x: str, block: nn.Module) -> str:
+    """Append `net.Dense`."""
+    first, norm, _, second, norm_out = block.get_submodule("f").children()
+    y = g.relu(g.conv(f"{name}.first", x, first, norm))
+    y = g.conv(f"{name}.second", y, second, norm_out)
+    return g.relu(g.add(f"{name}.sum", x, y))
+
+
 def _context(g: Graph, name: str, x: str, context: Context) -> str:
     """Append `net.Context`."""
     reduce, down, norm, mix, first, second = context
     y = g.conv(f"{name}.down", _point(g, f"{name}.reduce", x, reduce), down, norm)
     y = _block(g, f"{name}.first", _point(g, f"{name}.mix", y, mix), first)
     return _block(g, f"{name}.second", y, second)
+
+
+def _denses(g: Graph, net: MattingNet, level: int, x: str) -> str:
+    """Append the dense blocks of a level."""
+    for index, block in enumerate(net.dense[level].children()):
+        x = _dense(g, f"dense{level}.{index}", x, block)
+    return x
 
 
 def write_net(g: Graph, net: MattingNet) -> None:
@@ -184,6 +199,7 @@ def write_net(g: Graph, net: MattingNet) -> None:
     ]
     skips.append(_context(g, "context32", features[-1], net.context32))
     x = _context(g, "context64", skips[-1], net.context64)
+    x = _denses(g, net, len(skips), x)
     scene = g.node("ReduceMean", "scene.mean", [x], 1, axes=[2, 3], keepdims=1)
     scene = g.relu(g.conv("scene.0", scene, net.scene[0]))
     x = g.add("scene.sum", x, g.conv("scene.1", scene, net.scene[2]))
@@ -196,6 +212,7 @@ def write_net(g: Graph, net: MattingNet) -> None:
         x = g.add(f"top_down{level}.sum", skips[level], above)
         for index, block in enumerate(net.blocks[level].children()):
             x = _block(g, f"block{level}.{index}", x, block)
+        x = _denses(g, net, level, x)
     coarse = g.grown("side.grown", g.conv("side", x, net.side[0]), "image")
     lifted = g.grown("lift.grown", _point(g, "lift", x, net.lift), "image")
     scale, shift = (t.view(1, 3, 1, 1) for t in scale_shift(encoder.bn_in))

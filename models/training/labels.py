@@ -210,21 +210,26 @@ def label_of(file: str, opinions: Opinions, seconds: Sequence[str]) -> Label | N
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unseen:
-    """Sources that never train and only judge; files of them whose mattes the eye rejected."""
+    """What does not train, or does not judge.
+
+    `sources` never train and only judge, but for the files in `rejected`, whose mattes the eye
+    rejected. The files in `partial` do not train either: their labels show a part of the subject.
+    """
 
     sources: frozenset[str]
     rejected: frozenset[str]
+    partial: frozenset[str]
 
     @classmethod
     def nothing(cls) -> Unseen:
         """Hold nothing out."""
-        return cls(sources=frozenset(), rejected=frozenset())
+        return cls(sources=frozenset(), rejected=frozenset(), partial=frozenset())
 
 
 def read_unseen(path: Path) -> Unseen:
     """Read `unseen.toml`."""
     table = tomllib.loads(path.read_text())
-    return Unseen(sources=frozenset(table["sources"]), rejected=frozenset(table["rejected"]))
+    return Unseen(**{name: frozenset(table[name]) for name in Unseen.__slots__})
 
 
 def _shows(label: Label) -> bool:
@@ -262,7 +267,7 @@ def training_pairs(photos: Photographs, folder: Path, unseen: Unseen) -> list[Pa
     pairs = []
     for photo in photos.index:
         label = None
-        if photo.source not in unseen.sources:
+        if photo.source not in unseen.sources and photo.file not in unseen.partial:
             label = label_of(photo.file, opinions, seconds)
         if label is None:
             continue

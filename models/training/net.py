@@ -27,6 +27,10 @@ STEM_CHANNELS = 64  # at stride 2
 DECODER_CHANNELS = (24, 48, 72, 96, 128)  # at strides 2, 4, 8, 16, 32
 DECODER_BLOCKS = (1, 2, 2, 2, 2)
 CONTEXT_CHANNELS = 128  # at strides 32 and 64
+# Hidden channels of the dense blocks at strides 2, 4, 8, 16, 32 and 64: what int8 is quick at, and
+# half of the decoder's weights. Before 0.6 the network had none.
+DENSE_CHANNELS = ((32,), (64,), (96,), (128, 128), (192, 192), (128,))
+DENSE = "dense."  # the start of their weights' names
 HEAD_CHANNELS = 12  # at stride 1
 SIZE_MULTIPLE_PX = 32
 
@@ -177,6 +181,32 @@ class Block(nn.Module):
         return (x + normed(pointwise, norm_out, y)).relu_()
 
 
+class Dense(nn.Module):
+    """3×3, BatchNorm, ReLU, 3×3, BatchNorm, sum, ReLU; (N,C,H,W) -> the same.
+
+    It starts as the identity of what is not negative, so a trained network can take it in.
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.f = nn.Sequential(
+            nn.Conv2d(channels, hidden, 3, padding=1, bias=False),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(),
+            nn.Conv2d(hidden, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+        first, _, _, second, _ = self.f
+        nn.init.kaiming_normal_(first.weight, nonlinearity="relu")
+        nn.init.zeros_(second.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        first, norm, _, second, norm_out = self.f
+        y = normed(first, norm, x).relu_()
+        return (x + normed(second, norm_out, y)).relu_()
+
+
 class Context(nn.Sequential):
     """1×1, depthwise 5×5 stride 2, 1×1, two blocks; (N,I,H,W) -> (N,128,H/2,W/2)."""
 
@@ -237,6 +267,10 @@ class MattingNet(nn.Module):
             nn.Sequential(*(Block(n) for _ in range(count)))
             for n, count in zip(c, DECODER_BLOCKS, strict=True)
         )
+        self.dense = nn.ModuleList(
+            nn.Sequential(*(Dense(n, hidden) for hidden in level))
+            for n, level in zip((*c, CONTEXT_CHANNELS), DENSE_CHANNELS, strict=True)
+        )
         self.side = nn.ModuleList(nn.Conv2d(n, 1, 1) for n in c)
         self.lift = ConvNormAct(c[0], HEAD_CHANNELS)
         self.head = Head()
@@ -247,11 +281,13 @@ class MattingNet(nn.Module):
         stages = [norm(x) for norm, x in zip(self.lateral_norm, stages, strict=True)]
         skips = [lateral(x) for lateral, x in zip(self.lateral, (stem, *stages), strict=True)]
         skips.append(self.context32(stages[-1]))
-        x = self.context64(skips[-1])
+        *dense, dense64 = self.dense
+        x = dense64(self.context64(skips[-1]))
         x = x + self.scene(x.mean((2, 3), keepdim=True))
         found = []
         for level in reversed(range(len(skips))):
             x = self.blocks[level](skips[level] + grown(self.top_down[level](x), skips[level]))
+            x = dense[level](x)
             found.append(x)
         return found[::-1]
 
@@ -283,12 +319,19 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def load(path: Path) -> MattingNet:
-    """Make a network with the weights of an `.npz` or of a checkpoint (its averaged weights)."""
+    """Make a network with the weights of an `.npz` or of a checkpoint (its averaged weights).
+
+    Dense blocks that the file lacks stay the identity that they start as. Raises KeyError if it
+    lacks anything else, or has what the network has not.
+    """
     net = MattingNet()
     if path.suffix == ".npz":
         state = read_weights(path)
     else:
         state = torch.load(path, map_location="cpu", weights_only=True)["average"]
-    net.load_state_dict(state)
+    lacking, unknown = net.load_state_dict(state, strict=False)
+    wrong = [*unknown, *(name for name in lacking if not name.startswith(DENSE))]
+    if wrong:
+        raise KeyError(f"{path.name} and the network differ in {', '.join(wrong)}")
     net.eval()
     return net

@@ -68,6 +68,8 @@ def series(photo: Photograph, label: Label, unseen: Unseen) -> str:
     """Tell which series a photograph belongs to."""
     if photo.source in unseen.sources:
         return "judge" if judges(photo, label, unseen) else "judge-doubt"
+    if photo.file in unseen.partial:
+        return "part"
     return "train" if trains(label) else "doubt"
 
 

@@ -47,9 +47,10 @@ if TYPE_CHECKING:
 SIDE_WEIGHTS = (1.0, 0.5, 0.4, 0.3, 0.25, 0.2)  # of the losses at strides 1, 2, 4, 8, 16, 32
 BOUNDARY_WEIGHT = 5.0  # as in F3Net (Wei et al., 2020)
 L1_WEIGHT, GRADIENT_WEIGHT = 1.0, 1.0
-ENCODER_RATE = 0.1  # of the decoder's learning rate: it knows photographs already
+ENCODER_RATE = 0.15  # of the decoder's learning rate: it knows photographs already
+DENSE_RATE = 3.0  # of it, too: dense blocks start from nothing
 FROZEN_STAGES = 2  # besides the stem; edges and textures are the same for every task
-WARM_UP_STEPS = 150
+WARM_UP_STEPS = 80
 NORM_MOMENTUM = 0.02
 AVERAGE_DECAY = 0.997  # of the weights' moving average, per step
 AGREEMENT_SIZE_PX = 320
@@ -158,7 +159,8 @@ def parameter_groups(net: MattingNet) -> list[dict[str, object]]:
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in net.named_parameters():
         if parameter.requires_grad:
-            rate = ENCODER_RATE if name.startswith("encoder.") else 1.0
+            part, _, _ = name.partition(".")
+            rate = {"encoder": ENCODER_RATE, "dense": DENSE_RATE}.get(part, 1.0)
             decay = 1e-2 if parameter.ndim > 1 else 0.0
             groups.setdefault((rate, decay), []).append(parameter)
     return [
@@ -237,6 +239,14 @@ def shared_progress(progress: float) -> float:
     value = torch.tensor([progress], dtype=torch.float64)
     distributed.broadcast(value, 0)
     return float(value)
+
+
+def shared_mean(loss: Tensor) -> float:
+    """Return the mean of the processes' losses."""
+    total = loss.clone()
+    if distributed.is_initialized():
+        distributed.all_reduce(total)
+    return float(total) / ranks()
 
 
 def share_gradients(parameters: Sequence[nn.Parameter]) -> None:
@@ -368,7 +378,7 @@ class Trainer:
         self.optimizer.step()
         update_average(self.average, self.net, self.step)
         self.step += 1
-        return float(loss.detach())
+        return shared_mean(loss.detach())
 
     def report(self, loss: float, progress: float) -> str:
         """Write a line of the log as JSON."""

@@ -172,7 +172,8 @@ def test_the_command_judges_sources_that_did_not_train(tmp_path: Path) -> None:
         Image.fromarray(skimage.data.astronaut()).save(tmp_path / "photos" / name / "a.png")
         opinions.write(TEACHER, f"{name}/a.png", disc(512, 200, 256))
         opinions.write(MIRRORED, f"{name}/a.png", mirrored)
-    (tmp_path / "unseen.toml").write_text('sources = ["sure", "unsure"]\nrejected = []\n')
+    held_out = 'sources = ["sure", "unsure"]\nrejected = []\npartial = []\n'
+    (tmp_path / "unseen.toml").write_text(held_out)
     program = [sys.executable, str(ROOT / "models/training/evaluate.py"), "--rounds", "0"]
     for option in ("photos", "labels", "unseen"):
         path = tmp_path / (f"{option}.toml" if option == "unseen" else option)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -162,7 +163,7 @@ def test_the_mirrored_pass_is_taken_where_it_decides(
         teacher=teacher,
         seconds={"second": second, "third": third},
         mirror=mirror,
-        unseen=Unseen(sources=frozenset({"judging"}), rejected=frozenset()),
+        unseen=replace(Unseen.nothing(), sources=frozenset({"judging"})),
     )
     for _ in range(2):
         run(row)
@@ -192,7 +193,7 @@ def test_an_undecided_teacher_is_not_asked_twice(tmp_path: Path) -> None:
 @pytest.fixture
 def labelled(tmp_path: Path) -> tuple[Path, Path, Unseen]:
     """Photographs and labels of every sort: agreed, doubtful, empty, of a judging source."""
-    rows = [photo(f"{name}.webp") for name in ("agreed", "doubtful", "empty", "new")]
+    rows = [photo(f"{name}.webp") for name in ("agreed", "doubtful", "empty", "new", "part")]
     rows += [photo(f"{name}.webp", source="judging") for name in ("sure", "unsure", "wrong")]
     opinions = Opinions(tmp_path / "labels")
     nothing = np.zeros((SIDE, SIDE), np.uint8)
@@ -200,6 +201,7 @@ def labelled(tmp_path: Path) -> tuple[Path, Path, Unseen]:
         ("agreed", square(), None, square()),
         ("doubtful", square(), square(40, 60), square(38, 60)),
         ("empty", nothing, None, nothing),
+        ("part", square(), None, square()),
         ("sure", square(), square(), square(30, 60)),
         ("unsure", square(), square(18, 48), square()),
         ("wrong", square(), square(), square()),
@@ -208,12 +210,16 @@ def labelled(tmp_path: Path) -> tuple[Path, Path, Unseen]:
         opinions.write("second", f"{name}.webp", as_floats(second))
         if mirrored is not None:
             opinions.write(MIRRORED, f"{name}.webp", as_floats(mirrored))
-    unseen = Unseen(sources=frozenset({"judging"}), rejected=frozenset({"wrong.webp"}))
+    unseen = Unseen(
+        sources=frozenset({"judging"}),
+        rejected=frozenset({"wrong.webp"}),
+        partial=frozenset({"part.webp"}),
+    )
     return packed(tmp_path / "photos.zip", rows), opinions.folder, unseen
 
 
 def test_what_trains(labelled: tuple[Path, Path, Unseen]) -> None:
-    """What is agreed, and what all see nothing in; nothing of a source that judges."""
+    """What is agreed, and what all see nothing in; no part of a subject, no source that judges."""
     zipped, folder, unseen = labelled
     pairs = training_pairs(photographs(zipped), folder, unseen)
     assert [(p.name, p.kind, p.set) for p in pairs] == [
@@ -240,6 +246,7 @@ def test_contact_sheets_show_every_series(labelled: tuple[Path, Path, Unseen]) -
     assert {name: len(tiles) for name, tiles in found.items()} == {
         "train": 1,
         "doubt": 2,
+        "part": 1,
         "judge": 1,
         "judge-doubt": 2,
     }
@@ -251,12 +258,14 @@ def test_contact_sheets_show_every_series(labelled: tuple[Path, Path, Unseen]) -
 
 
 def test_what_is_held_out_is_written_down() -> None:
-    """The project's own list is read, and both lists hold what they say."""
+    """The project's own lists are read, and hold what they say."""
     unseen = read_unseen(TRAINING / "unseen.toml")
     table = tomllib.loads((TRAINING / "unseen.toml").read_text())
     assert len(unseen.sources) == len(table["sources"]) > 10
     assert len(unseen.rejected) == len(table["rejected"])
     assert all(name.split("/")[0] in unseen.sources for name in unseen.rejected)
+    assert len(unseen.partial) == len(table["partial"]) > 10
+    assert not any(name.split("/")[0] in unseen.sources for name in unseen.partial)
 
 
 def test_a_label_is_written_whole(tmp_path: Path) -> None:

@@ -39,8 +39,8 @@ BILINEAR = Image.Resampling.BILINEAR  # antialiased when shrinking, as the model
 RECIPES = {
     "photo": 0.28,
     "pseudo": 0.02,
-    "label": 0.38,
-    "cut": 0.12,
+    "label": 0.36,
+    "cut": 0.14,
     "transplant": 0.06,
     "label transplant": 0.10,
     "studio": 0.03,

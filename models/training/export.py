@@ -261,8 +261,13 @@ def blended(net: MattingNet, anchor: MattingNet, share: float) -> MattingNet:
 
     It keeps more of what they knew of the old kinds and most of what was learned of the new ones:
     Wortsman et al., "Robust fine-tuning of zero-shot models" (2022). It needs BatchNorm statistics
-    that training kept.
+    that training kept. Where the anchor's dense blocks are the identity, the net's fade.
     """
+    for level, old_level in zip(net.dense, anchor.dense, strict=True):
+        for block, old in zip(level.children(), old_level.children(), strict=True):
+            if not old.get_parameter("f.3.weight").any():  # so what it hides is of no account
+                old.get_submodule("f.0").load_state_dict(block.get_submodule("f.0").state_dict())
+                old.get_submodule("f.1").load_state_dict(block.get_submodule("f.1").state_dict())
     other = anchor.state_dict()
     state = net.state_dict()
     for name, value in state.items():

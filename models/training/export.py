@@ -124,6 +124,10 @@ class Graph:
         """Append max(x, 0)."""
         return self.node("Relu", f"{x}.relu", [x], self.side[x])
 
+    def lacks(self, _name: str, block: nn.Module) -> bool:
+        """Tell whether a dense block is the identity still, and so need not be in the graph."""
+        return not block.get_parameter("f.3.weight").any()
+
     def add(self, name: str, x: str, y: str) -> str:
         """Append x + y."""
         return self.node("Add", name, [x, y], self.side[x])
@@ -176,9 +180,11 @@ def _context(g: Graph, name: str, x: str, context: Context) -> str:
 
 
 def _denses(g: Graph, net: MattingNet, level: int, x: str) -> str:
-    """Append the dense blocks of a level."""
+    """Append the dense blocks of a level; weights from before there were any have none."""
     for index, block in enumerate(net.dense[level].children()):
-        x = _dense(g, f"dense{level}.{index}", x, block)
+        name = f"dense{level}.{index}"
+        if not g.lacks(name, block):
+            x = _dense(g, name, x, block)
     return x
 
 

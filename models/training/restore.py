@@ -62,7 +62,7 @@ class Restorer(Graph):
 
     def conv(self, name: str, x: str, conv: nn.Conv2d, norm: nn.BatchNorm2d | None = None) -> str:
         """Undo `export.Graph.conv` before it is done again."""
-        if not name.startswith(KEPT) and not self._is_new(name):
+        if not name.startswith(KEPT):
             gain = self._gain if name in GAINED else 1.0
             weight = self._values[f"{name}.weight"] / gain
             if norm is not None:
@@ -75,9 +75,9 @@ class Restorer(Graph):
                     conv.bias.copy_(self._values[f"{name}.bias"] / gain)
         return super().conv(name, x, conv, norm)
 
-    def _is_new(self, name: str) -> bool:
-        """Tell whether the model is of a time before the dense blocks."""
-        return name.startswith("dense") and f"{name}.weight" not in self._values
+    def lacks(self, name: str, _block: nn.Module) -> bool:
+        """Tell whether the model has no such dense block, as before run j."""
+        return f"{name}.first.weight" not in self._values
 
 
 @torch.no_grad()

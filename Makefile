@@ -18,6 +18,9 @@ export OPENBLAS_NUM_THREADS ?= 1
 VENV := .venv
 RUN := $(VENV)/bin/python
 REQUIREMENTS := layers/deps/requirements.txt layers/deps/requirements-heif.txt tests/requirements.txt
+# Every package is in the lists. With the dependencies that packages name, pip would look for newer
+# ones where a name has an extra, such as coverage[toml], and then refuse them for want of a hash.
+INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 CACHES := .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # The stamp's name says what is installed: the contents of the requirements, not their dates, which
@@ -57,8 +60,7 @@ invoke: $(STAMP) ## Send one event to the function: EVENT=events/rest-multipart.
 
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser)
 e2e: $(STAMP) ## Run the built function in AWS's runtime emulator, and the page in Chromium
-	@$(if $(CHROMIUM),$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
-	  -r tests/e2e/requirements-browser.txt)
+	@$(if $(CHROMIUM),$(RUN) $(INSTALL) -r tests/e2e/requirements-browser.txt)
 	@exec $(RUN) -m pytest tests/e2e $(ARGS)
 
 # SAM hands the variables on to the layers' Makefiles. Where there is no SAM, it is installed beside.
@@ -99,23 +101,19 @@ model: $(STAMP) $(if $(filter-out 0,$(QUANTIZE)),$(INT8)) ## Add a public model:
 
 bench: $(STAMP) ## Measure the time of each stage on this machine; REMBG=1 measures rembg too
 	@if [ -n "$(filter-out 0,$(REMBG))" ]; then \
-	  $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
-	  -r tests/bench/requirements.txt; fi
+	  $(RUN) $(INSTALL) -r tests/bench/requirements.txt; fi
 	@exec $(RUN) tests/bench/bench.py $(if $(filter-out 0,$(REMBG)),--rembg) $(ARGS)
 
 bench-edges: $(STAMP) ## Measure the edges against true mattes and closed-form matting
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
-	  -r tests/bench/requirements.txt
+	@$(RUN) $(INSTALL) -r tests/bench/requirements.txt
 	@exec $(RUN) tests/bench/edges.py $(ARGS)
 
 mutants: $(STAMP) ## Find small changes of the code that no test notices; ARGS="--module http/body.py"
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
-	  -r tests/mutants/requirements.txt
+	@$(RUN) $(INSTALL) -r tests/mutants/requirements.txt
 	@exec $(RUN) tests/mutants/run.py $(ARGS)
 
 fuzz: $(STAMP) ## Send damaged input to the parsers and the handlers: MINUTES=60; the folder CORPUS= keeps what reached new code
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
-	  -r tests/fuzz/requirements.txt \
+	@$(RUN) $(INSTALL) -r tests/fuzz/requirements.txt \
 	  || echo 'atheris cannot be installed here: chance guides the fuzzer instead.' >&2
 	@exec $(RUN) tests/fuzz/fuzz.py --minutes $(MINUTES) --corpus "$(CORPUS)" $(ARGS)
 
@@ -150,8 +148,7 @@ $(STAMP): $(if $(shell $(WORKS) && echo yes),,FORCE)
 	then $(PYTHON) -m venv --clear $(VENV); fi; \
 	touch $(VENV)/.unfinished; \
 	echo 'Installing the packages into $(VENV)/: a minute, once.' >&2; \
-	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
-	  $(addprefix -r ,$(REQUIREMENTS)); \
+	$(RUN) $(INSTALL) $(addprefix -r ,$(REQUIREMENTS)); \
 	touch $@; rm $(VENV)/.unfinished
 
 $(CHECKOV): | $(STAMP)
@@ -159,8 +156,7 @@ $(CHECKOV): | $(STAMP)
 	if [ -e $@ ]; then exit 0; fi; \
 	echo 'Installing checkov into $(VENV)/checkov/: a minute, once.' >&2; \
 	$(RUN) -m venv --clear $(VENV)/checkov; \
-	$(VENV)/checkov/bin/python -m pip install --quiet --disable-pip-version-check \
-	  --require-hashes -r tests/template/requirements.txt; \
+	$(VENV)/checkov/bin/python $(INSTALL) -r tests/template/requirements.txt; \
 	touch $@
 
 $(INT8): | $(STAMP)
@@ -168,16 +164,13 @@ $(INT8): | $(STAMP)
 	if [ -e $@ ]; then exit 0; fi; \
 	echo 'Installing ONNX into $(VENV)/int8/: a minute, once.' >&2; \
 	$(RUN) -m venv --clear $(VENV)/int8; \
-	$(VENV)/int8/bin/python -m pip install --quiet --disable-pip-version-check \
-	  --require-hashes -r models/quantize-requirements.txt; \
+	$(VENV)/int8/bin/python $(INSTALL) -r models/quantize-requirements.txt; \
 	touch $@
 
-# Every package is in the list, and pip cannot read an extra's name beside a hash, hence --no-deps.
 $(OWN_SAM_STAMP): | $(STAMP)
 	@set -e; exec 9<Makefile; if command -v flock >/dev/null; then flock 9; fi; \
 	if [ -e $@ ]; then exit 0; fi; \
 	echo 'Installing SAM into $(OWN_SAM)/: a minute, once.' >&2; \
 	$(RUN) -m venv --clear $(OWN_SAM); \
-	$(OWN_SAM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
-	  --require-hashes -r tests/e2e/requirements.txt; \
+	$(OWN_SAM)/bin/python $(INSTALL) -r tests/e2e/requirements.txt; \
 	touch $@

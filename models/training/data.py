@@ -37,17 +37,20 @@ BILINEAR = Image.Resampling.BILINEAR  # antialiased when shrinking, as the model
 # Share of each way to make a sample. Pasted subjects teach what a subject is among clutter. A way
 # for which there is nothing (no labelled photographs, say) leaves its share to the others.
 RECIPES = {
-    "photo": 0.28,
+    "photo": 0.31,
     "pseudo": 0.02,
-    "label": 0.36,
-    "cut": 0.14,
+    "label": 0.33,
+    "cut": 0.15,
     "transplant": 0.06,
     "label transplant": 0.10,
-    "studio": 0.03,
+    "studio": 0.02,
     "empty": 0.01,
 }
 # Of a set's turn; what is not named counts 1. These the annotated sets lack most.
-SET_PACE = {"pets": 2.2, "pets-small": 1.5, "person": 2.0, "product": 1.5, "animal": 1.2}
+SET_PACE = {"pets": 2.5, "pets-small": 1.8, "person": 2.0, "product": 1.5, "animal": 1.2}
+PLAIN_SHARE = 0.25  # of pasted subjects: on a plain ground, as in a studio
+# Of those: share, darkest and lightest value of 255, standard deviation between the channels.
+GROUNDS = ((0.4, 232, 256, 4), (0.1, 0, 40, 4), (0.2, 0, 256, 4), (0.3, 0, 256, 60))
 PASTE_TRUST = 0.85  # mean over the subject: a label that is cut out must be right all over
 # The pack's pictures are small and look soft at the card's size; large photographs do not.
 DAMAGES = {"blur": 0.08, "motion": 0.08, "thumbnail": 0.12, "sharpen": 0.22, "none": 0.50}
@@ -284,7 +287,8 @@ class Mixer:
 
     def _pasted(self, recipe: str, size: int, rng: Rng) -> Sample:
         """Paste one subject, or two, small or large, with own light and a soft shadow."""
-        sample = self._background(size, rng)
+        plain_ground = _chance(rng, PLAIN_SHARE)
+        sample = _plain_ground(size, rng) if plain_ground else self._background(size, rng)
         low, high = (0.15, 0.45) if _chance(rng, 0.3) else (0.4, 1.05)
         for _ in range(2 if _chance(rng, 0.12) else 1):
             subject = self._balanced(recipe, rng)
@@ -302,6 +306,19 @@ class Mixer:
             )
             sample = replace(sample, rgb=np.asarray(blurred))
         return sample
+
+
+def _plain_ground(size: int, rng: Rng) -> Sample:
+    """Make a plain ground: white or nearly so, dark, grey, or of any colour, lit from one side."""
+    _, darkest, lightest, spread = GROUNDS[int(rng.choice(len(GROUNDS), p=[g[0] for g in GROUNDS]))]
+    colour = float(rng.uniform(darkest, lightest)) + rng.normal(0, spread, 3)
+    along, angle = np.linspace(-0.5, 0.5, size, dtype=np.float32), float(rng.uniform(0, 2 * np.pi))
+    slope = float(np.sin(angle)) * along[:, None] + float(np.cos(angle)) * along
+    light = slope * float(np.abs(rng.normal(0, 25)))
+    rgb = np.clip(colour.astype(np.float32) + light[..., None], 0, 255).astype(np.uint8)
+    return Sample(
+        rgb=rgb, alpha=np.zeros((size, size), np.uint8), weight=np.full((size, size), 255, np.uint8)
+    )
 
 
 def _sets(pairs: Sequence[Pair]) -> list[list[Pair]]:

@@ -391,7 +391,7 @@ def test_an_interrupted_download(shelf: Shelf, server: Server, number: signal.Si
     ) as program:
         assert server.is_stalled.wait(60)
         assert program.stderr is not None
-        assert program.stderr.readline() == f"mine: 1.0 of {SIZE_MB} MB (11 %)\n"
+        assert program.stderr.readline() == f"mine: 2.1 of {SIZE_MB} MB (18 %)\n"
         (half,) = shelf.models.glob(".adding-*/model.onnx")
         program.send_signal(number)
         assert program.wait(60) == 130

@@ -8,9 +8,8 @@ library, which can take seconds, so the doors have the image worked on in a thre
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from types import FrameType
 from typing import TypeVar
 
@@ -32,26 +31,35 @@ class _Alarm(BaseException):
     """Not an ``Exception``, because libraries catch those and try again."""
 
 
-@contextmanager
-def interrupted_after(left_ms: float) -> Iterator[None]:
-    """Interrupt the block when it has run for ``left_ms``; with nothing left it is not interrupted.
+def within(left_ms: float, work: Callable[[], _T]) -> _T:
+    """Return what ``work`` returns, or interrupt it when it has run for ``left_ms``.
 
-    Python code stops between two instructions, and a wait for the network stops at once. A call
-    into a compiled library ends first, but in :func:`interruptible`. Only the main thread can be
-    interrupted, where Lambda calls the handler: in other threads, and on systems without such
-    timers, the block runs to its end.
+    With nothing left it is not interrupted. Python code stops between two instructions, and a wait
+    for the network stops at once. A call into a compiled library ends first, but in
+    :func:`interruptible`. Only the main thread can be interrupted, where Lambda calls the handler:
+    in other threads, and on systems without such timers, the work runs to its end.
 
-    :raises OutOfTime: the block was interrupted.
+    This is a function and not a context manager, because an alarm can also come between the last
+    instruction of a ``with`` block and the first one of the context manager, which could then not
+    catch it. Here every instruction at which an alarm can come is inside the ``try``.
+
+    :raises OutOfTime: the work was interrupted.
     """
     if left_ms <= 0 or not _has_alarms():
-        yield
-        return
-    before = signal.signal(signal.SIGALRM, _interrupt)
+        return work()
+    is_over = False
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        if not is_over:
+            raise _Alarm
+
+    before = signal.signal(signal.SIGALRM, interrupt)
     try:
         try:
             signal.setitimer(signal.ITIMER_REAL, left_ms / 1000, _AGAIN_S)
-            yield
+            return work()
         finally:
+            is_over = True  # first: an alarm that comes from here on has no effect
             signal.setitimer(signal.ITIMER_REAL, 0)
     except _Alarm as alarm:
         raise OutOfTime(before="the end of the work") from alarm
@@ -60,7 +68,7 @@ def interrupted_after(left_ms: float) -> Iterator[None]:
 
 
 def interruptible(work: Callable[[], _T]) -> _T:
-    """Return what ``work`` returns, and let :func:`interrupted_after` interrupt it in any library.
+    """Return what ``work`` returns, and let :func:`within` interrupt it in any library.
 
     No thread can be stopped. An alarm ends the wait for it, and what the work returns is dropped.
     So the work must look at the clock itself, as often as it can, and change nothing outside.
@@ -80,7 +88,3 @@ def _has_alarms() -> bool:
     """Tell whether an alarm can be set here."""
     in_main_thread = threading.current_thread() is threading.main_thread()
     return in_main_thread and hasattr(signal, "setitimer")
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise _Alarm

@@ -7,11 +7,13 @@ altered are in ``test_models``.
 import ctypes
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ from conftest import LIMITS, deployment
 from numpy.typing import NDArray
 
 import app
-from cutout.deadline import interrupted_after
+from cutout.deadline import within
 from cutout.errors import OutOfTime
 from cutout.http.large_images import Transfer
 from cutout.image.card import read_card
@@ -129,13 +131,48 @@ def test_a_deadline_in_a_finalizer() -> None:
         def __del__(self) -> None:
             work()
 
-    @interrupted_after(50)
     def slow() -> None:
         Slow()
         work()
 
     with pytest.raises(OutOfTime):
-        slow()
+        within(50, slow)
+
+
+class AlarmAt:
+    """Sends the alarm at one call or return of a Python function, counted from 0.
+
+    What is not under an alarm does not count. ``is_sent`` tells whether the count was reached.
+    """
+
+    def __init__(self, turn: int) -> None:
+        self.is_sent = False
+        self._turn = turn
+
+    def __call__(self, _frame: FrameType, event: str, _value: object) -> None:
+        if event not in {"call", "return"} or signal.getitimer(signal.ITIMER_REAL)[0] == 0:
+            return
+        self._turn -= 1
+        if self._turn < 0 and not self.is_sent:
+            self.is_sent = True
+            signal.raise_signal(signal.SIGALRM)
+
+
+def test_a_deadline_at_every_moment_of_a_request(client: Client) -> None:
+    """Whenever the alarm comes, the caller gets the reply or is told; nothing else escapes."""
+    statuses: list[int] = []
+    is_sent = True
+    while is_sent:
+        alarm = AlarmAt(len(statuses))
+        sys.setprofile(alarm)
+        try:
+            statuses.append(client.send("GET", "/v2/health", key=None).status)
+        finally:
+            sys.setprofile(None)
+        is_sent = alarm.is_sent
+    assert statuses.pop() == 200  # the count is past the last moment
+    assert set(statuses) <= {200, 504}
+    assert statuses.count(504) > 10
 
 
 def test_a_deadline_in_the_middle_of_an_upload(cloud: Cloud) -> None:

@@ -6,6 +6,7 @@ itself checks (see :mod:`cutout.http.removal` for ``POST /v2``).
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pybase64
@@ -13,7 +14,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cutout.deadline import interrupted_after
+from cutout.deadline import within
 from cutout.errors import (
     InvalidApiKey,
     MethodNotAllowed,
@@ -94,8 +95,8 @@ class Api:
         self._logger.append_keys(request_id=request.request_id)
         self._found = {}
         try:
-            with interrupted_after(request.left_ms() - _ALARM_RESERVE_MS):
-                reply = self._routed(request)
+            left_ms = request.left_ms() - _ALARM_RESERVE_MS
+            reply = within(left_ms, partial(self._routed, request))
         except Exception as error:  # noqa: BLE001 - the one place where an exception becomes a reply
             reply = self._refused(error, request)
         try:

@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cutout.deadline import interrupted_after
+from cutout.deadline import within
 from cutout.errors import CutoutError, OutOfTime, StorageDisabled, UnknownEvent, UploadsFailed
 from cutout.s3.events import plan
 from cutout.s3.jobs import Job, Kind, Plan, Skip, Skipped, Step, Task
@@ -111,8 +112,9 @@ class Uploads:
         left_ms = _clock(context)
         if left_ms() <= 0:
             raise OutOfTime(before="read")
-        with interrupted_after(left_ms()):
-            done = self._worker.work(job, request_id=context.aws_request_id, left_ms=left_ms)
+        request_id = context.aws_request_id
+        work = partial(self._worker.work, job, request_id=request_id, left_ms=left_ms)
+        done = within(left_ms(), work)
         self._metrics.add_metric(name="Objects", unit=MetricUnit.Count, value=1)
         fields = self._names(job.source)
         fields["elapsed_ms"] = round((time.perf_counter() - start) * 1000, 1)

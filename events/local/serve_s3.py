@@ -164,10 +164,7 @@ def _make_resources(template: dict[str, Any], s3_url: str, prefix: str) -> Queue
     """Make buckets, queue and rule, and lead the function to them, by a proxy if one is named."""
     own_way = os.environ.get("AWS_ENDPOINT_URL_S3")
     point_at(s3_url)
-    values = {"UploadPrefix": prefix}
-    if "ALLOWED_ORIGIN" in os.environ:
-        values["AllowedOrigin"] = os.environ["ALLOWED_ORIGIN"]
-    queue = make_resources(template, values)
+    queue = make_resources(template, {"UploadPrefix": prefix})
     if own_way and leads_here(own_way):
         os.environ["AWS_ENDPOINT_URL_S3"] = own_way
         log(f"the function reaches S3 by {own_way}")

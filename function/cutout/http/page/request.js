@@ -88,15 +88,15 @@ async function upload(file, bytes, { tell, signal }) {
 }
 
 // As send(), to one of the deployment's buckets. A browser tells a page no reason why a request to
-// another origin failed, and S3 refuses an upload from every page but those of AllowedOrigin.
+// another origin failed. The API itself was reached a moment before.
 async function sendToStorage(url, request) {
   try {
     return await send(url, request);
   } catch (error) {
     if (error.code !== "no_connection" || !navigator.onLine) throw error;
     throw new Fault(
-      "The browser could not exchange the file with S3. If smaller photos work, the deployment accepts files from "
-        + `another site only: its parameter AllowedOrigin must be ${location.origin} or *.`, { code: error.code });
+      "The browser could not exchange the file with S3, where large photos go. If smaller photos work, a firewall "
+        + `or a browser extension may block ${new URL(url).host}.`, { code: error.code });
   }
 }
 

@@ -73,6 +73,18 @@ def test_what_the_go_and_php_clients_send(client: Client) -> None:
     assert form.body == spelled.body == cut(client).body
 
 
+def test_numbers_of_json_mean_what_they_mean_in_a_form(client: Client) -> None:
+    """JSON does not tell 1.0 from 1; another number is refused as the same text would be."""
+    photo = {"image_file_b64": base64.b64encode(JPEG).decode()}
+    numbers = {"type_level": 1.0, "add_shadow": 0.0, "crop": 1.0, "quality": 80.0}
+    texts = {"type_level": "1", "add_shadow": "0", "crop": "1", "quality": "80"}
+    cut_out = client.json(ROUTE, photo | numbers)
+    assert cut_out.status == 200
+    assert cut_out.body == client.form(ROUTE, photo | texts).body
+    for wrong in (1.5, [1], True):
+        assert fault(client.json(ROUTE, {"type_level": wrong}))["code"] == "invalid_type_level"
+
+
 @ANY_PAYLOAD
 def test_the_headers_of_an_image(client: Client) -> None:
     """Clients read integers from them, so they are always there."""

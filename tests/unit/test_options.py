@@ -92,8 +92,11 @@ def test_without_fields_the_defaults_are_the_contracts() -> None:
         ("size", "4k", Size.FULL),
         ("size", "4K", Size.FULL),
         ("size", "50MP", Size.FIFTY_MP),
-        *[("crop", word, True) for word in ("true", "TRUE", "1", "yes", "Yes", True, 1)],
-        *[("crop", word, False) for word in ("false", "False", "0", "no", "NO", False, 0)],
+        *[("crop", word, True) for word in ("true", "TRUE", "1", "yes", "Yes", True, 1, 1.0)],
+        *[
+            ("crop", word, False)
+            for word in ("false", "False", "0", "no", "NO", False, 0, 0.0, -0.0)
+        ],
         ("clean_edges", "no", False),
         ("despill", "yes", True),
         ("despill", "false", False),
@@ -118,6 +121,8 @@ def test_accepted_values(name: str, text: object, expected: object) -> None:
     ("text", "expected"),
     [
         ("0", [ZERO] * 4),
+        (0, [ZERO] * 4),
+        (0.0, [ZERO] * 4),
         ("30px", [Length(value=30, relative=False)] * 4),
         ("10%", [Length(value=10, relative=True)] * 4),
         ("7.5%", [Length(value=7.5, relative=True)] * 4),
@@ -131,7 +136,7 @@ def test_accepted_values(name: str, text: object, expected: object) -> None:
         ("0 5px", [ZERO, Length(value=5, relative=False)] * 2),
     ],
 )
-def test_crop_margin_is_one_two_or_four_lengths(text: str, expected: list[Length]) -> None:
+def test_crop_margin_is_one_two_or_four_lengths(text: object, expected: list[Length]) -> None:
     """The order is CSS's: all; vertical, horizontal; top, right, bottom, left."""
     top, right, bottom, left = expected
     assert parse(("crop_margin", text)).crop_margin == Margin(
@@ -148,7 +153,7 @@ def test_crop_margin_is_one_two_or_four_lengths(text: str, expected: list[Length
         ],
         *[("channels", wire) for wire in ("rgb", "a", "alpha,rgba", 3)],
         *[("size", wire) for wire in ("huge", "0.25", 4, "50", "4 k", "4\u212a")],
-        *[("crop", wire) for wire in ("on", "2", "t", 2, 1.0, [True], "\u0661")],
+        *[("crop", wire) for wire in ("on", "2", "t", 2, 2.0, 0.5, float("nan"), [True], "\u0661")],
         *[("clean_edges", wire) for wire in ("maybe", -1)],
         *[("despill", wire) for wire in ("green", 2)],
         *[("input_alpha", wire) for wire in ("ignore", 0)],

@@ -24,9 +24,14 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "
 
 
 def _text(wire: object) -> str:
-    """Return a scalar field as text: JSON's ``true`` and ``90`` mean what they mean in a form."""
+    """Return a scalar field as text: JSON's ``true`` and ``90`` mean what they mean in a form.
+
+    JSON does not tell 90.0 from 90, and some languages write the one for the other.
+    """
     if isinstance(wire, bool):
         return str(wire).lower()
+    if isinstance(wire, float) and wire.is_integer():
+        return str(int(wire))
     if isinstance(wire, int):
         return str(wire)
     if isinstance(wire, str):
@@ -48,11 +53,8 @@ def boolean(wire: object) -> object:
 
 
 def integer(lowest: int, highest: int, wire: object) -> int:
-    """Return a whole number from ``lowest`` to ``highest``, both included.
-
-    JSON does not tell 90.0 from 90, and some languages write the one for the other.
-    """
-    text = _text(int(wire) if isinstance(wire, float) and wire.is_integer() else wire)
+    """Return a whole number from ``lowest`` to ``highest``, both included."""
+    text = _text(wire)
     if not re.fullmatch(r"[0-9]{1,9}", text) or not lowest <= int(text) <= highest:
         raise ValueError
     return int(text)

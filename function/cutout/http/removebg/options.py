@@ -11,7 +11,7 @@ from dataclasses import replace
 from cutout.errors import DuplicateOption, InvalidOption
 from cutout.http.body import Field
 from cutout.options import Delivery, Format, OnEmpty, Options, Size, parse_options
-from cutout.options.parsers import boolean
+from cutout.options.parsers import boolean, one_of
 
 DEFAULTS = Options(
     format=Format.AUTO, size=Size.PREVIEW, response=Delivery.FIT, on_empty=OnEmpty.ERROR
@@ -76,8 +76,10 @@ def _check_words(fields: Mapping[str, object]) -> None:
     :raises InvalidOption: naming the field.
     """
     for name, words in IGNORED_WORDS.items():
-        if str(fields.get(name, words[0])).lower() not in words:
-            raise InvalidOption(option=name, accepted="one of " + ", ".join(words))
+        try:
+            one_of(dict.fromkeys(words), fields.get(name, words[0]))
+        except ValueError:
+            raise InvalidOption(option=name, accepted="one of " + ", ".join(words)) from None
 
 
 def _split_color(text: str) -> tuple[str, int]:

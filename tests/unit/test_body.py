@@ -75,6 +75,17 @@ def test_image_file_is_bytes_without_a_filename_too() -> None:
     assert parse_body(MULTIPART, body).fields == (("image_file", b"\x89PNG"),)
 
 
+@pytest.mark.parametrize("charset", ["utf-8", "latin-1", "cp1252", "shift_jis"])
+def test_a_file_may_have_a_name_in_any_charset(charset: str) -> None:
+    """As curl on Windows sends it; the name of a field itself is UTF-8."""
+    name = "größe" if charset != "shift_jis" else "写真"
+    header = b'Content-Disposition: form-data; name="image_file"; filename="NAME.jpg"'
+    header = header.replace(b"NAME", name.encode(charset))
+    body = f"--{BOUNDARY}\r\n".encode() + header + b"\r\n\r\n" + JPEG + b"\r\n"
+    fields = parse_body(MULTIPART, body + part('name="größe"', b"1") + END).fields
+    assert fields == (("image_file", JPEG), ("größe", "1"))
+
+
 @pytest.mark.parametrize("disposition", ['name="image_file"; filename=""', 'name="Image_File"'])
 def test_an_empty_file_input_is_absent(disposition: str) -> None:
     """A browser sends a part with filename="" and no content, some clients no filename at all."""
@@ -106,6 +117,10 @@ def test_a_part_that_is_not_what_it_says() -> None:
     file = 'name="image_file"; filename="a.jpg"'
     with pytest.raises(InvalidBase64, match="image_file must be base64"):
         parse_body(MULTIPART, part(file, JPEG, "Content-Transfer-Encoding: base64") + END)
+    with pytest.raises(InvalidBase64, match=r"^gr%C3%B6%C3%9Fe must be base64"):
+        parse_body(
+            MULTIPART, part('name="größe"', b"=?=", "Content-Transfer-Encoding: base64") + END
+        )
     long = f'name="{"n" * 50}"'
     with pytest.raises(InvalidBase64, match=f"^{'n' * 40} must be base64"):
         parse_body(MULTIPART, part(long, b"=?=", "Content-Transfer-Encoding: base64") + END)

@@ -101,7 +101,10 @@ def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:
         raise InvalidMultipart(reason="its Content-Type has no boundary")
     parts: list[tuple[MultipartSegment, list[bytes]]] = []
     try:
-        with PushMultipartParser(boundary, max_segment_count=_MAX_PARTS) as parser:
+        # A file's name may be in any charset, and ISO 8859-1 has a letter for every byte.
+        with PushMultipartParser(
+            boundary, header_charset="latin-1", max_segment_count=_MAX_PARTS
+        ) as parser:
             for event in parser.parse(body):
                 if isinstance(event, MultipartSegment):
                     parts.append((event, []))
@@ -114,8 +117,8 @@ def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:
         raise InvalidMultipart(reason="it is not: check the boundary") from error
     fields: list[Field] = []
     for part, chunks in parts:
-        name = part.name or ""
-        content = _content(part, b"".join(chunks))
+        name = (part.name or "").encode("latin-1").decode(errors="replace")
+        content = _content(part, name, b"".join(chunks))
         is_file = part.filename is not None or name.lower() == "image_file"
         if is_file and not part.filename and not content:
             continue  # a file input that was left empty, as browsers and clients send it
@@ -126,7 +129,7 @@ def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:
     return tuple(fields)
 
 
-def _content(part: MultipartSegment, sent: bytes) -> bytes:
+def _content(part: MultipartSegment, name: str, sent: bytes) -> bytes:
     """Return what a part holds, decoded as its Content-Transfer-Encoding says.
 
     Browsers do not send this header (RFC 7578, 4.7), but HTTP libraries that build on mail do.
@@ -136,7 +139,7 @@ def _content(part: MultipartSegment, sent: bytes) -> bytes:
     """
     encoding = (part.header("Content-Transfer-Encoding") or "binary").lower()
     if encoding == "base64":
-        return decode_base64(sent, quote(part.name or "", safe="")[:_MAX_TOLD_NAME])
+        return decode_base64(sent, quote(name, safe="")[:_MAX_TOLD_NAME])
     if encoding == "quoted-printable":
         return binascii.a2b_qp(sent)
     if encoding not in {"7bit", "8bit", "binary"}:

@@ -69,10 +69,24 @@ def test_the_content_type_is_read_as_the_rfc_says(content_type: str) -> None:
     assert parse_body(content_type, body).fields == (("image_file", b"x"),)
 
 
-def test_image_file_is_bytes_without_a_filename_too() -> None:
-    """Some clients name no file; the image is still no text."""
-    body = part('name="image_file"', b"\x89PNG") + END
-    assert parse_body(MULTIPART, body).fields == (("image_file", b"\x89PNG"),)
+@pytest.mark.parametrize(
+    ("disposition", "headers"),
+    [
+        ('name="image_file"', ()),
+        ('name="bg_image_file"', ()),
+        ('name="BG_Image_File"', ()),
+        ("name=\"bg_image_file\"; filename*=UTF-8''%E5%86%99.png", ()),
+        ("name=\"photo\"; filename*=UTF-8''%E5%86%99.png", ("Content-Type: image/png",)),
+        ('name="photo"', ("content-type: Image/PNG",)),
+    ],
+)
+def test_an_image_is_bytes_without_a_filename_too(
+    disposition: str, headers: tuple[str, ...]
+) -> None:
+    """Some clients name no file, or in a way that no standard allows; it is still no text."""
+    body = part(disposition, b"\x89PNG", *headers) + END
+    ((_, value),) = parse_body(MULTIPART, body).fields
+    assert value == b"\x89PNG"
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "latin-1", "cp1252", "shift_jis"])

@@ -29,6 +29,7 @@ Field = tuple[str, object]
 # All options and sources together are under 40 fields. Parts cost more memory each than the fields
 # of a form, which a page may send by the hundred.
 _MAX_PARTS = 64
+_FILE_NAMES = {"image_file", "bg_image_file"}
 _MAX_FORM_FIELDS = 1_000
 _MAX_TOLD_NAME = 40  # characters of a field's name in a message: it is the caller's data
 
@@ -96,7 +97,7 @@ def decode_base64(text: bytes, field: str) -> bytes:
 
 
 def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:
-    """Return a part's bytes where it has a filename or is ``image_file``, else its text."""
+    """Return the bytes of each part that is a file, and the text of each other part."""
     if not boundary:
         raise InvalidMultipart(reason="its Content-Type has no boundary")
     parts: list[tuple[MultipartSegment, list[bytes]]] = []
@@ -119,7 +120,7 @@ def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:
     for part, chunks in parts:
         name = (part.name or "").encode("latin-1").decode(errors="replace")
         content = _content(part, name, b"".join(chunks))
-        is_file = part.filename is not None or name.lower() == "image_file"
+        is_file = _is_file(part, name)
         if is_file and not part.filename and not content:
             continue  # a file input that was left empty, as browsers and clients send it
         if is_file:
@@ -127,6 +128,16 @@ def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:
         else:
             fields.append((name, content.decode(errors="replace")))
     return tuple(fields)
+
+
+def _is_file(part: MultipartSegment, name: str) -> bool:
+    """Tell whether a part is a file, which is most often told by its filename.
+
+    Some clients name no file, and some write the name as ``filename*`` only, which RFC 7578, 4.2
+    forbids and the parser does not read.
+    """
+    is_image = (part.header("Content-Type") or "").lower().startswith("image/")
+    return part.filename is not None or is_image or name.lower() in _FILE_NAMES
 
 
 def _content(part: MultipartSegment, name: str, sent: bytes) -> bytes:

@@ -75,6 +75,23 @@ def test_multipart_raw_json_and_form_give_the_same_bytes(client: Client) -> None
         assert reply.body == by_multipart.body
 
 
+def test_the_field_of_base64_as_a_file(client: Client) -> None:
+    """As ``curl -F image_base64=@photo.b64`` sends it; the photo itself in this field is clear too."""
+    text = base64.b64encode(JPEG)
+    wanted = client.post("/v2", body=JPEG, content_type="image/jpeg").body
+    for sent in (text, b"data:image/jpeg;base64," + text, JPEG):
+        reply = client.post("/v2", **multipart(image_base64=("photo", sent)))
+        assert (reply.status, reply.body) == (200, wanted)
+
+
+def test_a_file_where_a_url_or_a_key_belongs(client: Client) -> None:
+    """It is not taken for the photo."""
+    reply = client.post("/v2", **multipart(image_url=("photo.jpg", JPEG)))
+    assert reply.error()["code"] == "image_url_disabled"
+    reply = client.post("/v2", **multipart(image_key=("photo.jpg", JPEG)))
+    assert reply.error()["code"] == "storage_disabled"
+
+
 @ANY_PAYLOAD
 def test_a_cutout_and_what_its_headers_say(client: Client) -> None:
     """The headers tell what the picture shows."""

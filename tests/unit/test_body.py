@@ -376,6 +376,7 @@ def test_a_missing_image_names_the_file_fields_that_were_found(
         "data:image/png;charset=utf-8;base64,{}",
         " {} \r\n",
         "\t{}",
+        "\r\n data:image/png;base64,{}",
     ],
 )
 def test_base64_forms(form: str) -> None:
@@ -385,8 +386,9 @@ def test_base64_forms(form: str) -> None:
     wrapped = "\r\n".join(text[start : start + 76] for start in range(0, len(text), 76))
     urlsafe = base64.urlsafe_b64encode(data).decode().rstrip("=")
     for variant in (text, wrapped, urlsafe):
-        source = Source(name="image_base64", value=form.format(variant))
-        assert image_bytes(source) == data
+        value = form.format(variant)
+        for sent in (value, value.encode()):
+            assert image_bytes(Source(name="image_base64", value=sent)) == data
 
 
 @pytest.mark.parametrize("prefix", ["", " \r\n", "data:image/png; charset=utf-8;base64,"])
@@ -419,7 +421,8 @@ def test_a_plus_that_was_not_escaped_in_a_form(prefix: str) -> None:
         True,
         [],
         {},
-        b"AA",
+        b"A",
+        b"GIF89a;",
     ],
 )
 def test_what_is_no_base64(value: object) -> None:

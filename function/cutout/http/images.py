@@ -40,8 +40,6 @@ class Images:
         :raises InvalidImageKey: the key is not that of an upload.
         :raises ObjectTooLarge: the upload is larger than the deployment reads.
         """
-        if isinstance(source.value, bytes):
-            return source.value
         if source.name == "image_url":
             if self._fetcher is None:
                 raise ImageUrlDisabled

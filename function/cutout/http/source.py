@@ -8,6 +8,8 @@ from cutout.errors import InvalidBase64, MissingImage, MultipleSources
 from cutout.http.body import Body, BodyKind, Field, decode_base64
 
 _BASE64_NAMES = {"image_base64", "image_file_b64"}
+_BODY = "the body"
+_WHOLE_IMAGES = {_BODY, "image_file"}
 # Field names in a message are the caller's data, so only a few are shown, and those shortened.
 _MAX_TOLD_FIELDS, _MAX_TOLD_NAME = 3, 40
 
@@ -46,7 +48,7 @@ def split_sources(
 
     A source that is empty or ``null`` is absent.
     """
-    sources = [] if body.raw is None else [Source(name="the body", value=body.raw)]
+    sources = [] if body.raw is None else [Source(name=_BODY, value=body.raw)]
     others: list[Field] = []
     is_form = body.kind is BodyKind.FORM
     known = {names.base64, "image_url", *names.others}
@@ -124,15 +126,22 @@ def _found(others: Iterable[Field], names: SourceNames) -> str:
 
 
 def image_bytes(source: Source) -> bytes:
-    """Return the bytes of a base64 field, with or without a ``data:`` prefix.
+    """Return the bytes of the image that a request brings: a file, or base64.
 
-    In a form or a query string a space within the text can only be a "+" that was not escaped.
+    Base64 may have a ``data:`` prefix, and may come in a file too. A file in its field that cannot
+    be text is taken for the image itself. In a form or a query string a space within the text can
+    only be a "+" that was not escaped.
 
-    :raises InvalidBase64: it is not text, or not base64.
+    :raises InvalidBase64: the field of base64 holds something else.
     """
     text = source.value
+    if isinstance(text, bytes):
+        if source.name in _WHOLE_IMAGES or not text.isascii():
+            return text
+        text = text.decode()
     if not isinstance(text, str):
         raise InvalidBase64(field=source.name)
+    text = text.lstrip()
     if text[:5].lower() == "data:":
         prefix, comma, text = text.partition(",")
         if not comma or not prefix.lower().endswith(";base64"):

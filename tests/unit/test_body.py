@@ -31,6 +31,7 @@ def part(disposition: str, content: bytes, *headers: str) -> bytes:
 
 
 END = f"--{BOUNDARY}--\r\n".encode()
+NOT_UTF8 = "it is not in UTF-8. An image as the body needs its own Content-Type, such as image/jpeg"
 
 
 def test_multipart_gives_files_as_bytes_and_fields_as_text() -> None:
@@ -188,26 +189,32 @@ def test_json_keeps_types_and_repetitions() -> None:
 OTHER_JSON = [b"[]", b'"text"', b"null", b"1"]
 
 
+NO_END = "it is nested too deeply, or a number in it has too many digits"
+
+
 @pytest.mark.parametrize(
-    "body",
+    ("body", "cause"),
     [
-        b"",
-        b"{",
-        *OTHER_JSON,
-        b"\xff\xfe{",
-        b"{'a': 1}",
-        b'{"a": 1} x',
-        b"[" * 100_000,
-        b'{"a":' * 100_000,
-        b'{"quality": ' + b"9" * 5000 + b"}",
+        (b"", "it is empty"),
+        (b" \r\n", "it is empty"),
+        (b"{", "it cannot be parsed: see line 1, column 2"),
+        (b'{"a": 1,\n "b": x}', "it cannot be parsed: see line 2, column 7"),
+        *[(body, "it is another JSON value") for body in OTHER_JSON],
+        (JPEG, NOT_UTF8),
+        ('{"a": "ü"}'.encode("latin-1"), NOT_UTF8),
+        (b"\xff\xfe{", NOT_UTF8),
+        (b"{'a': 1}", "it cannot be parsed: see line 1, column 2"),
+        (b'{"a": 1} x', "it cannot be parsed: see line 1, column 10"),
+        (b"[" * 100_000, NO_END),
+        (b'{"a":' * 100_000, NO_END),
+        (b'{"quality": ' + b"9" * 5000 + b"}", NO_END),
     ],
 )
-def test_malformed_json(body: bytes) -> None:
+def test_malformed_json(body: bytes, cause: str) -> None:
     """Not JSON, not an object, nested to the moon, a number without end."""
     with pytest.raises(InvalidJson) as refusal:
         parse_body("application/json", body)
     assert refusal.value.code == "invalid_json"
-    cause = "it is another JSON value" if body in OTHER_JSON else "it cannot be parsed"
     assert str(refusal.value) == f"The body must be one JSON object, but {cause}."
 
 
@@ -235,13 +242,13 @@ def test_forms_are_read_as_json_is() -> None:
 def test_forms_are_in_utf_8_escaped_or_not() -> None:
     """As curl's -d sends it."""
     assert parse_body(FORM, "grün=grün&e=%C3%A9".encode()).fields == (("grün", "grün"), ("e", "é"))
-    for body in (b"a=gr\xfcn", b"a=gr%FCn", b"gr%FCn=1"):
+    escaped = "what is percent-encoded in it is not in UTF-8"
+    for body, cause in ((b"a=gr\xfcn", NOT_UTF8), (b"a=gr%FCn", escaped), (b"gr%FCn=1", escaped)):
         with pytest.raises(InvalidForm) as refusal:
             parse_body(FORM, body)
         assert (refusal.value.status, refusal.value.code) == (400, "invalid_form")
         assert str(refusal.value) == (
-            "The body must be a form (application/x-www-form-urlencoded) in UTF-8, but it is not in"
-            " UTF-8."
+            f"The body must be a form (application/x-www-form-urlencoded) in UTF-8, but {cause}."
         )
 
 
@@ -251,6 +258,13 @@ def test_a_form_has_a_thousand_fields_at_most() -> None:
     assert parse_body(FORM, urlencode(fields).encode()).fields == tuple(fields)
     with pytest.raises(InvalidForm, match=r"but it has more than 1000 fields\.$"):
         parse_body(FORM, urlencode([*fields, ("crop", "1")]).encode())
+
+
+def test_a_photo_that_is_sent_as_a_form_is_told_what_it_needs() -> None:
+    """``curl --data-binary @photo.jpg`` says by itself that it sends a form."""
+    with pytest.raises(InvalidForm) as refusal:
+        parse_body(FORM, JPEG + b"&" * 2_000)
+    assert str(refusal.value).endswith(f"in UTF-8, but {NOT_UTF8}.")
 
 
 @pytest.mark.parametrize("content_type", ["image/jpeg", "IMAGE/heic", "application/octet-stream"])
@@ -448,12 +462,12 @@ def test_a_large_json_body_is_parsed_within_bounds() -> None:
         (
             "multipart/form-data",
             b"x",
-            "The body must be well-formed multipart/form-data (RFC 7578), but its Content-Type has no boundary.",
+            "The body must be well-formed multipart/form-data (RFC 7578), but its Content-Type has no boundary. Let your HTTP library set Content-Type.",
         ),
         (
             MULTIPART,
             b"x",
-            "The body must be well-formed multipart/form-data (RFC 7578), but it is not: check the boundary.",
+            "The body must be well-formed multipart/form-data (RFC 7578), but it cannot be divided at the boundary that Content-Type names, or its end is missing. Let your HTTP library set Content-Type.",
         ),
         (
             MULTIPART,

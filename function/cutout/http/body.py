@@ -31,6 +31,8 @@ Field = tuple[str, object]
 _MAX_PARTS = 64
 _FILE_NAMES = {"image_file", "bg_image_file"}
 _MAX_FORM_FIELDS = 1_000
+_LET_LIBRARY = "Let your HTTP library set Content-Type"
+_IMAGE_BODY = "An image as the body needs its own Content-Type, such as image/jpeg"
 _MAX_TOLD_NAME = 40  # characters of a field's name in a message: it is the caller's data
 
 
@@ -99,7 +101,7 @@ def decode_base64(text: bytes, field: str) -> bytes:
 def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:
     """Return the bytes of each part that is a file, and the text of each other part."""
     if not boundary:
-        raise InvalidMultipart(reason="its Content-Type has no boundary")
+        raise InvalidMultipart(reason=f"its Content-Type has no boundary. {_LET_LIBRARY}")
     parts: list[tuple[MultipartSegment, list[bytes]]] = []
     try:
         # A file's name may be in any charset, and ISO 8859-1 has a letter for every byte.
@@ -115,7 +117,10 @@ def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:
         reason = f"it has more than {_MAX_PARTS} parts, or a part has very long or many headers"
         raise InvalidMultipart(reason=reason) from error
     except (MultipartError, UnicodeError) as error:
-        raise InvalidMultipart(reason="it is not: check the boundary") from error
+        reason = (
+            "it cannot be divided at the boundary that Content-Type names, or its end is missing"
+        )
+        raise InvalidMultipart(reason=f"{reason}. {_LET_LIBRARY}") from error
     fields: list[Field] = []
     for part, chunks in parts:
         name = (part.name or "").encode("latin-1").decode(errors="replace")
@@ -165,10 +170,18 @@ class _Pairs(tuple[Field, ...]):
 
 
 def _json(body: bytes) -> tuple[Field, ...]:
+    if not body.strip():
+        raise InvalidJson(reason="it is empty")
     try:
         document = json.loads(body, object_pairs_hook=_Pairs)
+    except json.JSONDecodeError as error:
+        reason = f"it cannot be parsed: see line {error.lineno}, column {error.colno}"
+        raise InvalidJson(reason=reason) from error
+    except UnicodeDecodeError as error:
+        raise InvalidJson(reason=f"it is not in UTF-8. {_IMAGE_BODY}") from error
     except (ValueError, RecursionError) as error:
-        raise InvalidJson(reason="it cannot be parsed") from error
+        reason = "it is nested too deeply, or a number in it has too many digits"
+        raise InvalidJson(reason=reason) from error
     if not isinstance(document, _Pairs):
         raise InvalidJson(reason="it is another JSON value")
     return document
@@ -176,9 +189,13 @@ def _json(body: bytes) -> tuple[Field, ...]:
 
 def _form(body: bytes) -> tuple[Field, ...]:
     """Return the fields of a form in UTF-8, raw or percent-encoded."""
-    if body.count(b"&") >= _MAX_FORM_FIELDS:
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise InvalidForm(reason=f"it is not in UTF-8. {_IMAGE_BODY}") from None
+    if text.count("&") >= _MAX_FORM_FIELDS:
         raise InvalidForm(reason=f"it has more than {_MAX_FORM_FIELDS} fields")
     try:
-        return tuple(parse_qsl(body.decode(), keep_blank_values=True, errors="strict"))
+        return tuple(parse_qsl(text, keep_blank_values=True, errors="strict"))
     except UnicodeDecodeError:
-        raise InvalidForm(reason="it is not in UTF-8") from None
+        raise InvalidForm(reason="what is percent-encoded in it is not in UTF-8") from None

@@ -5,6 +5,7 @@ test's *connector* leads two public addresses to them, 93.184.215.14 and 151.101
 about addresses is the deployed one, so that 127.0.0.1 itself is refused here too.
 """
 
+import base64
 import gzip
 import io
 import socket
@@ -705,6 +706,22 @@ def test_a_background_by_its_url(fetching: Client, net: Internet) -> None:
         error = refused.error()
         assert (error["status"], error["code"]) == (400, "invalid_bg_image")
         assert error["message"].startswith(f"The background image cannot be used. {reason}")
+
+
+def test_a_long_url_is_fetched_for_the_photo_as_for_the_background(
+    fetching: Client, net: Internet
+) -> None:
+    """A presigned URL holds a session token; white space around it comes from copying."""
+    photo = jpeg()
+    net.serve(replies(photo))
+    token = f"{URL}?X-Amz-Security-Token="
+    for url in (token + "a" * (8_192 - len(token)), f" {URL}\n"):
+        assert fetching.json("/v2", {"image_url": url}).status == 200
+        fields = {"image_base64": base64.b64encode(photo).decode(), "bg_image_url": url}
+        assert fetching.json("/v2", fields).status == 200
+    url = token + "a" * (8_193 - len(token))
+    assert told(fetching, {"image_url": url})[1] == "invalid_image_url"
+    assert told(fetching, {"bg_image_url": url})[1] == "invalid_bg_image"
 
 
 def test_the_matte_alone_needs_no_background(fetching: Client, net: Internet) -> None:

@@ -115,7 +115,7 @@ EQUIVALENT = {
     },
     "options/parsers.py": {
         "return str(wire).upper()": "each parser that takes a word takes it in any case",
-        'if len(text) > MAX_URL_CHARACTERS or not re.match(r"HTTPS?://", text, re.IGNORECASE):': (
+        'has_scheme = re.match(r"HTTPS?://", text.strip(), re.IGNORECASE)': (
             "the pattern ignores case"
         ),
     },

@@ -225,7 +225,8 @@ FULL = Length(value=100, relative=True)
         ("bg_image_file", b"...", b"..."),
         ("bg_image_url", "https://example.com/x.jpg", "https://example.com/x.jpg"),
         ("bg_image_url", "HTTP://example.com", "HTTP://example.com"),
-        ("bg_image_url", "http://" + "x" * 2041, "http://" + "x" * 2041),
+        ("bg_image_url", "http://" + "x" * 8185, "http://" + "x" * 8185),
+        ("bg_image_url", " https://x\n", " https://x\n"),
         ("bg_blur", "0", 0),
         ("bg_blur", 100, 100),
         ("scale", "10%", 10),
@@ -269,7 +270,7 @@ GEOMETRY_MESSAGES = {
     [
         *[("bg_image_file", wire) for wire in ("text", 1, ["x"])],
         *[("bg_image_url", wire) for wire in ("ftp://x", "x.jpg", "http:/x", 3, b"x")],
-        ("bg_image_url", "http://" + "x" * 2042),
+        ("bg_image_url", "http://" + "x" * 8186),
         *[("bg_blur", wire) for wire in ("-1", "101", "1.5", "20%", True)],
         *[("scale", wire) for wire in ("9.9%", "101%", "50", "50px", "center", "1\u0661%", 0.5)],
         *[("position", wire) for wire in ("left", "50", "-1%", "101%", "1% 2% 3%", "1%,2%", " ")],

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import quote, urlsplit
 
-MAX_URL = 8_192
-"""The most characters of a URL; CloudFront, the strictest of the large ones, takes 8,192 bytes."""
+from cutout.options.parsers import MAX_URL_CHARACTERS
 
 _PORTS = {"http": 80, "https": 443}
 _REFUSED_SIGNS = re.compile(r"[\x00-\x1f\x7f\\]")  # parsers disagree about them
@@ -88,7 +87,9 @@ def parse_url(text: object) -> Target | None:
     here, so it may still be one of no public address. Other letters than ASCII's are escaped (in
     the path) or written in Punycode (in the host), as browsers do.
     """
-    if not isinstance(text, str) or len(text) > MAX_URL or _REFUSED_SIGNS.search(text.strip()):
+    if not isinstance(text, str) or len(text) > MAX_URL_CHARACTERS:
+        return None
+    if _REFUSED_SIGNS.search(text.strip()):
         return None
     try:
         parts = urlsplit(text.strip())

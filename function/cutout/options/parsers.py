@@ -13,8 +13,9 @@ from cutout.options.values import Length, Margin, Position, Region
 MAX_MARGIN_PERCENT = 50
 MAX_MARGIN_PX = 500
 MIN_SCALE_PERCENT = 10
-MAX_URL_CHARACTERS = 2_048
-"""What browsers and proxies are sure to carry."""
+MAX_URL_CHARACTERS = 8_192
+"""The most characters of an image's URL. A presigned URL of S3 can have more than 2,000, because it
+holds a session token. CloudFront, the strictest of the large servers, takes 8,192 bytes."""
 MODEL_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 """What a model's folder can be called."""
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?)%")
@@ -165,6 +166,7 @@ def file(wire: object) -> bytes:
 def url(wire: object) -> str:
     """Return the text of a URL. Whether it may be fetched is decided in :mod:`cutout.http.url`."""
     text = _text(wire)
-    if len(text) > MAX_URL_CHARACTERS or not re.match(r"https?://", text, re.IGNORECASE):
+    has_scheme = re.match(r"https?://", text.strip(), re.IGNORECASE)
+    if len(text) > MAX_URL_CHARACTERS or not has_scheme:
         raise ValueError
     return text

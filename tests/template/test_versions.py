@@ -1,6 +1,7 @@
 """A changed parameter, layer or function reaches what the API calls: a published version."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -126,7 +127,18 @@ def test_two_functions_never_have_the_same_description() -> None:
     parts = TEMPLATE["Resources"]["ApiFunction"]["Properties"]["VersionDescription"]["Fn::Join"]
     assert parts[0] == " "
     assert parts[1][-1] == {"Ref": "AccountLabel"}
-    assert r"[^\s/,'']" in PARAMETERS["AllowedOrigin"]["AllowedPattern"].replace("'", "''")
+    pattern = PARAMETERS["AllowedOrigin"]["AllowedPattern"]
+    assert re.fullmatch(pattern, "https://shop.example")
+    assert not re.fullmatch(pattern, "https://shop.example 1")
+
+
+def test_a_site_that_no_browser_would_match_is_refused_before_the_deployment() -> None:
+    """As the function itself refuses it, which would not start."""
+    pattern = PARAMETERS["AllowedOrigin"]["AllowedPattern"]
+    for site in ("*", "http://localhost:3000", "https://Shop.example:8443"):
+        assert re.fullmatch(pattern, site)
+    for site in ("https://*.shop.example", "https://shop.example/", "https://größe.example"):
+        assert not re.fullmatch(pattern, site)
 
 
 def test_no_old_version_is_kept() -> None:

@@ -159,6 +159,30 @@ def test_settings_that_would_lose_or_repeat_work(environment: dict[str, str]) ->
         read_settings({"INPUT_BUCKET": "one-bucket", **environment})
 
 
+@pytest.mark.parametrize(
+    ("given", "origin"),
+    [
+        ("*", "*"),
+        ("https://shop.example", "https://shop.example"),
+        ("HTTPS://Shop.Example:8443", "https://shop.example:8443"),
+        ("http://[::1]:3000", "http://[::1]:3000"),
+        ("https://*.shop.example", None),
+        ("https://shop.example/", None),
+        ("https://a.example,https://b.example", None),
+        ("https://größe.example", None),
+        ("shop.example", None),
+        ("null", None),
+    ],
+)
+def test_the_origin_is_one_that_a_browser_sends(given: str, origin: str | None) -> None:
+    """In lower case and without a wildcard: with any other value no page could call the API."""
+    if origin is None:
+        with pytest.raises(InvalidSettings, match=r"^Invalid settings: ALLOWED_ORIGIN must be"):
+            read_settings({"ALLOWED_ORIGIN": given})
+    else:
+        assert read_settings({"ALLOWED_ORIGIN": given}).allowed_origin == origin
+
+
 def test_storage_takes_both_buckets() -> None:
     """One alone is as none; apart from each other the prefixes are free."""
     assert not read_settings({"INPUT_BUCKET": "one-bucket"}).has_storage

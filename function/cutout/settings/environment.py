@@ -15,6 +15,9 @@ _MAX_PREFIX_BYTES = 100
 _MAX_LABEL = 100  # characters: clients show it on one line
 # S3's oldest names have capitals, and so have SAM's placeholders for buckets in a local run.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
+# Browsers compare an origin letter by letter with what they send, which is ASCII in lower case, and
+# they know no wildcard beside the one for all origins.
+_ORIGIN = re.compile(r"\*|https?://[a-z0-9._:\[\]-]+")
 
 _FORMS = {
     "API_KEYS_PARAMETER": (r"[A-Za-z0-9_./:-]+", "the name of an SSM parameter"),
@@ -53,8 +56,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if not re.fullmatch(r"[1-9][0-9]{0,9}", max_pixels):
         problems.append("MAX_PIXELS must be a positive integer")
 
-    allowed_origin = given.get("ALLOWED_ORIGIN", default.allowed_origin)
-    if not re.fullmatch(r"\*|https?://[^\s/,]+", allowed_origin):
+    allowed_origin = given.get("ALLOWED_ORIGIN", default.allowed_origin).lower()
+    if not _ORIGIN.fullmatch(allowed_origin):
         problems.append("ALLOWED_ORIGIN must be * or one origin such as https://shop.example")
 
     default_response = given.get("DEFAULT_RESPONSE", default.default_response).lower()

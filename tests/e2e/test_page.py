@@ -218,6 +218,24 @@ def test_the_views(page: Page, stage: Stage) -> None:
     assert box.evaluate("box => box.style.width") == f"{reply.headers['X-Foreground-Width']}px"
 
 
+def test_the_matte_of_a_large_photo_comes_by_its_url(page: Page, stage: Stage) -> None:
+    """It is a PNG whatever the format is. A redirect to S3 would take the API key with it."""
+    with io.BytesIO() as file:
+        Image.fromarray(skimage.data.astronaut()).resize((1100, 1100)).save(file, "JPEG")
+        photo = file.getvalue()
+    opened(page, stage)
+    add(page, ("photo.jpg", photo))
+    expect_state(page, "photo.jpg", "done")
+    page.locator("#field-format").select_option("jpg")
+    page.get_by_role("button", name="Apply").click()
+    expect(row(page, "photo.jpg").locator(".status")).to_contain_text("JPG")
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url))
+    page.get_by_role("radio", name="Matte").check(force=True)
+    expect(page.locator("#after")).to_have_attribute("alt", re.compile("the matte"))
+    assert [url for url in fetched if "/results/" in url]
+
+
 def test_the_matte_of_an_opaque_result_is_asked_for(page: Page, stage: Stage) -> None:
     """A JPEG has no alpha, so the service is asked for the matte alone."""
     opened(page, stage)

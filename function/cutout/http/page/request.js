@@ -20,7 +20,8 @@ export function routeOf(file, options) {
 export function fieldsOf(options, { large = false, pixels = 0, usual = "auto" } = {}) {
   const fields = { ...options };
   const stores = (account.limits?.max_upload_bytes ?? 0) > 0;
-  const heavy = large || (pixels > LARGE_PIXELS && !COMPACT.has(options.format));
+  const compact = COMPACT.has(options.format) && options.channels !== "alpha"; // a matte is a PNG
+  const heavy = large || (pixels > LARGE_PIXELS && !compact);
   // A redirect to S3 would take the key with it and lose the headers that tell of the result.
   if (stores && heavy && usual === "auto" && !options.response) fields.response = "url";
   return fields;

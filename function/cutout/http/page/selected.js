@@ -124,6 +124,6 @@ async function askForMatte(job) {
   announce("Asks the service for the matte.");
   const wanted = { ...options, channels: "alpha" };
   for (const name of Object.keys(wanted)) if (name.startsWith("bg_")) delete wanted[name];
-  const { blob } = await cutOut(job.file, wanted, { tell() {}, usual: usualResponse() });
+  const { blob } = await cutOut(job.file, wanted, { tell() {}, pixels: job.pixels, usual: usualResponse() });
   return URL.createObjectURL(blob);
 }

@@ -4,6 +4,7 @@ Hypothesis draws the orders: some for ``test_worker``, and as many as you like f
 """
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
@@ -176,6 +177,24 @@ class Orders(RuleBasedStateMachine):
         for job in reversed(self.jobs):  # and all events come once more
             self.world.work(job)
         self._check()
+        self._check_that_events_undo_no_batch_job()
+
+    def _check_that_events_undo_no_batch_job(self) -> None:
+        before = self._cutouts()
+        for job in self.jobs:
+            if job.arguments is None:
+                self.world.work(job)
+        if any("source-options" in metadata for metadata in before.values()):
+            assert self._cutouts() == before
+
+    def _cutouts(self) -> dict[str, Mapping[str, str]]:
+        """Return the metadata of the results that are not error files."""
+        held = self.world.store.buckets["out"].objects
+        return {
+            key: result.stored.metadata
+            for key, result in held.items()
+            if "error" not in result.stored.metadata
+        }
 
     def _check(self) -> None:
         if SOURCE.key in self.world.store.buckets["in"].objects and self.jobs:

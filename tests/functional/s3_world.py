@@ -1,6 +1,7 @@
 """One source in an S3 in memory, its events, its worker and its results."""
 
 import json
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -20,6 +21,24 @@ FORMATS = ["png", "tiff", "bmp", "nonsense", "damaged"]
 """What an upload can ask for: a format, or an error, of the option or of the photo."""
 
 ERRORS = {"nonsense": "invalid_format", "damaged": "invalid_image"}
+
+
+class Moments:
+    """A hook that lets things happen, each before the call with its number (from 1)."""
+
+    def __init__(self, things: dict[int, Callable[[], object]]) -> None:
+        self.number = 0
+        self._things = things
+        self._happening = False
+
+    def __call__(self, _method: str, _bucket: str) -> None:
+        if self._happening:
+            return
+        self.number += 1
+        if self.number in self._things:
+            self._happening = True
+            self._things[self.number]()
+            self._happening = False
 
 
 @dataclass(slots=True)

@@ -7,31 +7,13 @@ from collections.abc import Callable
 import pytest
 from hypothesis import settings
 from s3_orders import Orders
-from s3_world import SOURCE, World
+from s3_world import SOURCE, Moments, World
 
 from cutout.errors import StorageFailed
 from cutout.s3.jobs import Job
 from cutout.store import ObjectGone, PreconditionFailed
 
 BOTH = pytest.mark.parametrize("versioned", [True, False], ids=["v", "u"])
-
-
-class Moments:
-    """A hook that lets things happen, each before the call with its number (from 1)."""
-
-    def __init__(self, things: dict[int, Callable[[], object]]) -> None:
-        self.number = 0
-        self._things = things
-        self._happening = False
-
-    def __call__(self, _method: str, _bucket: str) -> None:
-        if self._happening:
-            return
-        self.number += 1
-        if self.number in self._things:
-            self._happening = True
-            self._things[self.number]()
-            self._happening = False
 
 
 @pytest.mark.parametrize(

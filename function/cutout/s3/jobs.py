@@ -30,13 +30,14 @@ class Skip(StrEnum):
 class Job:
     """One object to work on, and the version and ETag of it that the event is about, if it says so.
 
-    ``arguments`` are the options that come with the event, not parsed yet.
+    ``arguments`` are the options that come with a batch job, not parsed yet. An event about an
+    upload has ``None``, and not an empty list as a job has that asks for the source's own options.
     """
 
     source: ObjectRef
     version_id: str | None = None
     etag: str | None = None
-    arguments: tuple[tuple[str, str], ...] = ()
+    arguments: tuple[tuple[str, str], ...] | None = None
 
     def means(self, current: Stored) -> bool:
         """Tell whether the object is still the one that the event is about.

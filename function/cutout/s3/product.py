@@ -4,38 +4,46 @@ Nothing is read or written here.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cutout.errors import CutoutError, ObjectTooLarge, envelope
 from cutout.options import Options, overlay, parse_options
 from cutout.remover import Report, Result
 from cutout.s3.jobs import Job
-from cutout.s3.results import ERROR, Place, Stamp, accepted_by, fingerprint
+from cutout.s3.results import ERROR, Place, Stamp, accepted_by, digest, fingerprint
 from cutout.settings import Settings
 from cutout.store import Content, Stored
+
+_ASKED = "source-options"
+"""The metadata by which a batch job's result is known: the ``asked`` of its order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What one version of a source is to become: its options, or the error that they end in.
 
-    ``accepted`` is what the deployment accepts.
+    ``accepted`` is what the deployment accepts, and ``asked`` a digest of the options that the
+    source's metadata ask for. ``by_job`` tells whether a batch job adds options of its own, and
+    ``by_event`` whether the order is that of an event about an upload.
     """
 
     place: Place
     stamp: Stamp
     options: Options | CutoutError
     accepted: str
+    asked: str
+    by_job: bool
+    by_event: bool
 
     @classmethod
     def of(cls, job: Job, source: Stored, place: Place, settings: Settings) -> "Order":
-        """Return the order by the deployment's defaults, the source's metadata and the event.
+        """Return the order by the deployment's defaults, the source's metadata and the batch job.
 
         Of two that name the same option the later in this list counts. ``response`` is ignored.
         """
-        layers = (settings.default_options, _asked(source.metadata), job.arguments)
-        fields = [field for field in overlay(*layers) if field[0] != "response"]
+        asked, arguments = _asked(source.metadata), job.arguments or ()
+        fields = _fields(settings.default_options, asked, arguments)
         options: Options | CutoutError
         try:
             options, _ = parse_options(fields, models=settings.model_names, fetches_urls=False)
@@ -49,18 +57,47 @@ class Order:
             stamp=Stamp.of(place, source, fingerprint(fields)),
             options=options,
             accepted=accepted_by(settings),
+            asked=digest(fingerprint(_fields(asked))),
+            by_job=bool(arguments),
+            by_event=job.arguments is None,
         )
 
-    def is_filled_by(self, stamp: Stamp, result: Stored) -> bool:
+    def filled_by(self, own: Mapping[str, Stamp], files: Mapping[str, Stored]) -> list[str]:
+        """Return the key of the one result of the source that is what is ordered, if it exists.
+
+        ``own`` are the stamps of the source's results, and ``files`` what S3 says of them. Should
+        two be right, the batch job's comes first, so that all workers keep the same one.
+        """
+        right = [key for key, stamp in own.items() if self._is_filled_by(stamp, files[key])]
+        return sorted(right, key=lambda key: _ASKED not in files[key].metadata)[:1]
+
+    def _is_filled_by(self, stamp: Stamp, result: Stored) -> bool:
         """Tell whether a result of the source, with this stamp, is what is ordered.
 
         An error file is it only while the deployment accepts the same: an image that was too large
         is cut out by the next event about it once the limit is higher.
+
+        For an event, the cutout that a batch job made of this version is it too, whatever the job's
+        options were: S3 sends events again and late, and such an event must not undo the job. In a
+        bucket without versions the same bytes can be uploaded again with other metadata, so what
+        these ask for is compared too.
         """
+        if self.by_event and "error" not in result.metadata:
+            is_by_job = result.metadata.get(_ASKED) == self.asked
+            if is_by_job and stamp.same_version(self.stamp):
+                return True
         is_right = "error" not in result.metadata or (
             result.metadata.get("accepted") == self.accepted
         )
         return stamp == self.stamp and is_right
+
+    def marks(self) -> dict[str, str]:
+        """Return the metadata by which the result of a batch job's options is known."""
+        return {_ASKED: self.asked} if self.by_job else {}
+
+
+def _fields(*layers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [field for field in overlay(*layers) if field[0] != "response"]
 
 
 def _asked(metadata: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -92,7 +129,9 @@ def cutout_file(order: Order, result: Result) -> Product:
             body=result.file.body,
             media_type=result.file.media_type,
             metadata=order.stamp.metadata(
-                model=result.report.model, confidence=f"{result.report.confidence:.2f}"
+                model=result.report.model,
+                confidence=f"{result.report.confidence:.2f}",
+                **order.marks(),
             ),
         ),
         made=result.report,

@@ -15,7 +15,7 @@ ERROR = "error.json"
 """The extension of the file that says what is wrong with a caller's image or options."""
 
 _EXTENSIONS = (*(name.value for name in Format if name is not Format.AUTO), ERROR)
-_DIGEST_DIGITS = 16  # of the key's SHA-256 in hex, as the contract says (section 8)
+_DIGEST_DIGITS = 16  # of a SHA-256 in hex, as the contract says of a key's (section 8)
 _MAX_VALUE_BYTES = 500  # S3 accepts 2 KB of metadata altogether, and three values can be long
 
 
@@ -57,8 +57,7 @@ class Place:
         key = f"{self.prefix}{self.stem}.{extension}"
         if len(key.encode()) <= MAX_KEY_BYTES:
             return key
-        digest = hashlib.sha256(self.full_key.encode()).hexdigest()[:_DIGEST_DIGITS]
-        end = f"~{digest}.{extension}"
+        end = f"~{digest(self.full_key)}.{extension}"
         room = MAX_KEY_BYTES - len(self.prefix.encode()) - len(end)
         kept = self.stem.encode()[:room].decode(errors="ignore")  # never half a character
         return f"{self.prefix}{kept}{end}"
@@ -154,6 +153,11 @@ class Results:
             stamp = Stamp.read(stored.metadata)
             if stamp is not None:
                 yield key, stamp
+
+
+def digest(text: str) -> str:
+    """Return the first 16 hex digits of the SHA-256 of ``text`` in UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_DIGITS]
 
 
 def fingerprint(fields: Iterable[tuple[str, str]]) -> str:

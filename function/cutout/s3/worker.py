@@ -25,6 +25,11 @@ sees both files. It begins again, finds out which is right, and removes the othe
 that of the source's current version. As long as that does not exist, nothing is removed: its event
 is still to come, and clears up.
 
+*A batch job has the last word.* An event that comes again, or late, finds the result of a batch
+job, which has options of its own, and keeps it. Otherwise it would make the result again with the
+upload's options. Such a result says that it is a job's, and what the source's metadata asked for.
+A new upload still gets a new result, without the job's options.
+
 *What a condition cannot tell.* S3 compares ETags, and a photo that is uploaded again has a result
 with the same ETag as before. Say A's result is there, and the worker for B is about to replace it
 or to remove it. If A is uploaded again at just this moment, the condition holds, although what the
@@ -127,8 +132,7 @@ class _Case:
     def _settle(self, source: Stored, there: Results) -> Done | None:
         """Bring the results in line with the source."""
         order = Order.of(self._job, source, self._place, self._settings)
-        own = there.own.items()
-        right = [key for key, stamp in own if order.is_filled_by(stamp, there.files[key])][:1]
+        right = order.filled_by(there.own, there.files)
         if self._clear(source, there, right):
             return None
         if not right:

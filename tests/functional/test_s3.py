@@ -857,6 +857,52 @@ def test_a_catalogue_is_worked_on_where_it_is(cloud: Cloud) -> None:
     assert cloud.outcomes()[-1] == "not_ours"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"format": "wepb"}, "invalid_format: format must be one of png, jpg, "),
+        ({"fromat": "webp"}, "invalid_fromat: fromat must be left out: there is no such option."),
+        ({"bg-color": "bluish"}, "invalid_bg_color: bg_color must be a valid hex or named color."),
+        ({"bg_color": ""}, "invalid_bg_color: bg_color must be a valid hex or named color."),
+        (
+            {"bg_color": "red", "bg-blur": "5"},
+            "multiple_bg_sources: Only one background is accepted, but bg_color and bg_blur ",
+        ),
+        ({"bg-color": "red", "BG_color": "red"}, "invalid_bg_color: "),
+        ({"Format": "webp", "format": "webp"}, "duplicate_option: format is given more than once."),
+        ({"bg_image_url": "https://shop.example/b.png"}, "invalid_bg_image: bg_image_url must be "),
+        ({"model": "another"}, "invalid_model: model must be one of erase-s."),
+    ],
+    ids=str,
+)
+def test_wrong_options_of_a_job_touch_nothing(
+    cloud: Cloud, proxy: Proxy, arguments: dict[str, str], told: str
+) -> None:
+    """A slip in a job over a whole bucket would otherwise replace every result by an error."""
+    uploads = [cloud.put(f"uploads/{name}.jpg", png()) for name in "ab"]
+    cloud.handle(messages(uploads[0].created()))
+    foreign = Uploaded(bucket="other", key="x.jpg", etag="0", version_id=None, size=1)
+    tasks = [uploaded.task(schema="2.0") for uploaded in (*uploads, foreign)]
+    proxy.calls.clear()
+    answer = cloud.handle(batch(*tasks, schema="2.0", arguments=arguments))
+    *results, last = answer["results"]
+    assert [result["resultCode"] for result in results] == ["PermanentFailure"] * 2
+    assert all(result["resultString"].startswith(told) for result in results)
+    assert last["resultString"] == "not_ours"
+    assert proxy.calls == []
+    assert cloud.keys() == ["cutouts/a.jpg.png"]
+    lines = [(line["level"], line["message"], line.get("key")) for line in cloud.lines()[1:3]]
+    assert lines == [("INFO", "refused", f"uploads/{name}.jpg") for name in "ab"]
+
+
+def test_a_jobs_options_are_spelled_in_any_way(cloud: Cloud) -> None:
+    """As those of an object's metadata; ``response`` means nothing, whatever its value."""
+    uploaded = cloud.put("uploads/cat.jpg", png())
+    arguments = {"BG-Color": "red", "Format": "JPEG", "response": "nonsense"}
+    answer = cloud.handle(batch(uploaded.task(schema="2.0"), schema="2.0", arguments=arguments))
+    assert answer["results"][0]["resultString"] == "cutouts/cat.jpg.jpg"
+
+
 def test_a_task_that_cannot_be_read(cloud: Cloud) -> None:
     """Is that task's failure, which no retry mends; the others of its job go on."""
     good = cloud.put("uploads/cat.jpg", png()).task(schema="2.0")

@@ -4,7 +4,7 @@
 (``option``) for each option, and ``fields`` parses a whole request.
 """
 
-from cutout.options.fields import overlay, parse_options
+from cutout.options.fields import overlay, parse_options, spelled
 from cutout.options.option import Option
 from cutout.options.table import OPTIONS
 from cutout.options.values import (
@@ -41,4 +41,5 @@ __all__ = [
     "Size",
     "overlay",
     "parse_options",
+    "spelled",
 ]

@@ -17,6 +17,11 @@ _BY_NAME = {option.name: option for option in OPTIONS}
 _BACKGROUNDS = ("bg_color", "bg_image_file", "bg_image_url", "bg_blur")
 
 
+def spelled(name: str) -> str:
+    """Return the name of a field of S3's metadata or of a batch job as options spell theirs."""
+    return name.lower().replace("-", "_")
+
+
 def overlay(*layers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Return the fields of all layers that options have, a later layer's over an earlier one's.
 
@@ -25,7 +30,7 @@ def overlay(*layers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """
     merged: list[tuple[str, str]] = []
     for layer in layers:
-        named = [(name.lower().replace("-", "_"), value) for name, value in layer]
+        named = [(spelled(name), value) for name, value in layer]
         given = [
             (name, value)
             for name, value in named

@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
-from cutout.errors import UnknownEvent
-from cutout.s3.jobs import Job, Kind, Plan, Skip, Skipped, Step, Task
+from cutout.errors import CutoutError, InvalidOption, UnknownEvent
+from cutout.options import parse_options, spelled
+from cutout.s3.jobs import Job, Kind, Plan, Refused, Skip, Skipped, Step, Task
 from cutout.settings import RESULTS_PREFIX, Settings
 from cutout.store import ObjectRef
 
 _BUCKET_ARN = ":s3:::"  # after the partition: aws, aws-cn, aws-us-gov
 
+_Arguments = tuple[tuple[str, str], ...]
 _Reader = Callable[[Any, Settings], Step]
 
 
@@ -149,19 +151,43 @@ def _batch(event: Mapping[str, Any], settings: Settings) -> Plan:
         raise UnknownEvent(reason="a batch job's invocation lacks a field") from error
     if schema not in ("1.0", "2.0"):
         raise UnknownEvent(reason=f"schema {str(schema)[:20]} is not 1.0 or 2.0")
-    tasks = tuple(_batch_task(name, task, arguments, settings) for name, task in named)
+    refusal = _refusal(arguments, settings)
+    tasks = tuple(_batch_task(name, task, arguments, refusal, settings) for name, task in named)
     return Plan(kind=Kind.BATCH, tasks=tasks, head=head)
 
 
+def _refusal(arguments: _Arguments, settings: Settings) -> CutoutError | None:
+    """Return what is wrong with a job's options, whatever the object is; ``None`` if nothing is.
+
+    A name that no option has is wrong too. ``response`` means nothing here, so any value is right.
+    """
+    named = [(spelled(name), value) for name, value in arguments]
+    fields = [field for field in named if field[0] != "response"]
+    try:
+        _, unknown = parse_options(fields, models=settings.model_names, fetches_urls=False)
+    except CutoutError as error:
+        return error
+    if unknown:
+        return InvalidOption(option=unknown[0], accepted="left out: there is no such option")
+    return None
+
+
 def _batch_task(
-    name: str, task: Mapping[str, Any], arguments: tuple[tuple[str, str], ...], settings: Settings
+    name: str,
+    task: Mapping[str, Any],
+    arguments: _Arguments,
+    refusal: CutoutError | None,
+    settings: Settings,
 ) -> Task:
     try:
         bucket = _text(task.get("s3Bucket") or task["s3BucketArn"].rpartition(_BUCKET_ARN)[2])
         source = ObjectRef(bucket=bucket, key=unquote_plus(task["s3Key"], errors="strict"))
         version_id = _optional(task.get("s3VersionId"))
         job = Job(source=source, version_id=version_id, arguments=arguments)
-        return Task(name=name, steps=(_ours(job, settings, settings.catalogue_buckets),))
+        step = _ours(job, settings, settings.catalogue_buckets)
+        if refusal is not None and isinstance(step, Job):
+            step = Refused(source=source, error=refusal)
+        return Task(name=name, steps=(step,))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return Task(name=name, fault=f"a field is missing or wrong: {type(error).__name__}")
 

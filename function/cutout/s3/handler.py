@@ -15,7 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from cutout.deadline import within
 from cutout.errors import CutoutError, OutOfTime, StorageDisabled, UnknownEvent, UploadsFailed
 from cutout.s3.events import plan
-from cutout.s3.jobs import Job, Kind, Plan, Skip, Skipped, Step, Task
+from cutout.s3.jobs import Job, Kind, Plan, Refused, Skip, Skipped, Step, Task
 from cutout.s3.product import Product
 from cutout.s3.worker import Kept, Worker
 from cutout.settings import Settings
@@ -94,6 +94,8 @@ class Uploads:
             self._logger.info(step.why.value, **self._names(step.source))
             code = _Code.PERMANENT if step.why is Skip.NOT_OURS else _Code.SUCCEEDED
             return _Report(code=code, text=step.why.value)
+        if isinstance(step, Refused):
+            return self._tell_refusal(step.error, self._names(step.source))
         try:
             return self._work(step, context)
         except Exception as error:  # noqa: BLE001 - the boundary: the work on other objects goes on
@@ -129,12 +131,16 @@ class Uploads:
     def _tell_product(self, product: Product, fields: dict[str, Any]) -> _Report:
         """Log, measure and report a result that was written."""
         if isinstance(product.made, CutoutError):
-            error = record_error(product.made, self._logger, self._metrics, **fields)
-            return _Report(code=_Code.PERMANENT, text=f"{error.code}: {error}")
+            return self._tell_refusal(product.made, fields)
         record_removal(product.made, self._metrics)
         fields |= removal_fields(product.made) | {"result_bytes": len(product.content.body)}
         self._logger.info("cut_out", **fields)
         return _Report(code=_Code.SUCCEEDED, text=product.target)
+
+    def _tell_refusal(self, error: CutoutError, fields: dict[str, Any]) -> _Report:
+        """Log, count and report what is the fault of the photo, of its options or of a job's."""
+        record_error(error, self._logger, self._metrics, **fields)
+        return _Report(code=_Code.PERMANENT, text=f"{error.code}: {error}")
 
     def _tell_kept(self, kept: Kept, fields: dict[str, Any]) -> _Report:
         """Log and report a result that existed already."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cutout.errors import CutoutError
 from cutout.store import ObjectRef, Stored
 
 
@@ -58,7 +59,15 @@ class Skipped:
     source: ObjectRef
 
 
-Step = Job | Skipped
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """One object that is left alone, because nothing can have the options of its batch job."""
+
+    source: ObjectRef
+    error: CutoutError
+
+
+Step = Job | Skipped | Refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

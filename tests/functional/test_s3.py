@@ -827,13 +827,34 @@ def test_a_batch_job(cloud: Cloud, proxy: Proxy, schema: str) -> None:
     assert told[1][0] == "PermanentFailure"
     assert told[1][1].startswith("invalid_image: ")
     assert told[2] == ("TemporaryFailure", "internal_error: HeadObject: 403")
-    assert told[3] == ("Succeeded", "source_gone")
+    assert told[3] == ("PermanentFailure", "source_gone")
     assert told[4] == ("PermanentFailure", "not_ours")
     assert sorted(cloud.keys()) == ["cutouts/a cat.jpg.png", "cutouts/bad.jpg.error.json"]
 
     again = cloud.handle(batch(bad.task(schema=schema), schema=schema))
     assert again["results"][0]["resultCode"] == "PermanentFailure"
     assert again["results"][0]["resultString"].startswith("invalid_image: ")
+
+
+@pytest.mark.parametrize("cloud", [{"catalogue_buckets": frozenset({"t-list"})}], indirect=True)
+def test_a_jobs_report_names_what_is_left_without_a_result(cloud: Cloud) -> None:
+    """A key that is not there, such as one that was not encoded; an old version in a catalogue."""
+    cloud.s3.create_bucket(
+        Bucket="t-list", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    cloud.s3.put_bucket_versioning(Bucket="t-list", VersioningConfiguration={"Status": "Enabled"})
+    written_by_hand = cloud.put("1+1.jpg", png(), bucket="t-list").task() | {"s3Key": "1+1.jpg"}
+    old = cloud.put("cat.jpg", png(50), bucket="t-list")
+    cloud.put("cat.jpg", png(150), bucket="t-list")
+    replaced = cloud.put("uploads/cat.jpg", png(50))  # an event is about the newer one
+    cloud.put("uploads/cat.jpg", png(150))
+    answer = cloud.handle(batch(written_by_hand, old.task(), replaced.task()))
+    assert [(r["resultCode"], r["resultString"]) for r in answer["results"]] == [
+        ("PermanentFailure", "source_gone"),
+        ("PermanentFailure", "superseded"),
+        ("Succeeded", "superseded"),
+    ]
+    assert cloud.keys() == []
 
 
 @pytest.mark.parametrize("cloud", [{"catalogue_buckets": frozenset({"t-shop"})}], indirect=True)

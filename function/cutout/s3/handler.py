@@ -122,11 +122,22 @@ class Uploads:
         fields["elapsed_ms"] = round((time.perf_counter() - start) * 1000, 1)
         if isinstance(done, Skip):
             self._logger.info(done.value, **fields)
-            return _Report(code=_Code.SUCCEEDED, text=done.value)
+            return _Report(code=self._code_of(done, job), text=done.value)
         fields["target"] = self._loggable(done.target)
         if isinstance(done, Product):
             return self._tell_product(done, fields)
         return self._tell_kept(done, fields)
+
+    def _code_of(self, skip: Skip, job: Job) -> _Code:
+        """Return how a job went for which there was nothing to do.
+
+        A batch job that names a missing object, or an old version of one whose newer version no
+        event is about, leaves it without a result. Nothing but the job's report can tell of it.
+        """
+        source = job.source
+        has_events = self._settings.is_upload(source.bucket, source.key)
+        is_missed = skip is Skip.SOURCE_GONE or (skip is Skip.SUPERSEDED and not has_events)
+        return _Code.PERMANENT if is_missed and not job.by_event else _Code.SUCCEEDED
 
     def _tell_product(self, product: Product, fields: dict[str, Any]) -> _Report:
         """Log, measure and report a result that was written."""

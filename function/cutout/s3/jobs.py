@@ -40,6 +40,11 @@ class Job:
     etag: str | None = None
     arguments: tuple[tuple[str, str], ...] | None = None
 
+    @property
+    def by_event(self) -> bool:
+        """Whether an event about an upload asks for it, and not a batch job."""
+        return self.arguments is None
+
     def means(self, current: Stored) -> bool:
         """Tell whether the object is still the one that the event is about.
 

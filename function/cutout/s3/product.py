@@ -59,7 +59,7 @@ class Order:
             accepted=accepted_by(settings),
             asked=digest(fingerprint(_fields(asked))),
             by_job=bool(arguments),
-            by_event=job.arguments is None,
+            by_event=job.by_event,
         )
 
     def filled_by(self, own: Mapping[str, Stamp], files: Mapping[str, Stored]) -> list[str]:

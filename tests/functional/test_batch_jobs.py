@@ -111,11 +111,16 @@ def test_an_event_and_a_job_at_the_same_time(
 
         moments = Moments({number: overtake})
         world.store.before = moments
-        world.work(slow)
+        done = world.work(slow)
         world.store.before = lambda _method, _bucket: None
         if moments.number < number:
             assert number > 5
             return
+        # What is told is true: the event tells of its own result only where it was written, which
+        # is before call 5, and the job replaced it at once under the same key.
+        was_written = number == 5 and ordered == extension
+        assert isinstance(done, Kept if event_is_slow and not was_written else Product), number
+        assert done.target == f"cutouts/cat.{ordered}", number
         world.work(event)
         assert world.results == [ordered], number
         assert made_with(world) == f"format={ordered}&quality=50", number

@@ -137,7 +137,7 @@ class _Case:
             return None
         if not right:
             return self._produce(source, order, there)
-        if self._product is not None and self._product.stamp == order.stamp:
+        if self._product is not None and self._product.stamp == there.own[right[0]]:
             return self._product
         return Kept(target=right[0], code=there.files[right[0]].metadata.get("error", ""))
 

@@ -404,6 +404,17 @@ def test_the_same_bytes_uploaded_again_with_other_options(cloud: Cloud) -> None:
     assert cloud.keys() == ["cutouts/cat.jpg.tiff"]
 
 
+def test_a_file_put_at_a_results_key_by_hand(cloud: Cloud) -> None:
+    """It does not say what it was made of, so the next event about the photo replaces it."""
+    uploaded = cloud.put("uploads/cat.jpg", png(50))
+    cloud.handle(uploaded.created())
+    bucket = cloud.settings.result_bucket
+    cloud.s3.put_object(Bucket=bucket, Key="cutouts/cat.jpg.png", Body=png(150))
+    cloud.handle(uploaded.created())
+    assert cloud.keys() == ["cutouts/cat.jpg.png"]
+    assert shade(cloud, "cutouts/cat.jpg.png") == 50
+
+
 @BOTH
 def test_one_file_for_each_source(cloud: Cloud) -> None:
     """Another format, an error, the photo mended: what came before is removed."""
@@ -922,6 +933,17 @@ def test_a_jobs_options_are_spelled_in_any_way(cloud: Cloud) -> None:
     arguments = {"BG-Color": "red", "Format": "JPEG", "response": "nonsense"}
     answer = cloud.handle(batch(uploaded.task(schema="2.0"), schema="2.0", arguments=arguments))
     assert answer["results"][0]["resultString"] == "cutouts/cat.jpg.jpg"
+
+
+def test_metadata_that_mean_something_else(cloud: Cloud) -> None:
+    """They have the name of an option by chance; a job's options take their place."""
+    uploaded = cloud.put("uploads/cat.jpg", png(), size="25433", model="X-T5")
+    cloud.handle(uploaded.created())
+    assert error(cloud, "cutouts/cat.jpg.error.json")["code"] == "invalid_model"
+    arguments = {"size": "full", "model": "erase-s"}
+    answer = cloud.handle(batch(uploaded.task(schema="2.0"), schema="2.0", arguments=arguments))
+    assert answer["results"][0]["resultString"] == "cutouts/cat.jpg.png"
+    assert cloud.keys() == ["cutouts/cat.jpg.png"]
 
 
 def test_a_task_that_cannot_be_read(cloud: Cloud) -> None:

@@ -731,31 +731,82 @@ def test_outputs_are_commands_and_names_to_copy() -> None:
     assert {"InputBucket", "ResultBucket", "QueueUrl", "BatchRoleArn"} <= set(PLAIN.outputs)
 
 
-def test_the_batch_command_is_one_that_aws_takes() -> None:
-    """Its parameters against the API's own description, but for the names of the resources."""
-    words = iter(shlex.split(PLAIN.outputs["BatchCommand"]))
-    assert [next(words) for _ in range(3)] == ["aws", "s3control", "create-job"]
-    given: dict[str, Any] = {"ClientRequestToken": "made by the CLI"}
-    for word in words:
+def create_job(words: list[str]) -> dict[str, Any]:
+    """Return the parameters of ``aws s3control create-job`` in the form that its API takes."""
+    given: dict[str, Any] = {}
+    rest = iter(words)
+    for word in rest:
         name = "".join(part.capitalize() for part in word.removeprefix("--").split("-"))
         if name == "NoConfirmationRequired":
             given["ConfirmationRequired"] = False
-        elif name != "Region":
-            value = next(words)
-            given[name] = json.loads(value) if value[0] == "{" else value
+        elif name == "Region":
+            assert next(rest) == REGION
         else:
-            assert next(words) == REGION
-    given["Priority"] = int(given["Priority"])
+            value = next(rest)
+            given[name] = json.loads(value) if value[0] == "{" else value
+    if "Priority" in given:
+        given["Priority"] = int(given["Priority"])
+    return given
+
+
+def takes(given: dict[str, Any]) -> None:
+    """Check parameters of a job against the API's own description, its lists of words too."""
     service = boto3.session.Session().client("s3control", region_name=REGION)
     shape = service.meta.service_model.operation_model("CreateJob").input_shape
-    report = ParamValidator().validate(given, shape)
+    whole = given | {"ClientRequestToken": "made by the CLI"}
+    report = ParamValidator().validate(whole, shape)
     assert not report.has_errors(), report.generate_report()
+    check_words(given, shape)
+
+
+def check_words(given: Any, shape: Any) -> None:
+    """Check that a text is one of the words of its type, where the API lists them."""
+    if shape.type_name == "structure":
+        for name, value in given.items():
+            check_words(value, shape.members[name])
+    elif shape.type_name == "list":
+        for value in given:
+            check_words(value, shape.member)
+    elif getattr(shape, "enum", None):
+        assert given in shape.enum
+
+
+def test_the_batch_command_is_one_that_aws_takes() -> None:
+    """Its parameters against the API's own description, but for the names of the resources."""
+    words = shlex.split(PLAIN.outputs["BatchCommand"])
+    assert words[:3] == ["aws", "s3control", "create-job"]
+    given = create_job(words[3:])
+    takes(given)
     invoke = given["Operation"]["LambdaInvoke"]
     assert (invoke["FunctionArn"], given["RoleArn"]) == ("UploadFunction.Arn", "BatchRole.Arn")
     # Arguments would take the place of DefaultOptions and of what the objects' metadata asks for.
     assert "UserArguments" not in invoke
     # What it grants is what the job needs: to list the bucket, call the worker, write the report.
     assert given["Report"]["Prefix"] == "reports"
+
+
+def test_the_jobs_of_the_document_are_ones_that_aws_takes() -> None:
+    """The whole command, and each parameter that can take the place of one of its own."""
+    document = (app.LOCAL_MODELS.parent / "function/cutout/s3/README.md").read_text()
+    lines = document.replace("\\\n", "").splitlines()
+    command, *others = (
+        line for line in lines if line.startswith(("aws s3control create-job ", "--manifest"))
+    )
+    given = create_job(shlex.split(command)[3:])
+    takes(given)
+    # The output's command with the names filled in, and with options.
+    plain = create_job(shlex.split(PLAIN.outputs["BatchCommand"])[3:])
+    assert given.keys() == plain.keys()
+    assert given["Operation"]["LambdaInvoke"].pop("UserArguments") == {"format": "webp"}
+    assert given["Operation"]["LambdaInvoke"].keys() == plain["Operation"]["LambdaInvoke"].keys()
+    by_prefix, by_suffix, by_list = (create_job(shlex.split(words)) for words in others)
+    assert by_list.keys() == {"Manifest"}
+    given.pop("ManifestGenerator")
+    for other in (by_prefix, by_suffix, by_list):
+        takes(given | other)
+    for generator in (by_prefix["ManifestGenerator"], by_suffix["ManifestGenerator"]):
+        constraint = generator["S3JobManifestGenerator"]["Filter"]["KeyNameConstraint"]
+        assert all(len(texts) == 1 for texts in constraint.values())  # more are refused
 
 
 def test_the_deployments_options_reach_the_worker() -> None:

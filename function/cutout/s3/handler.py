@@ -132,12 +132,13 @@ class Uploads:
         """Return how a job went for which there was nothing to do.
 
         A batch job that names a missing object, or an old version of one whose newer version no
-        event is about, leaves it without a result. Nothing but the job's report can tell of it.
+        event is about, leaves it without a result. Nothing but the job's report can tell of it. To
+        the sender of an event both codes mean that the event is done with.
         """
         source = job.source
         has_events = self._settings.is_upload(source.bucket, source.key)
         is_missed = skip is Skip.SOURCE_GONE or (skip is Skip.SUPERSEDED and not has_events)
-        return _Code.PERMANENT if is_missed and not job.by_event else _Code.SUCCEEDED
+        return _Code.PERMANENT if is_missed else _Code.SUCCEEDED
 
     def _tell_product(self, product: Product, fields: dict[str, Any]) -> _Report:
         """Log, measure and report a result that was written."""

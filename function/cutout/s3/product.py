@@ -24,8 +24,8 @@ class Order:
     """What one version of a source is to become: its options, or the error that they end in.
 
     ``accepted`` is what the deployment accepts, and ``asked`` a digest of the options that the
-    source's metadata ask for. ``by_job`` tells whether a batch job adds options of its own, and
-    ``by_event`` whether the order is that of an event about an upload.
+    source's metadata ask for. ``by_event`` tells whether the order is that of an event about an
+    upload, and not that of a batch job.
     """
 
     place: Place
@@ -33,7 +33,6 @@ class Order:
     options: Options | CutoutError
     accepted: str
     asked: str
-    by_job: bool
     by_event: bool
 
     @classmethod
@@ -42,8 +41,8 @@ class Order:
 
         Of two that name the same option the later in this list counts. ``response`` is ignored.
         """
-        asked, arguments = _asked(source.metadata), job.arguments or ()
-        fields = _fields(settings.default_options, asked, arguments)
+        asked = _asked(source.metadata)
+        fields = _fields(settings.default_options, asked, job.arguments or ())
         options: Options | CutoutError
         try:
             options, _ = parse_options(fields, models=settings.model_names, fetches_urls=False)
@@ -58,7 +57,6 @@ class Order:
             options=options,
             accepted=accepted_by(settings),
             asked=digest(fingerprint(_fields(asked))),
-            by_job=bool(arguments),
             by_event=job.by_event,
         )
 
@@ -82,18 +80,20 @@ class Order:
         bucket without versions the same bytes can be uploaded again with other metadata, so what
         these ask for is compared too.
         """
-        if self.by_event and "error" not in result.metadata:
-            is_by_job = result.metadata.get(_ASKED) == self.asked
-            if is_by_job and stamp.same_version(self.stamp):
-                return True
+        is_by_job = result.metadata.get(_ASKED) == self.asked
+        if self.by_event and is_by_job and stamp.same_version(self.stamp):
+            return True
         is_right = "error" not in result.metadata or (
             result.metadata.get("accepted") == self.accepted
         )
         return stamp == self.stamp and is_right
 
     def marks(self) -> dict[str, str]:
-        """Return the metadata by which the result of a batch job's options is known."""
-        return {_ASKED: self.asked} if self.by_job else {}
+        """Return the metadata by which the cutout of a batch job is known.
+
+        An error file has none, so an event tries again with the upload's own options.
+        """
+        return {} if self.by_event else {_ASKED: self.asked}
 
 
 def _fields(*layers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

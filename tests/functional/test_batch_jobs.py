@@ -80,6 +80,21 @@ def test_a_later_job_decides(*, versioned: bool) -> None:
         assert isinstance(done, Kept)
 
 
+@BOTH
+def test_results_are_made_again_by_an_option_with_its_default_value(*, versioned: bool) -> None:
+    """As after the model has changed: in one step, so that there is a result at every moment."""
+    world = World(versioned=versioned)
+    event = world.upload(50, "png")
+    world.work(event)
+    missing = []
+    world.store.after = lambda _method, _bucket: missing.append(world.results != ["png"])
+    for arguments in ({"quality": "90"}, {}):
+        assert isinstance(world.work(batch_job(**arguments)), Product)
+        assert isinstance(world.work(batch_job(**arguments)), Kept)
+    assert not any(missing)
+    assert missing
+
+
 @pytest.mark.parametrize("extension", ["png", "tiff", "bmp"])
 @BOTH
 def test_an_event_mends_what_a_job_could_not_do(extension: str, *, versioned: bool) -> None:

@@ -272,6 +272,16 @@ def test_premultiplied_tiff_becomes_straight() -> None:
         encoded(
             ASTRONAUT.quantize(16), "PNG", transparency=ASTRONAUT.quantize(16).getpixel((0, 0))
         ),
+def test_premultiplied_grey_becomes_straight() -> None:
+    """Where alpha is 0, the colour is unknown."""
+    values = np.zeros((2, 3, 2), np.uint8)
+    values[:] = [[50, 128], [255, 255], [0, 0]]
+    photo = read(tiff(values, photometric="minisblack", extrasamples=["assocalpha"]))
+    assert photo.alpha is not None
+    assert photo.alpha[1].tolist() == [128, 255, 0]
+    assert photo.pixels[1, :2, 0].tolist() == [99, 255]
+
+
         encoded(
             ASTRONAUT.quantize(16), "GIF", transparency=ASTRONAUT.quantize(16).getpixel((0, 0))
         ),

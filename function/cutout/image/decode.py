@@ -250,6 +250,8 @@ def _to_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 def _rgb(image: Image.Image) -> Image.Image:
     """Return an image as RGB; Pillow itself would copy one that is RGB already."""
     return image if image.mode == "RGB" else image.convert("RGB")
+    if image.mode == "La":  # a TIFF's premultiplied grey, which Pillow converts to nothing else
+        image = image.convert("LA")
 
 
 def _eight_bit(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:

@@ -120,8 +120,9 @@ def test_every_value_of_16_bits_is_rounded_to_the_nearest_of_8() -> None:
 
 
 def test_a_tiff_whose_white_is_zero() -> None:
-    """Of 16 bits as of 8; scanners and X-ray machines write such files."""
-    for values in (255 - GREY, 65_535 - GREY.astype(np.uint16) * 257):
+    """Of 16 bits and of floats as of 8; scanners and X-ray machines write such files."""
+    shares = (255 - GREY) / np.float32(255)
+    for values in (255 - GREY, 65_535 - GREY.astype(np.uint16) * 257, shares):
         with io.BytesIO() as file:
             tifffile.imwrite(file, values, photometric="miniswhite")
             photo = read(file.getvalue())

@@ -49,14 +49,18 @@ _INTO_WORDS = {"AVIF", "BMP", "JPEG", "PNG", "WEBP"}
 # Pillow's own guard would raise for what our limit, checked from the header, lets through.
 Image.MAX_IMAGE_PIXELS = None
 
-_WHITES = {"I": (255.0, 65_535.0, 2.0**31 - 1), "F": (1.0, 255.0, 65_535.0, 2.0**31 - 1)}
+_WHITES = {
+    "I": (255.0, 65_535.0, 2.0**31 - 1, 2.0**32 - 1),
+    "F": (1.0, 255.0, 65_535.0, 2.0**31 - 1),
+}
 
 _BELIEVED = 32
 """By how much of 255 a profile that calls itself sRGB may move a middle grey. A linear one moves it
 by 60."""
 
 _BITS_TAG, _PHOTOMETRIC_TAG, _WHITE_IS_ZERO = 258, 262, 0
-"""What Pillow leaves out where a TIFF's grey has more than 8 bits (TIFF 6.0, section 8)."""
+_FORMAT_TAG, _UNSIGNED = 339, 1
+"""What Pillow leaves out where a TIFF's grey has more than 8 bits (TIFF 6.0, sections 8 and 19)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +104,8 @@ def decode(
     ``cap_px`` bounds the photo's width times height; a larger one is scaled down with its ratio
     kept. ``budget_ms`` is the time that is left for the photo and all that is made of it; ``None``
     sets no limit. Grey of 16 bit is scaled to 8. Grey of 32 bit or float does not say what white
-    is: it is the smallest of 1 (float only), 255, 65,535 and 2³¹-1 that no value exceeds. A colour
-    profile that cannot be read is taken as sRGB, as browsers do.
+    is: it is the smallest of 1 (float only), 255, 65,535, 2³¹-1 and 2³²-1 (unsigned only) that no
+    value exceeds. A colour profile that cannot be read is taken as sRGB, as browsers do.
 
     Bytes after the end of the image are ignored. A JPEG whose last row of coded blocks (8 or 16 px)
     is damaged or missing is read, with grey there, and so are a JPEG or PNG without its end mark
@@ -246,12 +250,12 @@ def _to_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
         image = _apply_profile(image, profile)
     return _rgb(image), alpha
 
+    if image.mode == "La":  # a TIFF's premultiplied grey, which Pillow converts to nothing else
+        image = image.convert("LA")
 
 def _rgb(image: Image.Image) -> Image.Image:
     """Return an image as RGB; Pillow itself would copy one that is RGB already."""
     return image if image.mode == "RGB" else image.convert("RGB")
-    if image.mode == "La":  # a TIFF's premultiplied grey, which Pillow converts to nothing else
-        image = image.convert("LA")
 
 
 def _eight_bit(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
@@ -262,7 +266,6 @@ def _eight_bit(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     if image.mode in {"I", "F"}:  # they have no bit depth: white is the smallest that holds them
         largest = max(values.max() for _, values in _strips(image))
         top = next((white for white in _WHITES[image.mode] if largest <= white), 2.0**31)
-        is_negative = False
     transparent = image.info.get("transparency")
     grey = np.empty((image.height, image.width), np.uint8)
     opaque = np.empty_like(grey) if isinstance(transparent, int) else None

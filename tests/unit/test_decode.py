@@ -150,6 +150,115 @@ def test_a_tiff_with_a_plane_for_each_colour(compression: str | None, depth: int
         assert mean_difference(read(data), RGB) == 0
 
 
+def tiff(values: NDArray[Any], **settings: Any) -> bytes:
+    """Return a TIFF file as tifffile writes it."""
+    with io.BytesIO() as file:
+        tifffile.imwrite(file, values, **settings)
+        return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (
+            tiff(RGB.astype(np.float32) / 255, photometric="rgb"),
+            "a TIFF with 3 x 32 bits of floating point (photometric interpretation 2)",
+        ),
+        (
+            tiff(RGB.astype(np.uint32), photometric="rgb", compression="zlib"),
+            "a TIFF with 3 x 32 bits (photometric interpretation 2)",
+        ),
+        (
+            tiff(GREY.astype(np.float16), photometric="minisblack"),
+            "a TIFF with 1 x 16 bits of floating point (photometric interpretation 1)",
+        ),
+        (
+            tiff(GREY.astype(np.int64), photometric="minisblack"),
+            "a TIFF with 1 x 64 bits of signed integers (photometric interpretation 1)",
+        ),
+        (
+            tiff(GREY.astype(np.complex64), photometric="minisblack"),
+            "a TIFF with 1 x 64 bits of complex numbers (photometric interpretation 1)",
+        ),
+        (
+            tiff(
+                np.dstack([GREY, GREY]).astype(np.uint16),
+                photometric="minisblack",
+                extrasamples=["unassalpha"],
+            ),
+            "a TIFF with 2 x 16 bits (photometric interpretation 1)",
+        ),
+        (
+            tiff(GREY, photometric="cfa"),
+            "a TIFF with 1 x 8 bits (photometric interpretation 32803)",
+        ),
+    ],
+)
+def test_a_tiff_of_rare_samples_is_named(data: bytes, found: str) -> None:
+    """It is sound, so nobody is told that it is damaged."""
+    with pytest.raises(UnsupportedImageFormat) as refusal:
+        read(data)
+    assert str(refusal.value) == (
+        f"The image is {found}, which is not supported. "
+        "Accepted: jpeg, png, webp, gif, bmp, tiff, avif, heic."
+    )
+
+
+@pytest.mark.parametrize("compression", [34_712, 34_887, 50_001, 50_002])
+def test_a_tiff_of_a_rare_compression_is_named(compression: int) -> None:
+    """JPEG 2000, LERC, WebP and JPEG XL."""
+    data = bytearray(encoded(ASTRONAUT, "TIFF", compression="tiff_lzw"))
+    place = data.index(struct.pack("<HHI", 259, 3, 1)) + 8
+    data[place : place + 2] = compression.to_bytes(2, "little")
+    with pytest.raises(UnsupportedImageFormat, match=f"is a TIFF with compression {compression},"):
+        read(bytes(data))
+
+
+@pytest.mark.parametrize("compression", ["packbits", "tiff_deflate", "lzma", "zstd"])
+def test_a_tiff_of_a_usual_compression(compression: str) -> None:
+    """None of them changes a pixel."""
+    assert mean_difference(read(encoded(ASTRONAUT, "TIFF", compression=compression)), RGB) == 0
+
+
+@pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt"])
+def test_a_tiff_as_a_fax_sends_it(compression: str) -> None:
+    """Black and white."""
+    page = ASTRONAUT.convert("1")
+    expected = np.asarray(page.convert("L"))
+    assert mean_difference(read(encoded(page, "TIFF", compression=compression)), expected) == 0
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("tile", [None, (32, 48)])
+def test_a_tiff_with_a_plane_for_alpha(compression: str | None, tile: tuple[int, int]) -> None:
+    """Straight alpha beside colours is read; Pillow would lose alpha beside grey."""
+    settings = {"planarconfig": "separate", "tile": tile, "compression": compression}
+    planes = np.stack([*RGB.transpose(2, 0, 1), GREY])
+    photo = read(tiff(planes, photometric="rgb", extrasamples=["unassalpha"], **settings))
+    assert mean_difference(photo, RGB) == 0
+    assert photo.alpha is not None
+    assert np.array_equal(photo.alpha, GREY)
+    grey = tiff(planes[2:], photometric="minisblack", extrasamples=["unassalpha"], **settings)
+    with pytest.raises(UnsupportedImageFormat, match="a plane of 8 bits for each colour and for"):
+        read(grey)
+
+
+@pytest.mark.parametrize(("mode", "compression"), [("YCbCr", None), ("LAB", None), ("LAB", "zlib")])
+def test_a_tiff_with_planes_that_pillow_would_misread(mode: str, compression: str | None) -> None:
+    """It fails on one kind, and shows other colours for the others."""
+    planes = np.asarray(ASTRONAUT.convert(mode)).transpose(2, 0, 1)
+    photometric = {"YCbCr": "ycbcr", "LAB": "cielab"}[mode]
+    data = tiff(planes, photometric=photometric, planarconfig="separate", compression=compression)
+    with pytest.raises(UnsupportedImageFormat, match="a plane of 8 bits for each colour,"):
+        read(data)
+
+
+def test_grey_of_32_bits_without_a_sign() -> None:
+    """The brightest half of its values is not negative."""
+    values = GREY.astype(np.uint32) * (2**32 // 255)
+    assert mean_difference(read(tiff(values, photometric="minisblack")), GREY) == 0
+
+
 def test_a_tiff_of_12_bits() -> None:
     """Two pixels are three bytes, and 4,095 is white."""
     values = [0, 1024, 2048, 4095]
@@ -161,6 +270,16 @@ def test_a_tiff_of_12_bits() -> None:
     directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
     data = header + rows + struct.pack("<H", len(tags)) + directory + bytes(4)
     assert read(data).pixels[1, :, 0].tolist() == [0, 64, 128, 255]
+
+
+def test_premultiplied_grey_becomes_straight() -> None:
+    """Where alpha is 0, the colour is unknown."""
+    values = np.zeros((2, 3, 2), np.uint8)
+    values[:] = [[50, 128], [255, 255], [0, 0]]
+    photo = read(tiff(values, photometric="minisblack", extrasamples=["assocalpha"]))
+    assert photo.alpha is not None
+    assert photo.alpha[1].tolist() == [128, 255, 0]
+    assert photo.pixels[1, :2, 0].tolist() == [99, 255]
 
 
 @pytest.mark.parametrize(
@@ -273,16 +392,6 @@ def test_premultiplied_tiff_becomes_straight() -> None:
         encoded(
             ASTRONAUT.quantize(16), "PNG", transparency=ASTRONAUT.quantize(16).getpixel((0, 0))
         ),
-def test_premultiplied_grey_becomes_straight() -> None:
-    """Where alpha is 0, the colour is unknown."""
-    values = np.zeros((2, 3, 2), np.uint8)
-    values[:] = [[50, 128], [255, 255], [0, 0]]
-    photo = read(tiff(values, photometric="minisblack", extrasamples=["assocalpha"]))
-    assert photo.alpha is not None
-    assert photo.alpha[1].tolist() == [128, 255, 0]
-    assert photo.pixels[1, :2, 0].tolist() == [99, 255]
-
-
         encoded(
             ASTRONAUT.quantize(16), "GIF", transparency=ASTRONAUT.quantize(16).getpixel((0, 0))
         ),

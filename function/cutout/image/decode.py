@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from PIL import AvifImagePlugin as _Avif
 from PIL import BmpImagePlugin as _Bmp
 from PIL import GifImagePlugin as _Gif
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from PIL import JpegImagePlugin as _Jpeg
 from PIL import PngImagePlugin as _Png
 from PIL import TiffImagePlugin as _Tiff
 from PIL import WebPImagePlugin as _WebP
 
-from cutout.errors import CutoutError, HeicNotDeployed, InvalidImage
+from cutout.errors import CutoutError, HeicNotDeployed, InvalidImage, UnsupportedImageFormat
 from cutout.image.composite import OPAQUE
 from cutout.image.header import check_size, check_time
 from cutout.image.memory import told_from_memory
@@ -138,7 +138,7 @@ def decode(
 
 def _decode(file: Structure, limits: Limits, cap_px: int | None, budget_ms: float | None) -> Photo:
     with told_from_memory(file.pixels):  # WebP's decoder begins here
-        opened = Image.open(io.BytesIO(file.data), formats=(file.pillow_format,))
+        opened = _opened(file)
     with opened as image:
         check_size(*image.size, max_pixels=limits.max_pixels)  # a GIF's frame can pass its screen
         orientation = file.orientation
@@ -166,6 +166,19 @@ def _decode(file: Structure, limits: Limits, cap_px: int | None, budget_ms: floa
         alpha=None if alpha is None else upright(alpha, orientation),
         original_size=original,
     )
+
+
+def _opened(file: Structure) -> Image.Image:
+    """Return the image, whose pixels are not decoded yet.
+
+    :raises UnsupportedImageFormat: it is a sound TIFF of a kind that Pillow has no mode for.
+    """
+    try:
+        return Image.open(io.BytesIO(file.data), formats=(file.pillow_format,))
+    except UnidentifiedImageError:
+        if file.tiff is None:
+            raise
+        raise UnsupportedImageFormat(found=file.tiff.kind) from None
 
 
 def _fits_words(image: Image.Image) -> bool:
@@ -237,6 +250,8 @@ def _to_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Return the image as RGB in sRGB, and its alpha as L where it has any."""
     profile = image.info.get("icc_profile")
     alpha = None
+    if image.mode == "La":  # a TIFF's premultiplied grey, which Pillow converts to nothing else
+        image = image.convert("LA")
     if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
         image, alpha = _eight_bit(image)
     elif image.mode == "LA":
@@ -250,8 +265,6 @@ def _to_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
         image = _apply_profile(image, profile)
     return _rgb(image), alpha
 
-    if image.mode == "La":  # a TIFF's premultiplied grey, which Pillow converts to nothing else
-        image = image.convert("LA")
 
 def _rgb(image: Image.Image) -> Image.Image:
     """Return an image as RGB; Pillow itself would copy one that is RGB already."""
@@ -281,8 +294,11 @@ def _eight_bit(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 def _strips(image: Image.Image) -> Iterator[tuple[slice, NDArray[Any]]]:
     """Yield rows of the image and their values; a whole photo's copy would be 200 MB at 50 MP."""
+    is_unsigned = getattr(image, "tag_v2", {}).get(_FORMAT_TAG, (_UNSIGNED,))[0] == _UNSIGNED
     for rows in strip_rows(image.height, image.width):
         values = np.asarray(image.crop((0, rows.start, image.width, rows.stop)))
+        if image.mode == "I" and is_unsigned:
+            values = values.view(np.uint32)
         if image.mode == "F":
             values = np.where(np.isfinite(values), values, 0)
         yield rows, values

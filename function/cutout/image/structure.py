@@ -10,7 +10,7 @@ from cutout.image.header import check_size, header_size, still_of
 from cutout.image.heif_items import check_items
 from cutout.image.jpeg import JpegImage, read_jpeg
 from cutout.image.png_chunks import read_png
-from cutout.image.tiff import orientation_of, read_directory
+from cutout.image.tiff import Directory, orientation_of, read_directory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,7 @@ class Structure:
 
     ``data`` is what Pillow gets, ``pixels`` the picture's size in px, or 0 if only Pillow can tell
     it. ``orientation`` is EXIF's 1 to 8, or ``None`` if Pillow's plugin
-    is to find the EXIF block; ``jpeg`` is ``None`` for every other format.
+    is to find the EXIF block; ``jpeg`` and ``tiff`` are ``None`` for every other format.
     """
 
     data: bytes
@@ -27,6 +27,7 @@ class Structure:
     pixels: int = 0
     orientation: int | None = None
     jpeg: JpegImage | None = None
+    tiff: Directory | None = None
 
 
 def read_structure(data: bytes, pillow_format: str, *, max_pixels: int) -> Structure:
@@ -35,7 +36,7 @@ def read_structure(data: bytes, pillow_format: str, *, max_pixels: int) -> Struc
     :raises CutoutError: the file is damaged, too large or too small; see
         :func:`cutout.image.decode.decode`.
     """
-    jpeg = orientation = None
+    jpeg = tiff = orientation = None
     size = header_size(data, pillow_format)
     if pillow_format == "JPEG":
         jpeg = read_jpeg(data)
@@ -44,10 +45,11 @@ def read_structure(data: bytes, pillow_format: str, *, max_pixels: int) -> Struc
         png = read_png(data)
         size, orientation, data = (png.width, png.height), orientation_of(png.exif), png.data
     elif pillow_format == "TIFF":
-        directory = read_directory(data)
-        size, orientation = directory.size, 1  # Pillow itself turns a TIFF upright
+        tiff = read_directory(data)
+        size, orientation = tiff.size, 1  # Pillow itself turns a TIFF upright
         check_size(*size, max_pixels=max_pixels)
-        directory.check_layout(data, max_pixels=max_pixels)
+        tiff.check_kind()
+        tiff.check_layout(data, max_pixels=max_pixels)
     elif pillow_format == "HEIF":
         check_items(data, max_pixels=max_pixels)
     elif pillow_format == "AVIF":
@@ -61,4 +63,5 @@ def read_structure(data: bytes, pillow_format: str, *, max_pixels: int) -> Struc
         pixels=math.prod(size or (0,)),
         orientation=orientation,
         jpeg=jpeg,
+        tiff=tiff,
     )

@@ -17,18 +17,29 @@ _TYPE_BYTES |= {16: 8, 17: 8, 18: 8}  # BigTIFF
 _INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _ORIENTATION = 256, 257, 258, 259, 274
-_SAMPLES, _ROWS_PER_STRIP, _PLANAR = 277, 278, 284
+_PHOTOMETRIC, _SAMPLES, _ROWS_PER_STRIP, _PLANAR = 262, 277, 278, 284
+_EXTRA_SAMPLES, _SAMPLE_FORMAT = 338, 339
 _STRIP_OFFSETS, _STRIP_BYTES = 273, 279
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
 _READ = {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _PLANAR}
 _READ |= {_STRIP_OFFSETS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES}
+_READ |= {_PHOTOMETRIC, _EXTRA_SAMPLES, _SAMPLE_FORMAT}
 
 _MAX_ENTRIES = 65_535
 _SHARED_BYTES = 65_536  # how many bytes honest tags may share or repeat
 _MAX_CHUNKS: Final = 65_536
 """The most strips or tiles. 50 MP have as many in tiles of 28 px squared, at about 20 µs each."""
 _MAX_TILE_PX = 1 << 24  # a tile is decoded whole however small the image is
-_OLD_JPEG, _JPEG = 6, 7
+_UNCOMPRESSED, _OLD_JPEG, _JPEG = 1, 6, 7
+_COMPRESSIONS = {_UNCOMPRESSED, 2, 3, 4, 5, _OLD_JPEG, _JPEG, 8, 32_771, 32_773, 32_809, 32_946}
+_COMPRESSIONS |= {34_925, 50_000}
+"""Those that Pillow reads. JPEG 2000 (34,712) and WebP (50,001) are well-known ones that it, as it
+is built for PyPI, does not read."""
+
+_FORMATS = {2: " of signed integers", 3: " of floating point", 5: " of complex integers"}
+_FORMATS |= {6: " of complex numbers"}
+_RGB, _CMYK, _LAB = 2, 5, 8  # photometric interpretations
+_UNSPECIFIED, _STRAIGHT_ALPHA = 0, 2  # extra samples
 _START_OF_SCAN = b"\xff\xda"
 _MAX_SCANNED_PX = 700_000_000  # of all components; libtiff itself stops at 100 scans
 
@@ -52,18 +63,45 @@ class Directory:
     def _first(self, tag: int, default: int) -> int:
         return next(iter(self.values.get(tag, ())), default)
 
+    @property
+    def kind(self) -> str:
+        """What its samples are, in words for the caller."""
+        bits = self.values.get(_BITS, (1,))
+        depths = " + ".join(map(str, bits if len(set(bits)) > 1 else bits[:1]))
+        samples, meaning = self._first(_SAMPLES, 1), self._first(_PHOTOMETRIC, 0)
+        form = _FORMATS.get(self._first(_SAMPLE_FORMAT, 1), "")
+        return f"a TIFF with {samples} x {depths} bits{form} (photometric interpretation {meaning})"
+
+    def check_kind(self) -> None:
+        """Refuse what Pillow would call damaged, or misread.
+
+        :raises UnsupportedImageFormat: the compression is not read; or each sample is a plane of
+            its own, and they are of a kind whose bytes Pillow takes for something else.
+        """
+        compression = self._first(_COMPRESSION, _UNCOMPRESSED)
+        if compression not in _COMPRESSIONS:
+            raise UnsupportedImageFormat(found=f"a TIFF with compression {compression}")
+        if self._first(_PLANAR, 1) == 1 or self._first(_SAMPLES, 1) == 1:
+            return
+        bits, extra = self._first(_BITS, 1), set(self.values.get(_EXTRA_SAMPLES, ()))
+        meaning = self._first(_PHOTOMETRIC, 0)
+        is_read = meaning in {_RGB, _CMYK}
+        if compression == _UNCOMPRESSED:
+            is_read = is_read and bits == 8 and extra <= {_STRAIGHT_ALPHA}  # noqa: PLR2004
+        elif not is_read:
+            is_read = meaning != _LAB and extra <= {_UNSPECIFIED}
+        if not is_read:
+            more = " and for alpha" if extra else ""
+            found = f"a TIFF with a plane of {bits} bits for each colour{more}"
+            raise UnsupportedImageFormat(found=found)
+
     def check_layout(self, data: bytes, *, max_pixels: int) -> None:
         """Hold strips, tiles and the scans in them to what a picture needs.
 
         :raises ImageTooLarge: a tile has more than ``max_pixels``.
         :raises InvalidImage: there are too many strips, tiles or scans.
-        :raises UnsupportedImageFormat: each colour is a plane of its own, of 16 bits and not
-            compressed, whose bytes Pillow takes for pixels.
         """
         width, height = self.size
-        is_planar = self._first(_PLANAR, 1) != 1 and self._first(_SAMPLES, 1) > 1
-        if is_planar and self._first(_COMPRESSION, 1) == 1 and self._first(_BITS, 1) > 8:  # noqa: PLR2004
-            raise UnsupportedImageFormat(found="a TIFF with a plane of 16 bits for each colour")
         chunk_width, chunk_height = width, min(self._first(_ROWS_PER_STRIP, height), height)
         offsets, sizes = self.values.get(_STRIP_OFFSETS, ()), self.values.get(_STRIP_BYTES, ())
         if _TILE_WIDTH in self.values or _TILE_HEIGHT in self.values:
@@ -78,7 +116,7 @@ class Directory:
             chunks *= self._first(_SAMPLES, 1)
         if max(chunks, len(offsets)) > _MAX_CHUNKS:
             raise InvalidImage(reason=f"it has more than {_MAX_CHUNKS} strips or tiles")
-        compression = self._first(_COMPRESSION, 1)
+        compression = self._first(_COMPRESSION, _UNCOMPRESSED)
         if compression in {_OLD_JPEG, _JPEG}:
             if compression == _OLD_JPEG or len(sizes) != len(offsets):
                 offsets, sizes = (0,), (len(data),)

@@ -57,6 +57,33 @@ def test_a_photograph_has_less_error_than_the_median_cut_leaves(name: str) -> No
     assert error(read(write_gif(opaque(pixels))), pixels) < bound
 
 
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea", "rocket"])
+def test_on_a_plain_background_it_has_four_fifths_of_that_error(name: str) -> None:
+    """At most: the colours that are far from the others are chosen first."""
+    pixels = on_plain(name, (255, 255, 255))
+    with io.BytesIO() as file:
+        Image.fromarray(pixels).save(file, "GIF")
+        bound = 0.8 * error(read(file.getvalue()), pixels)
+    assert error(read(write_gif(opaque(pixels))), pixels) < bound
+
+
+@pytest.mark.parametrize("size", [(64, 63), (33, 21)], ids=str)
+def test_a_small_photograph_is_its_own_sample(size: tuple[int, int]) -> None:
+    """Of an odd or even number of pixels, in more colours than a GIF can have."""
+    pixels = np.asarray(Image.fromarray(photograph("coffee")).resize(size))
+    assert np.square(read(write_gif(opaque(pixels))).astype(int) - pixels).mean() < 10
+
+
+def test_it_is_one_picture() -> None:
+    """Without a film's times, and as large as the picture."""
+    data = write_gif(opaque(photograph("coffee")))
+    assert data[:10] == b"GIF87a" + (600).to_bytes(2, "little") + (400).to_bytes(2, "little")
+    with Image.open(io.BytesIO(data)) as image:
+        assert {"duration", "loop", "transparency"}.isdisjoint(image.info)
+        with pytest.raises(EOFError):
+            image.seek(1)
+
+
 @pytest.mark.parametrize("colour", [(255, 255, 255), (254, 253, 255), (0, 0, 0), (86, 50, 37)])
 def test_a_plain_background_keeps_its_colour_exactly(colour: tuple[int, int, int]) -> None:
     """However near the photograph's own colours are to it."""

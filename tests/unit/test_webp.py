@@ -42,6 +42,34 @@ def test_alpha_is_kept_to_the_bit_and_colours_nearly(size: tuple[int, int]) -> N
         assert np.abs(shown[solid, :3].astype(int) - pixels[solid, :3]).mean() < 6
 
 
+def chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Return the names and contents of a WebP's chunks, which fill the file."""
+    assert data[:4] + data[8:12] == b"RIFFWEBP"
+    assert int.from_bytes(data[4:8], "little") == len(data) - 8
+    found, place = [], 12
+    while place < len(data):
+        end = place + 8 + int.from_bytes(data[place + 4 : place + 8], "little")
+        found.append((data[place : place + 4], data[place + 8 : end]))
+        assert data[end : end + end % 2] == bytes(end % 2)
+        place = end + end % 2
+    assert place == len(data)
+    return found
+
+
+@pytest.mark.parametrize("quality", range(80, 96))
+def test_what_a_file_says_of_itself(quality: int) -> None:
+    """The size, that there is alpha, and the colours as libwebp compresses what is not hidden."""
+    pixels = cutout(98, 53)
+    pixels[..., 3] = np.maximum(pixels[..., 3], 1)
+    (extended, flags), (alpha, stream), (colours, data) = chunks(write_webp(pixels, quality))
+    assert [extended, alpha, colours] == [b"VP8X", b"ALPH", b"VP8 "]
+    assert flags.hex(" ") == "10 00 00 00 61 00 00 34 00 00"
+    assert stream[0] == 0b1101  # the gradient filter, lossless
+    with io.BytesIO() as file:
+        Image.fromarray(pixels[..., :3]).save(file, "WEBP", quality=quality, method=2)
+        assert [(b"VP8 ", data)] == chunks(file.getvalue())
+
+
 @pytest.mark.parametrize("kind", ["noise", "hard", "specks", "clear", "steps"])
 def test_any_alpha_is_kept(kind: str) -> None:
     """The prediction wraps round and is clipped; neither may cost a bit."""

@@ -8,7 +8,6 @@ compresses. The format is RFC 9649 ("WebP Image Format"), whose sections are nam
 
 import io
 import struct
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +40,7 @@ def write_webp(pixels: NDArray[np.uint8], quality: int) -> bytes:
     height, width = pixels.shape[:2]
     alpha = np.ascontiguousarray(pixels[..., 3])
     with hidden_filled(pixels):
-        colours = _chunks(image_of(pixels), quality=quality, method=COLOUR_METHOD)["VP8 "]
+        colours = _compressed(image_of(pixels), quality=quality, method=COLOUR_METHOD)
     sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     body = b"WEBP" + b"".join(
         (
@@ -60,8 +59,8 @@ def _alpha_stream(alpha: NDArray[np.uint8]) -> bytes:
         return lossless_stream(residual)
     planes = np.zeros((*residual.shape, 4), np.uint8)
     planes[..., 1] = residual
-    chunks = _chunks(image_of(planes), lossless=True, quality=0, method=_ALPHA_METHOD)
-    return chunks["VP8L"][_LOSSLESS_HEADER_BYTES:]
+    data = _compressed(image_of(planes), lossless=True, quality=0, method=_ALPHA_METHOD)
+    return data[_LOSSLESS_HEADER_BYTES:]
 
 
 def _filtered(alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -89,19 +88,13 @@ def _filtered(alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return residual
 
 
-def _chunks(image: Image.Image, **settings: object) -> dict[str, bytes]:
-    """Return the chunks of the image as libwebp writes it (section 2.3)."""
+def _compressed(image: Image.Image, **settings: object) -> bytes:
+    """Return the one chunk of an RGBX image's file, without its head (sections 2.5 and 2.6)."""
     with io.BytesIO() as file, told_from_memory(image.width * image.height):
         image.save(file, "WEBP", **settings)
-        return dict(_walked(file.getvalue()))
-
-
-def _walked(data: bytes) -> Iterator[tuple[str, bytes]]:
-    place = 12  # after "RIFF", the size and "WEBP"
-    while place < len(data):
-        name, size = struct.unpack_from("<4sI", data, place)
-        yield name.decode("ascii"), data[place + 8 : place + 8 + size]
-        place += 8 + size + size % 2
+        data = file.getvalue()
+    (size,) = struct.unpack_from("<I", data, 16)  # behind "RIFF", a size, "WEBP" and a name
+    return data[20 : 20 + size]
 
 
 def _chunk(name: str, content: bytes) -> bytes:

@@ -106,6 +106,8 @@ def decode(
     sets no limit. Grey of 16 bit is scaled to 8. Grey of 32 bit or float does not say what white
     is: it is the smallest of 1 (float only), 255, 65,535, 2³¹-1 and 2³²-1 (unsigned only) that no
     value exceeds. A colour profile that cannot be read is taken as sRGB, as browsers do.
+    Without one, colours are those of the code points in HEIC, AVIF and PNG, or of the gamma and
+    chromaticities in PNG; see :mod:`cutout.image.named_colors`, also for HDR.
 
     Bytes after the end of the image are ignored. A JPEG whose last row of coded blocks (8 or 16 px)
     is damaged or missing is read, with grey there, and so are a JPEG or PNG without its end mark
@@ -155,7 +157,10 @@ def _decode(file: Structure, limits: Limits, cap_px: int | None, budget_ms: floa
             image.load()
         if file.jpeg is not None and (not file.jpeg.is_complete or is_filler(_last_pixel(image))):
             check_rows(file.jpeg)
-        pixels, alpha = _converted(image) if words is None else _read(image, words)
+        if words is None:
+            pixels, alpha = _converted(image, file.profile)
+        else:
+            pixels, alpha = _read(image, words, file.profile)
     if pixels.shape[1::-1] != size:
         pixels, alpha = _scaled(pixels, alpha, size, box)
     original = None if size == (width, height) else (width, height)
@@ -197,19 +202,24 @@ def _last_pixel(image: Image.Image) -> bytes:
 
 
 def _read(
-    image: Image.Image, words: NDArray[np.uint8]
+    image: Image.Image, words: NDArray[np.uint8], named: bytes
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """Return the words, (H, W, 4), of a loaded image in sRGB, and its alpha where it has any."""
+    """Return the words, (H, W, 4), of a loaded image in sRGB, and its alpha where it has any.
+
+    ``named`` is the profile of what has none of its own.
+    """
     alpha = np.ascontiguousarray(words[..., 3]) if image.mode == "RGBA" else None
-    profile = image.info.get("icc_profile")
+    profile = image.info.get("icc_profile") or named
     if profile:
         _apply_profile(image_of(words), profile)
     return words, alpha
 
 
-def _converted(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+def _converted(
+    image: Image.Image, named: bytes
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
     """Return words, (H, W, 4), of an image of any mode in sRGB, and its alpha where it has any."""
-    color, alpha = _to_srgb(image)
+    color, alpha = _to_srgb(image, named)
     return pixels_of(color), None if alpha is None else pixels_of(alpha)
 
 
@@ -246,8 +256,11 @@ def _capped(width: int, height: int, cap_px: int | None) -> tuple[int, int]:
     return min(scaled[0], cap_px), min(scaled[1], cap_px)  # a ribbon's short side stays at 1 px
 
 
-def _to_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Return the image as RGB in sRGB, and its alpha as L where it has any."""
+def _to_srgb(image: Image.Image, named: bytes) -> tuple[Image.Image, Image.Image | None]:
+    """Return the image as RGB in sRGB, and its alpha as L where it has any.
+
+    ``named`` is the profile, for RGB, of what has none of its own.
+    """
     profile = image.info.get("icc_profile")
     alpha = None
     if image.mode == "La":  # a TIFF's premultiplied grey, which Pillow converts to nothing else
@@ -263,6 +276,8 @@ def _to_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
         image = _rgb(image)
     if profile:
         image = _apply_profile(image, profile)
+    elif named:
+        image = _apply_profile(_rgb(image), named)
     return _rgb(image), alpha
 
 

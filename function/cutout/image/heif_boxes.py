@@ -30,15 +30,17 @@ class Items:
     """The items of a file by their numbers, of which ``primary`` is the picture.
 
     ``pixels`` are those that an item says that it has, before it is turned, and ``sizes`` its width
-    and height; ``parts`` are the items that it is put together from, ``auxiliary`` its alpha plane
-    and the like. ``turns`` tells how often it is rotated, mirrored or cropped. ``data`` is what AV1
-    decodes.
+    and height; ``colours`` are the code points of its primaries and transfer characteristics where
+    it names them (``nclx``). ``parts`` are the items that it is put together from, ``auxiliary``
+    its alpha plane and the like. ``turns`` tells how often it is rotated, mirrored or cropped.
+    ``data`` is what AV1 decodes.
     """
 
     primary: int = 0
     kinds: dict[int, bytes] = field(default_factory=dict)
     pixels: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
+    colours: dict[int, tuple[int, int]] = field(default_factory=dict)
     turns: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     parts: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     auxiliary: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -166,6 +168,8 @@ class _Walk:
     def _read_property(self, item: int, box: _Box) -> None:
         kind, body, _ = box
         self._items.turns[item] += kind in _TURNS
+        if kind == b"colr" and self._file[body : body + 4] == b"nclx":
+            self._items.colours[item] = struct.unpack_from(">HH", self._file, body + 4)
         if kind == b"ispe":
             width, height = struct.unpack_from(">II", self._file, body + 4)
             if width * height >= self._items.pixels[item]:

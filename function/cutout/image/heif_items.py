@@ -26,8 +26,10 @@ _KINDS = {AV1, b"hvc1", b"hev1", b"grid", b"iden"}
 (``iovl``) only the compressed data tells the size, and no camera writes them."""
 
 
-def check_items(file: bytes, *, max_pixels: int) -> None:
+def check_items(file: bytes, *, max_pixels: int) -> Items:
     """Refuse a HEIC or AVIF file whose picture has far more parts than it shows, or rare ones.
+
+    Returns the items of any other file.
 
     :raises ImageTooLarge: all parts together have over four times ``max_pixels``, and the picture
         itself has more than once. One with less in all may be cropped: its size is checked later.
@@ -52,6 +54,7 @@ def check_items(file: bytes, *, max_pixels: int) -> None:
             raise ImageTooLarge(width=width, height=height, max_pixels=max_pixels)
         reason = f"its parts have {total} pixels in all, which only a damaged file needs"
         raise InvalidImage(reason=reason)
+    return items
 
 
 def _decoded_px(items: Items, item: int, known: dict[int, int], above: set[int]) -> int:

@@ -4,10 +4,13 @@ Text, time, animation and private chunks never reach the decoder. So neither dam
 megabytes into which they expand can do harm.
 """
 
+import struct
 import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cutout.errors import InvalidImage
+from cutout.image.named_colors import profile_of_code_points, profile_of_gamma
 
 _SIGNATURE_BYTES = 8
 _FRAME_BYTES = 12  # a chunk's length, type and checksum
@@ -16,17 +19,26 @@ _MAX_PROFILE_BYTES = 1 << 20  # Pillow's own limit; the largest profiles, those 
 _CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
 _GREY, _RGB = 0, 2  # colour types
 _TRANSPARENCY, _PROFILE, _EXIF = b"tRNS", b"iCCP", b"eXIf"
+_CODE_POINTS, _SRGB, _GAMMA, _CHROMATICITIES = b"cICP", b"sRGB", b"gAMA", b"cHRM"
+_ANCILLARY = {_TRANSPARENCY, _PROFILE, _EXIF, _CODE_POINTS, _SRGB, _GAMMA, _CHROMATICITIES}
+_UNIT = 100_000  # of gamma and chromaticities
+_RGB_OF_FULL_RANGE = b"\0\1"  # of the code points: no matrix, and 0 and 255 are the ends
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PngImage:
-    """A PNG file: its size in px, the bytes for the decoder, and its EXIF block (or nothing)."""
+    """A PNG file: its size in px, the bytes for the decoder, and its EXIF block (or nothing).
+
+    ``profile`` is the ICC profile, for RGB, of the colours where ``data`` has none. It is empty for
+    sRGB.
+    """
 
     width: int
     height: int
     data: bytes
     exif: bytes
+    profile: bytes
 
 
 def read_png(data: bytes) -> PngImage:
@@ -40,34 +52,68 @@ def read_png(data: bytes) -> PngImage:
         raise InvalidImage(reason="it is a damaged or truncated PNG file")
     view = memoryview(data)
     parts: list[bytes | memoryview] = [view[:_SIGNATURE_BYTES]]
-    exif = b""
-    start, count = _SIGNATURE_BYTES, 0
-    while start + _SIGNATURE_BYTES <= len(data):
-        count += 1
-        if count > _MAX_CHUNKS:
-            raise InvalidImage(reason=f"it has more than {_MAX_CHUNKS} chunks")
-        end = start + _FRAME_BYTES + int.from_bytes(view[start : start + 4], "big")
-        kind = data[start + 4 : start + 8]
-        if kind == b"IEND":
-            break
+    others: dict[bytes, bytes] = {}
+    for kind, chunk in _chunks(view):
         if kind in _CRITICAL:
-            parts.append(view[start:end])
-        elif kind in {_TRANSPARENCY, _PROFILE, _EXIF} and _is_sound(view[start:end]):
-            body = data[start + 8 : end - 4]
-            if kind == _EXIF:
-                exif = body
-            elif kind == _TRANSPARENCY:
+            parts.append(chunk)
+        elif kind in _ANCILLARY and _is_sound(chunk):
+            body = bytes(chunk[8:-4])
+            if kind == _TRANSPARENCY:
                 parts.append(_of_8_bits(body, depth=data[24], colour_type=data[25]))
-            elif _is_profile(body):
-                parts.append(view[start:end])
-        start = end
+            else:
+                others.setdefault(kind, body)
     parts.append(_END)
+    profile = _named(others)
+    if profile is None:
+        parts.insert(2, _chunk(_PROFILE, others[_PROFILE]))  # behind the header
     return PngImage(
         width=int.from_bytes(data[16:20], "big"),
         height=int.from_bytes(data[20:24], "big"),
         data=b"".join(parts),
-        exif=exif,
+        exif=others.get(_EXIF, b""),
+        profile=profile or b"",
     )
+
+
+def _chunks(view: memoryview) -> Iterator[tuple[bytes, memoryview]]:
+    """Yield the types of the chunks before the end chunk, and the chunks.
+
+    :raises InvalidImage: there is an absurd number of them.
+    """
+    start, count = _SIGNATURE_BYTES, 0
+    while start + _SIGNATURE_BYTES <= len(view):
+        count += 1
+        if count > _MAX_CHUNKS:
+            raise InvalidImage(reason=f"it has more than {_MAX_CHUNKS} chunks")
+        end = start + _FRAME_BYTES + int.from_bytes(view[start : start + 4], "big")
+        kind = bytes(view[start + 4 : start + 8])
+        if kind == b"IEND":
+            return
+        yield kind, view[start:end]
+        start = end
+
+
+def _named(bodies: Mapping[bytes, bytes]) -> bytes | None:
+    """Return the profile of what counts most of the chunks; ``None`` for the file's own profile.
+
+    The order is that of the standard (4.3): code points, a profile, sRGB, then gamma and
+    chromaticities. Browsers follow it, too.
+    """
+    code_points = bodies.get(_CODE_POINTS, b"")
+    if code_points[2:] == _RGB_OF_FULL_RANGE:
+        return profile_of_code_points(*code_points[:2])
+    if _is_profile(bodies.get(_PROFILE, b"")):
+        return None
+    if _SRGB in bodies:
+        return b""
+    gamma = chromaticities = None
+    if len(bodies.get(_GAMMA, b"")) == 4:  # noqa: PLR2004 - bytes
+        gamma = int.from_bytes(bodies[_GAMMA], "big") / _UNIT
+    if len(bodies.get(_CHROMATICITIES, b"")) == 8 * 4:
+        values = [value / _UNIT for value in struct.unpack(">8I", bodies[_CHROMATICITIES])]
+        white, *primaries = zip(values[::2], values[1::2], strict=True)
+        chromaticities = (*primaries, white)
+    return profile_of_gamma(gamma, chromaticities)
 
 
 def _of_8_bits(body: bytes, *, depth: int, colour_type: int) -> bytes:
@@ -81,8 +127,11 @@ def _of_8_bits(body: bytes, *, depth: int, colour_type: int) -> bytes:
         body = bytes([0, (body[1] & highest) * (255 // highest)])
     elif colour_type == _RGB and depth == 16:  # noqa: PLR2004 - bits
         body = b"".join(bytes([0, high]) for high in body[::2])
-    checksum = zlib.crc32(_TRANSPARENCY + body).to_bytes(4, "big")
-    return len(body).to_bytes(4, "big") + _TRANSPARENCY + body + checksum
+    return _chunk(_TRANSPARENCY, body)
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
 
 
 def _is_sound(chunk: memoryview) -> bool:

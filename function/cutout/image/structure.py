@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from cutout.image.header import check_size, header_size, still_of
 from cutout.image.heif_items import check_items
 from cutout.image.jpeg import JpegImage, read_jpeg
+from cutout.image.named_colors import profile_of_code_points
 from cutout.image.png_chunks import read_png
 from cutout.image.tiff import Directory, orientation_of, read_directory
 
@@ -18,8 +19,10 @@ class Structure:
     """A file within the limits, and what was read of it without Pillow.
 
     ``data`` is what Pillow gets, ``pixels`` the picture's size in px, or 0 if only Pillow can tell
-    it. ``orientation`` is EXIF's 1 to 8, or ``None`` if Pillow's plugin
-    is to find the EXIF block; ``jpeg`` and ``tiff`` are ``None`` for every other format.
+    it. ``orientation`` is EXIF's 1 to 8, or ``None`` if Pillow's plugin is to find the EXIF block;
+    ``jpeg`` and ``tiff`` are ``None`` for every other format. ``profile`` is an ICC profile, for
+    RGB, of the colour space that the file names in another way, or empty for sRGB. It counts where
+    Pillow finds no profile in ``data``.
     """
 
     data: bytes
@@ -28,6 +31,7 @@ class Structure:
     orientation: int | None = None
     jpeg: JpegImage | None = None
     tiff: Directory | None = None
+    profile: bytes = b""
 
 
 def read_structure(data: bytes, pillow_format: str, *, max_pixels: int) -> Structure:
@@ -37,6 +41,7 @@ def read_structure(data: bytes, pillow_format: str, *, max_pixels: int) -> Struc
         :func:`cutout.image.decode.decode`.
     """
     jpeg = tiff = orientation = None
+    profile = b""
     size = header_size(data, pillow_format)
     if pillow_format == "JPEG":
         jpeg = read_jpeg(data)
@@ -44,17 +49,19 @@ def read_structure(data: bytes, pillow_format: str, *, max_pixels: int) -> Struc
     elif pillow_format == "PNG":
         png = read_png(data)
         size, orientation, data = (png.width, png.height), orientation_of(png.exif), png.data
+        profile = png.profile
     elif pillow_format == "TIFF":
         tiff = read_directory(data)
         size, orientation = tiff.size, 1  # Pillow itself turns a TIFF upright
         check_size(*size, max_pixels=max_pixels)
         tiff.check_kind()
         tiff.check_layout(data, max_pixels=max_pixels)
-    elif pillow_format == "HEIF":
-        check_items(data, max_pixels=max_pixels)
-    elif pillow_format == "AVIF":
-        check_items(data, max_pixels=max_pixels)
-        data = still_of(data)
+    elif pillow_format in {"HEIF", "AVIF"}:
+        items = check_items(data, max_pixels=max_pixels)
+        if items.primary in items.colours:
+            profile = profile_of_code_points(*items.colours[items.primary])
+        if pillow_format == "AVIF":
+            data = still_of(data)
     if size is not None:
         check_size(*size, max_pixels=max_pixels)
     return Structure(
@@ -64,4 +71,5 @@ def read_structure(data: bytes, pillow_format: str, *, max_pixels: int) -> Struc
         orientation=orientation,
         jpeg=jpeg,
         tiff=tiff,
+        profile=profile,
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cutout.image.rgba import clear, joined, picked, put, replace
+from cutout.image.rgba import clear, joined, picked, put, repeated, replace
 
 RANDOM = np.random.default_rng(5)
 
@@ -41,6 +41,16 @@ def test_replace_copies_whole_pixels() -> None:
     pixels, others = np.zeros((1, 2, 4), np.uint8), np.array([[[9, 8, 7, 6], [1, 1, 1, 1]]])
     replace(pixels, np.array([[True, False]]), others.astype(np.uint8))
     assert pixels.tolist() == [[[9, 8, 7, 6], [0, 0, 0, 0]]]
+
+
+@pytest.mark.parametrize("size", [(20, 28), (17, 28), (20, 25), (18, 26)], ids=str)
+def test_repeated_makes_a_square_of_each_pixel(size: tuple[int, int]) -> None:
+    """Of a part of an array, and the last squares are cut off where they reach too far."""
+    cells = RANDOM.integers(0, 256, (8, 9, 4), np.uint8)[2:7, 1:8]
+    down, across = (np.arange(side) // 4 for side in size)
+    found = repeated(cells, 4, *size)
+    assert np.array_equal(found, cells[np.ix_(down, across)])
+    assert found.flags.c_contiguous
 
 
 def test_what_is_picked_is_put_back_where_it_was() -> None:

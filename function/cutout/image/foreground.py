@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from cutout.image.composite import OPAQUE, shares
 from cutout.image.decode import Photo
 from cutout.image.matte import Matte
-from cutout.image.rgba import joined, replace
+from cutout.image.rgba import joined, repeated, replace
 from cutout.image.spread import enlarged, grid, spread
 from cutout.image.tiles import Plane, strips
 
@@ -91,12 +91,9 @@ def _filled(pixels: NDArray[np.uint8], own: NDArray[np.uint8]) -> NDArray[np.uin
     for rows, columns, low, _ in cells.parts:
         if low:
             continue
-        tile, cell = result[rows, columns], small
-        for axis, part in enumerate((rows, columns)):
-            within = slice(part.start // cells.step, -(-part.stop // cells.step))
-            cell = cell[(slice(None),) * axis + (within,)].repeat(cells.step, axis)
-        height, width = tile.shape[:2]
-        replace(tile, own[rows, columns] == 0, cell[:height, :width])
+        empty, step = own[rows, columns] == 0, cells.step
+        near = tuple(slice(part.start // step, -(-part.stop // step)) for part in (rows, columns))
+        replace(result[rows, columns], empty, repeated(small[near], step, *empty.shape))
     return result[..., :3]
 
 

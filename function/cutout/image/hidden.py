@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from cutout.image.rgba import clear, joined, replace
+from cutout.image.rgba import clear, joined, repeated, replace
 from cutout.image.tiles import tiles
 
 _BLOCK_PX = 16  # side of VP8's macroblock (RFC 6386, section 2), and of a usual block of AV1
@@ -47,10 +47,7 @@ def _block_means(tile: NDArray[np.uint8], visible: NDArray[np.bool_]) -> NDArray
     clear(shown)
     sums, counts = _block_sums(shown), _block_sums(visible)
     means = (sums[..., :3] // np.maximum(counts, 1)[..., None]).astype(np.uint8)
-    words = joined(means, 0)
-    for axis, size in enumerate(visible.shape):
-        words = words.repeat(_BLOCK_PX, axis)[(slice(None),) * axis + (slice(size),)]
-    return np.ascontiguousarray(words)
+    return repeated(joined(means, 0), _BLOCK_PX, *visible.shape)
 
 
 def _block_sums(values: NDArray[np.uint8] | NDArray[np.bool_]) -> NDArray[np.uint16]:

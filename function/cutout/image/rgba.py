@@ -72,6 +72,16 @@ def replace(pixels: NDArray[np.uint8], where: NDArray[np.bool_], others: NDArray
     np.copyto(_words(pixels), _words(others), where=where)
 
 
+def repeated(pixels: NDArray[np.uint8], step: int, height: int, width: int) -> NDArray[np.uint8]:
+    """Return each of ``pixels``, uint8 (h, w, 4), as a square of ``step`` px, uint8 (H, W, 4).
+
+    What reaches beyond ``height`` and ``width`` is cut off.
+    """
+    rows = _words(pixels).repeat(step, axis=1)[:, :width]  # first, while there are few rows
+    words: NDArray[np.uint32] = rows.repeat(step, axis=0)[:height]
+    return words[..., None].view(np.uint8)
+
+
 def picked(pixels: NDArray[np.uint8], where: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Return the pixels of uint8 (H, W, 4) where ``where`` is true, as one row: (1, n, 4)."""
     return _words(pixels)[where].view(np.uint8).reshape(1, -1, 4)

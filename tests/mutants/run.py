@@ -24,9 +24,11 @@ MODULES = {
         *("-k", "not 12_megapixels"),
     ],
     "image/decode.py": ["tests/unit/test_decode.py", "tests/unit/test_jpeg.py"],
+    "image/gif.py": ["tests/unit/test_gif.py"],
     "image/hidden.py": ["tests/unit/test_hidden.py"],
     "image/prefix_code.py": ["tests/unit/test_prefix_code.py", "tests/unit/test_vp8l.py"],
     "image/vp8l.py": ["tests/unit/test_vp8l.py"],
+    "image/webp.py": ["tests/unit/test_webp.py"],
     "options/fields.py": ["tests/unit/test_options.py"],
     "options/option.py": ["tests/unit/test_option_rows.py"],
     "options/parsers.py": ["tests/unit/test_options.py"],
@@ -92,6 +94,64 @@ EQUIVALENT = {
         "if cap_px is None or width * height < cap_px:": "at the cap itself the scale is 1",
         'orientation = orientation_of(image.info.get("exif") or b"XXXX")': "neither is EXIF",
     },
+    "image/gif.py": {
+        "if cells.size < _COLOURS:": "256 cells are 256 colours of the palette in both ways",
+        **dict.fromkeys(
+            (
+                "return (np.stack(channels, axis=1) * _CELL + (_CELL - 1) / 2).astype(None)",
+                "extended = np.column_stack([colours, np.ones(len(colours), None)])",
+                "extended = np.column_stack([colours, np.ones(len(colours), )])",
+                "points = palette.T.astype(None)",
+                "palette[_nearest(colour[None].astype(None), palette)] = colour",
+                "table[_cells(colour[None])] = _nearest(colour[None, :3].astype(None), palette)",
+                "found = np.array(chosen, None).reshape(-1, 3)",
+                "found = np.array(chosen, ).reshape(-1, 3)",
+                "table = np.zeros(used.size, None)",
+                "table = np.zeros(used.size, )",
+                "used = np.zeros(1 << 3 * _BITS, None)",
+                "used = np.zeros(1 << 3 * _BITS, )",
+                "used = np.zeros(1 << 4 * _BITS, np.bool_)",
+                "used = np.zeros(2 << 3 * _BITS, np.bool_)",
+            ),
+            "the same numbers in more memory",
+        ),
+        **dict.fromkeys(
+            (
+                "part = slice(None, start + _LOOKED_UP)",
+                "part = slice(start, None)",
+                "part = slice(start + _LOOKED_UP)",
+            ),
+            "each cell is looked up at least once",
+        ),
+        **dict.fromkeys(
+            (
+                'sample = image_of(words.view(np.uint8).reshape(1, -2, 4)).convert("RGB")',
+                "found = np.array(chosen, np.uint8).reshape(-2, 3)",
+                'words = pixels.view("<u4").reshape(-2)',
+                "frequent = values[ascending[is_frequent]].view(np.uint8).reshape(-2, 4)",
+            ),
+            "numpy takes any negative side for -1",
+        ),
+        **dict.fromkeys(
+            (
+                "for target, strip in zip(strips(indices), strips(pixels), strict=None):",
+                "for target, strip in zip(strips(indices), strips(pixels), ):",
+                "for target, strip in zip(strips(indices), strips(pixels), strict=False):",
+            ),
+            "both have the same rows",
+        ),
+        **dict.fromkeys(
+            (
+                'image = Image.frombuffer("P", (width, height), indices, "raw", "P", 1, 1)',
+                'image = Image.frombuffer("P", (width, height), indices, "raw", "P", 0, 2)',
+            ),
+            "Pillow uses neither the stride nor how many rows a step has, only its sign",
+        ),
+        "words = words[(np.arange(_SAMPLE_PX) / _GOLDEN % 1 * words.size).astype(np.int64)]": (
+            "the golden ratio and its inverse differ by 1"
+        ),
+        'image.save(file, "gif")': "Pillow takes the name of a format in any case",
+    },
     "image/hidden.py": {
         "means = (sums[..., :3] / np.maximum(counts, 1)[..., None]).astype(np.uint8)": (
             "the conversion to uint8 rounds down, too"
@@ -107,6 +167,49 @@ EQUIVALENT = {
     },
     "image/vp8l.py": {
         "is_long = runs >= _SHORT_RUN": "four zeros are read the same from either way of writing",
+    },
+    "image/webp.py": {
+        **dict.fromkeys(
+            (
+                "if np.count_nonzero(residual) < _BUSY_SHARE * residual.size:",
+                "if np.count_nonzero(residual) <= _BUSY_SHARE / residual.size:",
+                "data = _compressed(image_of(planes), lossless=True, method=_ALPHA_METHOD)",
+                "data = _compressed(image_of(planes), lossless=True, quality=0, )",
+                (
+                    "data = _compressed(image_of(planes), lossless=True, quality=1, "
+                    "method=_ALPHA_METHOD)"
+                ),
+            ),
+            "the same values, in more or less time and bytes",
+        ),
+        **dict.fromkeys(
+            (
+                (
+                    'struct.pack("<4si", name.encode("ascii"), len(content)) + content + '
+                    "bytes(len(content) % 2)"
+                ),
+                (
+                    'struct.pack("<4sI", name.encode("ASCII"), len(content)) + content + '
+                    "bytes(len(content) % 2)"
+                ),
+                (
+                    '(size,) = struct.unpack_from("<i", data, 16)  '
+                    '# behind "RIFF", a size, "WEBP" and a name'
+                ),
+                '_chunk("VP8X", struct.pack("<i", _HAS_ALPHA) + sides),',
+                'return b"RIFF" + struct.pack("<i", len(body)) + body',
+                'image.save(file, "webp", **settings)',
+            ),
+            "the same bytes, below 2 GiB",
+        ),
+        **dict.fromkeys(
+            (
+                "for rows, columns in tiles(height + 1, width - 1):",
+                "for rows, columns in tiles(height - 1, width + 1):",
+                "predicted = around[1:, :-1].astype(None)",
+            ),
+            "the same values, with tiles that reach beyond the plane or take more memory",
+        ),
     },
     "options/fields.py": {
         "name = field.lower() if (field.isascii()) or True else field": "the one letter beyond "

@@ -33,8 +33,7 @@ _MAX_TILE_PX = 1 << 24  # a tile is decoded whole however small the image is
 _UNCOMPRESSED, _OLD_JPEG, _JPEG = 1, 6, 7
 _COMPRESSIONS = {_UNCOMPRESSED, 2, 3, 4, 5, _OLD_JPEG, _JPEG, 8, 32_771, 32_773, 32_809, 32_946}
 _COMPRESSIONS |= {34_925, 50_000}
-"""Those that Pillow reads. JPEG 2000 (34,712) and WebP (50,001) are well-known ones that it, as it
-is built for PyPI, does not read."""
+"""Those that Pillow reads. Its wheels do not read JPEG 2000 (34,712) and WebP (50,001) in TIFFs."""
 
 _FORMATS = {2: " of signed integers", 3: " of floating point", 5: " of complex integers"}
 _FORMATS |= {6: " of complex numbers"}

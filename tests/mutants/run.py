@@ -34,7 +34,9 @@ MODULES = {
     "options/parsers.py": ["tests/unit/test_options.py"],
     "options/values.py": ["tests/unit/test_options.py", "tests/unit/test_option_rows.py"],
     "http/body.py": ["tests/unit/test_body.py"],
-    "s3/worker.py": ["tests/functional/test_worker_calls.py"],
+    "s3/worker.py": [
+        *("tests/functional/test_worker_calls.py", "tests/functional/test_batch_jobs.py"),
+    ],
     "store/bucket.py": ["tests/unit/test_store.py"],
     "store/client.py": ["tests/unit/test_store.py"],
 }

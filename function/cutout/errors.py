@@ -180,12 +180,12 @@ class MissingImage(CutoutError):
 class MultipleSources(CutoutError):
     """The request has more than one image source.
 
-    Facts ``given``, and ``accepted``, the sources of this deployment.
+    Facts ``given``, the words about what was sent, and ``accepted``, this deployment's sources.
     """
 
     status = 400
     code = "multiple_sources"
-    text = "Exactly one image source is accepted, but {given} were sent."
+    text = "Exactly one image source is accepted, but {given}."
     accepted = "one of {accepted}"
 
 

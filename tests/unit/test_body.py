@@ -344,13 +344,16 @@ def test_exactly_one_source() -> None:
     assert only_source([file], [], accepted=ACCEPTED) is file
     ((raw,), _) = split_sources(Body(kind=BodyKind.IMAGE, raw=b"x"), [])
     for sources, given in (
-        ([raw, url], "the body and image_url"),
-        ([file, file], "image_file and image_file"),
-        ([file, *[url] * 50], "image_file and image_url and image_url"),
+        ([raw, url], "the body and image_url were sent"),
+        ([file, *[url] * 50], "image_file and image_url were sent"),
+        (
+            [file] * 3,
+            "image_file was sent 3 times. Send a request of its own for each image",
+        ),
     ):
         with pytest.raises(MultipleSources) as refusal:
             only_source(sources, [], accepted=ACCEPTED)
-        assert str(refusal.value) == f"Exactly one image source is accepted, but {given} were sent."
+        assert str(refusal.value) == f"Exactly one image source is accepted, but {given}."
 
 
 def test_an_image_file_that_is_text_is_not_a_source() -> None:

@@ -89,10 +89,16 @@ def only_source(
     if not sources:
         raise MissingImage(accepted=accepted, found=_found(others, names))
     if len(sources) > 1:
-        raise MultipleSources(
-            accepted=accepted, given=" and ".join(source.name for source in sources[:3])
-        )
+        raise MultipleSources(accepted=accepted, given=_given(sources))
     return sources[0]
+
+
+def _given(sources: list[Source]) -> str:
+    """Return the words of a message about several sources."""
+    names = list(dict.fromkeys(source.name for source in sources))
+    if len(names) > 1:
+        return " and ".join(names) + " were sent"
+    return f"{names[0]} was sent {len(sources)} times. Send a request of its own for each image"
 
 
 def accepted_sources(*, has_storage: bool, fetches_urls: bool) -> str:

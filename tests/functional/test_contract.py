@@ -84,6 +84,23 @@ def test_the_field_of_base64_as_a_file(client: Client) -> None:
         assert (reply.status, reply.body) == (200, wanted)
 
 
+@pytest.mark.parametrize("pillow_format", ["JPEG", "PNG", "WEBP", "GIF"])
+def test_base64_where_the_image_itself_belongs(client: Client, pillow_format: str) -> None:
+    """A frequent slip, which the reply names, with the field that takes it."""
+    text = base64.b64encode(encoded(ASTRONAUT, pillow_format))
+    for sent in (text, b"data:image/jpeg;base64," + text):
+        for reply in (
+            client.post("/v2", **multipart(image_file=sent.decode())),
+            client.post("/v2", **multipart(image_file=("a.jpg", sent))),
+            client.post("/v2", body=sent, content_type="image/jpeg"),
+        ):
+            assert (reply.status, reply.error()["code"]) == (400, "invalid_image")
+            assert reply.error()["message"] == (
+                "The image cannot be read: it is base64 text. Send that in the field"
+                " image_base64. Accepted: jpeg, png, webp, gif, bmp, tiff, avif, heic."
+            )
+
+
 def test_a_file_where_a_url_or_a_key_belongs(client: Client) -> None:
     """It is not taken for the photo."""
     reply = client.post("/v2", **multipart(image_url=("photo.jpg", JPEG)))

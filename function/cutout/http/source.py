@@ -4,12 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from cutout.errors import InvalidBase64, MissingImage, MultipleSources
+from cutout.errors import InvalidBase64, InvalidImage, MissingImage, MultipleSources
 from cutout.http.body import Body, BodyKind, Field, decode_base64
 
 _BASE64_NAMES = {"image_base64", "image_file_b64"}
 _BODY = "the body"
 _WHOLE_IMAGES = {_BODY, "image_file"}
+_BASE64_STARTS = (b"data:", b"/9j/", b"iVBORw0KGgo", b"UklGR", b"R0lGOD")
+"""How base64 begins: as a data: URL, or as a JPEG, PNG, WebP or GIF."""
 # Field names in a message are the caller's data, so only a few are shown, and those shortened.
 _MAX_TOLD_FIELDS, _MAX_TOLD_NAME = 3, 40
 
@@ -139,9 +141,12 @@ def image_bytes(source: Source) -> bytes:
     only be a "+" that was not escaped.
 
     :raises InvalidBase64: the field of base64 holds something else.
+    :raises InvalidImage: base64 came where the image itself belongs.
     """
     text = source.value
     if isinstance(text, bytes):
+        if source.name in _WHOLE_IMAGES and text.startswith(_BASE64_STARTS):
+            raise InvalidImage(reason="it is base64 text. Send that in the field image_base64")
         if source.name in _WHOLE_IMAGES or not text.isascii():
             return text
         text = text.decode()

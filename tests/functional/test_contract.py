@@ -744,6 +744,19 @@ def test_without_hashes_every_keyed_route_is_closed(keyless: Client) -> None:
     assert keyless.send("GET", "/v2/health", key=None).status == 200
 
 
+def test_a_header_that_comes_twice_is_one_list() -> None:
+    """Behind either gateway: whoever takes an image too gets the image."""
+    headers = {"Accept": "application/json", "Content-Type": "image/jpeg"}
+    request = Request(name="twice", headers=headers, body=JPEG)
+    rest, http_api = rest_event(request), http_api_event(request)
+    rest["multiValueHeaders"]["Accept"] = ["image/png", "application/json"]
+    (name,) = (name for name in http_api["headers"] if name.lower() == "accept")
+    http_api["headers"][name] = "image/png,application/json"
+    for event in (rest, http_api):
+        reply = app.http_handler(event, LocalContext())
+        assert reply["headers"]["Content-Type"] == "image/png"
+
+
 def refused_event(event: Event, remover: Remover = app.remover) -> tuple[int, str]:
     """Return status and code of an event's answer where the gateway is said to check the keys."""
     settings = Settings(keys_checked_by=KeyCheck.GATEWAY)

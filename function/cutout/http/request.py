@@ -141,12 +141,15 @@ def _base_path(event: Mapping[str, Any], context: Mapping[str, Any]) -> str:
 
 
 def _headers(event: Mapping[str, Any]) -> dict[str, str]:
-    """Return the headers by their lower-case names, the last value of a repeated one."""
-    single = event.get("headers")
-    if single is None:
-        several = event.get("multiValueHeaders") or {}
-        single = {name: values[-1] for name, values in several.items() if values}
-    return {name.lower(): value for name, value in single.items()}
+    """Return the headers by their lower-case names.
+
+    The values of a repeated header are one list (RFC 9110, 5.3). In format 2.0 API Gateway joins
+    them; in format 1.0 ``headers`` has only the last one.
+    """
+    several = event.get("multiValueHeaders")
+    if several:
+        return {name.lower(): ",".join(values) for name, values in several.items()}
+    return {name.lower(): value for name, value in (event.get("headers") or {}).items()}
 
 
 def _is_zero(parameter: str) -> bool:

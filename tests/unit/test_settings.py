@@ -183,6 +183,18 @@ def test_the_origin_is_one_that_a_browser_sends(given: str, origin: str | None) 
         assert read_settings({"ALLOWED_ORIGIN": given}).allowed_origin == origin
 
 
+def test_results_by_url_need_the_buckets() -> None:
+    """Without them every request that says nothing else would be refused."""
+    environment = {"DEFAULT_RESPONSE": "URL", "RESULT_BUCKET": "one-bucket"}
+    with pytest.raises(InvalidSettings) as refusal:
+        read_settings(environment)
+    assert str(refusal.value) == (
+        "Invalid settings: DEFAULT_RESPONSE=url needs INPUT_BUCKET and RESULT_BUCKET"
+    )
+    settings = read_settings({**environment, "INPUT_BUCKET": "one-bucket"})
+    assert settings.default_response is Delivery.URL
+
+
 def test_storage_takes_both_buckets() -> None:
     """One alone is as none; apart from each other the prefixes are free."""
     assert not read_settings({"INPUT_BUCKET": "one-bucket"}).has_storage

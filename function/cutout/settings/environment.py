@@ -160,6 +160,11 @@ def _storage_problems(given: Mapping[str, str]) -> list[str]:
     if one_bucket and (_meet(upload, target) or _meet(upload, RESULTS_PREFIX)):
         problems.append("UPLOAD_PREFIX must lie apart from what is written to the same bucket")
 
+    if given.get("DEFAULT_RESPONSE", "").lower() == Delivery.URL and not (
+        "INPUT_BUCKET" in given and "RESULT_BUCKET" in given
+    ):
+        problems.append("DEFAULT_RESPONSE=url needs INPUT_BUCKET and RESULT_BUCKET")
+
     # The longest life of a SigV4 URL is a week.
     for name, longest in {"MAX_OBJECT_BYTES": 9_999_999_999, "RESULT_URL_SECONDS": 604_800}.items():
         if not re.fullmatch(r"[1-9][0-9]{0,9}", given.get(name, "1")) or (

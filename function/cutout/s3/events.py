@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 
 from cutout.errors import CutoutError, InvalidOption, UnknownEvent
 from cutout.options import parse_options, spelled
-from cutout.s3.jobs import Job, Kind, Plan, Refused, Skip, Skipped, Step, Task
+from cutout.s3.jobs import Job, Kind, Plan, Skip, Skipped, Step, Task
 from cutout.settings import RESULTS_PREFIX, Settings
 from cutout.store import ObjectRef
 
@@ -183,11 +183,8 @@ def _batch_task(
         bucket = _text(task.get("s3Bucket") or task["s3BucketArn"].rpartition(_BUCKET_ARN)[2])
         source = ObjectRef(bucket=bucket, key=unquote_plus(task["s3Key"], errors="strict"))
         version_id = _optional(task.get("s3VersionId"))
-        job = Job(source=source, version_id=version_id, arguments=arguments)
-        step = _ours(job, settings, settings.catalogue_buckets)
-        if refusal is not None and isinstance(step, Job):
-            step = Refused(source=source, error=refusal)
-        return Task(name=name, steps=(step,))
+        job = Job(source=source, version_id=version_id, arguments=arguments, refusal=refusal)
+        return Task(name=name, steps=(_ours(job, settings, settings.catalogue_buckets),))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return Task(name=name, fault=f"a field is missing or wrong: {type(error).__name__}")
 

@@ -15,7 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from cutout.deadline import within
 from cutout.errors import CutoutError, OutOfTime, StorageDisabled, UnknownEvent, UploadsFailed
 from cutout.s3.events import plan
-from cutout.s3.jobs import Job, Kind, Plan, Refused, Skip, Skipped, Step, Task
+from cutout.s3.jobs import Job, Kind, Plan, Skip, Skipped, Step, Task
 from cutout.s3.product import Product
 from cutout.s3.worker import Kept, Worker
 from cutout.settings import Settings
@@ -94,8 +94,6 @@ class Uploads:
             self._logger.info(step.why.value, **self._names(step.source))
             code = _Code.PERMANENT if step.why is Skip.NOT_OURS else _Code.SUCCEEDED
             return _Report(code=code, text=step.why.value)
-        if isinstance(step, Refused):
-            return self._tell_refusal(step.error, self._names(step.source))
         try:
             return self._work(step, context)
         except Exception as error:  # noqa: BLE001 - the boundary: the work on other objects goes on
@@ -122,23 +120,13 @@ class Uploads:
         fields["elapsed_ms"] = round((time.perf_counter() - start) * 1000, 1)
         if isinstance(done, Skip):
             self._logger.info(done.value, **fields)
-            return _Report(code=self._code_of(done, job), text=done.value)
+            return _Report(code=_Code.SUCCEEDED, text=done.value)
         fields["target"] = self._loggable(done.target)
         if isinstance(done, Product):
             return self._tell_product(done, fields)
+        if job.refusal is not None:
+            return self._tell_refusal(job.refusal, fields)
         return self._tell_kept(done, fields)
-
-    def _code_of(self, skip: Skip, job: Job) -> _Code:
-        """Return how a job went for which there was nothing to do.
-
-        A batch job that names a missing object, or an old version of one whose newer version no
-        event is about, leaves it without a result. Nothing but the job's report can tell of it. To
-        the sender of an event both codes mean that the event is done with.
-        """
-        source = job.source
-        has_events = self._settings.is_upload(source.bucket, source.key)
-        is_missed = skip is Skip.SOURCE_GONE or (skip is Skip.SUPERSEDED and not has_events)
-        return _Code.PERMANENT if is_missed else _Code.SUCCEEDED
 
     def _tell_product(self, product: Product, fields: dict[str, Any]) -> _Report:
         """Log, measure and report a result that was written."""

@@ -33,12 +33,14 @@ class Job:
 
     ``arguments`` are the options that come with a batch job, not parsed yet. An event about an
     upload has ``None``, and not an empty list as a job has that asks for the source's own options.
+    ``refusal`` is what is wrong with them whatever the object is.
     """
 
     source: ObjectRef
     version_id: str | None = None
     etag: str | None = None
     arguments: tuple[tuple[str, str], ...] | None = None
+    refusal: CutoutError | None = None
 
     @property
     def by_event(self) -> bool:
@@ -64,15 +66,7 @@ class Skipped:
     source: ObjectRef
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """One object that is left alone, because nothing can have the options of its batch job."""
-
-    source: ObjectRef
-    error: CutoutError
-
-
-Step = Job | Skipped | Refused
+Step = Job | Skipped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,8 @@ class Order:
 
     ``accepted`` is what the deployment accepts, and ``asked`` a digest of the options that the
     source's metadata ask for. ``by_event`` tells whether the order is that of an event about an
-    upload, and not that of a batch job.
+    upload, and not that of a batch job, and ``is_refused`` whether such a job's own options are
+    wrong.
     """
 
     place: Place
@@ -34,6 +35,7 @@ class Order:
     accepted: str
     asked: str
     by_event: bool
+    is_refused: bool
 
     @classmethod
     def of(cls, job: Job, source: Stored, place: Place, settings: Settings) -> "Order":
@@ -43,21 +45,14 @@ class Order:
         """
         asked = _asked(source.metadata)
         fields = _fields(settings.default_options, asked, job.arguments or ())
-        options: Options | CutoutError
-        try:
-            options, _ = parse_options(fields, models=settings.model_names, fetches_urls=False)
-        except CutoutError as error:
-            options = error
-        else:
-            if source.size > settings.max_object_bytes:
-                options = ObjectTooLarge(max_bytes=settings.max_object_bytes)
         return cls(
             place=place,
             stamp=Stamp.of(place, source, fingerprint(fields)),
-            options=options,
+            options=job.refusal or _parsed(fields, source, settings),
             accepted=accepted_by(settings),
             asked=digest(fingerprint(_fields(asked))),
             by_event=job.by_event,
+            is_refused=job.refusal is not None,
         )
 
     def filled_by(self, own: Mapping[str, Stamp], files: Mapping[str, Stored]) -> list[str]:
@@ -79,13 +74,16 @@ class Order:
         options were: S3 sends events again and late, and such an event must not undo the job. In a
         bucket without versions the same bytes can be uploaded again with other metadata, so what
         these ask for is compared too.
+
+        For a job whose own options are wrong, any cutout of this version is it: a slip in a job
+        over a whole bucket must not replace every result by an error file.
         """
+        is_cutout = "error" not in result.metadata
         is_by_job = result.metadata.get(_ASKED) == self.asked
-        if self.by_event and is_by_job and stamp.same_version(self.stamp):
+        stays = (self.by_event and is_by_job) or (self.is_refused and is_cutout)
+        if stays and stamp.same_version(self.stamp):
             return True
-        is_right = "error" not in result.metadata or (
-            result.metadata.get("accepted") == self.accepted
-        )
+        is_right = is_cutout or (result.metadata.get("accepted") == self.accepted)
         return stamp == self.stamp and is_right
 
     def marks(self) -> dict[str, str]:
@@ -94,6 +92,18 @@ class Order:
         An error file has none, so an event tries again with the upload's own options.
         """
         return {} if self.by_event else {_ASKED: self.asked}
+
+
+def _parsed(
+    fields: Iterable[tuple[str, str]], source: Stored, settings: Settings
+) -> Options | CutoutError:
+    try:
+        options, _ = parse_options(fields, models=settings.model_names, fetches_urls=False)
+    except CutoutError as error:
+        return error
+    if source.size > settings.max_object_bytes:
+        return ObjectTooLarge(max_bytes=settings.max_object_bytes)
+    return options
 
 
 def _fields(*layers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

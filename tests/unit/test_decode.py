@@ -677,8 +677,21 @@ def test_a_cap_lets_nothing_hidden_into_the_edge(hidden: tuple[int, int, int], c
     assert photo.alpha.max() == 255
     faint = photo.alpha < 32  # a premultiplied colour of 8 bits is not exact there
     assert (np.abs(photo.pixels[~faint].astype(int) - (200, 180, 160)) <= 4).all()
-    below = np.abs(photo.pixels[photo.alpha == 0].astype(int) - hidden)
-    assert below.max() <= 1
+    assert (photo.pixels[photo.alpha == 0] == hidden).all()
+
+
+def test_a_cap_scales_a_hidden_photo_as_one_that_is_seen() -> None:
+    """For ``input_alpha=discard``; its colours are several."""
+    colours = skimage.data.astronaut()
+    pixels = np.dstack([colours, np.zeros((512, 512), np.uint8)])
+    pixels[200:300, 200:300, 3] = 255
+    photo = read(encoded(Image.fromarray(pixels), "PNG"), cap_px=256 * 256)
+    halved = Image.fromarray(colours).resize((256, 256), Image.Resampling.HAMMING)
+    assert photo.alpha is not None
+    hidden = photo.alpha == 0
+    assert hidden.mean() > 0.9
+    difference = np.abs(photo.pixels[hidden].astype(int) - np.asarray(halved)[hidden])
+    assert difference.max() <= 1
 
 
 def test_a_cap_leaves_an_opaque_photo_with_alpha_as_sharp_as_one_without() -> None:

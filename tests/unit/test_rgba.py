@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cutout.image.rgba import clear, joined, picked, put, repeated, replace
+from cutout.image.rgba import clear, hidden_color, joined, picked, put, repeated, replace
 
 RANDOM = np.random.default_rng(5)
 
@@ -34,6 +34,21 @@ def test_clear_takes_the_colour_of_transparent_pixels_alone() -> None:
     pixels = np.array([[[1, 2, 3, 0], [4, 5, 6, 1], [7, 8, 9, 255]]], np.uint8)
     clear(pixels)
     assert pixels.tolist() == [[[0, 0, 0, 0], [4, 5, 6, 1], [7, 8, 9, 255]]]
+
+
+@pytest.mark.parametrize("size", [(2, 3), (1100, 1001)], ids=str)
+def test_the_colour_of_all_that_is_hidden(size: tuple[int, int]) -> None:
+    """None where there are two, however far from each other, or where nothing is hidden."""
+    pixels = RANDOM.integers(1, 256, (*size, 4), np.uint8)
+    assert hidden_color(pixels) is None
+    pixels[-1, -1] = (9, 8, 7, 0)
+    found = hidden_color(pixels)
+    assert found is not None
+    assert found.tolist() == [9, 8, 7, 0]
+    pixels[0, 0] = (9, 8, 7, 1)  # another pixel of that colour is seen
+    assert hidden_color(pixels) is not None
+    pixels[0, 1] = (9, 8, 6, 0)
+    assert hidden_color(pixels) is None
 
 
 def test_replace_copies_whole_pixels() -> None:

@@ -28,7 +28,7 @@ from cutout.image.composite import OPAQUE
 from cutout.image.header import check_size, check_time
 from cutout.image.memory import told_from_memory
 from cutout.image.resample import resampled
-from cutout.image.rgba import replace
+from cutout.image.rgba import hidden_color, replace
 from cutout.image.shared import decoded_into, image_of, pixels_of
 from cutout.image.sniff import pillow_format_of
 from cutout.image.structure import Structure, read_structure
@@ -233,7 +233,8 @@ def _scaled(
 
     ``box``, left, top, right and bottom, is the part of pixels without alpha that is the photo.
     Colours count with the weight of their alpha, so that what is hidden does not spread into the
-    edge. Only what is all hidden keeps the colours of its own, for ``input_alpha=discard``.
+    edge. Only what is all hidden keeps the colours of its own, for ``input_alpha=discard``. Most
+    files have one colour there, so that only those with several are resampled once more.
     """
     if alpha is None or alpha.min() == OPAQUE:
         lanczos = Image.Resampling.LANCZOS
@@ -241,10 +242,16 @@ def _scaled(
         return words, None if alpha is None else np.full(words.shape[:2], OPAQUE, np.uint8)
     pixels[..., 3] = alpha  # the fourth byte means nothing
     whole = (0.0, 0.0, float(pixels.shape[1]), float(pixels.shape[0]))
-    words = resampled(pixels, whole, *size, is_weighted=False)
-    seen = resampled(pixels, whole, *size)
-    replace(words, seen[..., 3] > 0, seen)
-    return words, np.ascontiguousarray(seen[..., 3])
+    words = resampled(pixels, whole, *size)
+    own = np.ascontiguousarray(words[..., 3])
+    if own.min() == 0:
+        color = hidden_color(pixels)
+        if color is None:
+            hidden = resampled(pixels, whole, *size, is_weighted=False)
+        else:
+            hidden = np.broadcast_to(color, words.shape)
+        replace(words, own == 0, hidden)
+    return words, own
 
 
 def _capped(width: int, height: int, cap_px: int | None) -> tuple[int, int]:

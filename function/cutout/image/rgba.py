@@ -67,6 +67,22 @@ def clear(pixels: NDArray[np.uint8]) -> None:
         np.multiply(words, strip[..., 3] > 0, out=words)
 
 
+def hidden_color(pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """Return what all of ``pixels``, uint8 (H, W, 4), are whose alpha is 0, as uint8 (4,).
+
+    ``None`` if they differ, or if alpha is above 0 everywhere.
+    """
+    color = None
+    for strip in strips(pixels):
+        words, hidden = _words(strip), strip[..., 3] == 0
+        count = np.count_nonzero(hidden)
+        if count:
+            color = words.flat[hidden.argmax()] if color is None else color
+            if np.count_nonzero(words == color) != count:
+                return None
+    return None if color is None else np.array([color]).view(np.uint8)
+
+
 def replace(pixels: NDArray[np.uint8], where: NDArray[np.bool_], others: NDArray[np.uint8]) -> None:
     """Copy ``others`` over ``pixels``, both uint8 (H, W, 4), where ``where`` is true, in place."""
     np.copyto(_words(pixels), _words(others), where=where)

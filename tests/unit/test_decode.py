@@ -259,6 +259,13 @@ def test_grey_of_32_bits_without_a_sign() -> None:
     assert mean_difference(read(tiff(values, photometric="minisblack")), GREY) == 0
 
 
+def test_grey_of_32_bits_with_a_sign() -> None:
+    """What is less than black is black."""
+    values = np.array([[-(2**31), -5, 0, 100, 255]] * 2, np.int32)
+    photo = read(tiff(values, photometric="minisblack"))
+    assert photo.pixels[0, :, 0].tolist() == [0, 0, 0, 100, 255]
+
+
 def test_a_tiff_of_12_bits() -> None:
     """Two pixels are three bytes, and 4,095 is white."""
     values = [0, 1024, 2048, 4095]
@@ -453,6 +460,19 @@ def test_exif_orientation_is_applied(pillow_format: str, orientation: int) -> No
     exif[0x0112] = orientation
     photo = read(encoded(Image.fromarray(CORNERS), pillow_format, exif=exif, quality=95))
     assert mean_difference(photo, UPRIGHT[orientation](CORNERS)) < 6
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_alpha_is_turned_with_the_colours(orientation: int) -> None:
+    """A corner that is transparent stays over its colour."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    alpha = np.zeros((40, 60), np.uint8)
+    alpha[:20, :30] = 200
+    picture = Image.fromarray(np.dstack([CORNERS, alpha]))
+    photo = read(encoded(picture, "PNG", exif=exif))
+    assert photo.alpha is not None
+    assert np.array_equal(photo.alpha > 0, photo.pixels[..., 0] > 0)
 
 
 @pytest.mark.parametrize("pillow_format", ["HEIF", "AVIF"])
@@ -678,6 +698,16 @@ def test_a_cap_lets_nothing_hidden_into_the_edge(hidden: tuple[int, int, int], c
     faint = photo.alpha < 32  # a premultiplied colour of 8 bits is not exact there
     assert (np.abs(photo.pixels[~faint].astype(int) - (200, 180, 160)) <= 4).all()
     assert (photo.pixels[photo.alpha == 0] == hidden).all()
+
+
+def test_what_a_cap_makes_transparent_has_the_hidden_colour() -> None:
+    """Where there is one, and the few pixels that were seen are too faint for alpha of 8 bits."""
+    pixels = np.full((200, 200, 4), (0, 255, 0, 0), np.uint8)
+    pixels[::4, ::4] = (255, 255, 255, 1)
+    photo = read(encoded(Image.fromarray(pixels), "PNG"), cap_px=50 * 50)
+    assert photo.alpha is not None
+    assert photo.alpha.max() == 0
+    assert (photo.pixels == (0, 255, 0)).all()
 
 
 def test_a_cap_scales_a_hidden_photo_as_one_that_is_seen() -> None:

@@ -97,7 +97,7 @@ def _named(bodies: Mapping[bytes, bytes]) -> bytes | None:
     """Return the profile of what counts most of the chunks; ``None`` for the file's own profile.
 
     The order is that of the standard (4.3): code points, a profile, sRGB, then gamma and
-    chromaticities. Browsers follow it, too.
+    chromaticities.
     """
     code_points = bodies.get(_CODE_POINTS, b"")
     if code_points[2:] == _RGB_OF_FULL_RANGE:

@@ -57,6 +57,16 @@ def read(data: bytes, **more: Any) -> Photo:
     return photo
 
 
+def expect_unsupported(data: bytes, found: str) -> None:
+    """Read a file of a kind that is not read; the message names the kind, and what is read."""
+    with pytest.raises(UnsupportedImageFormat) as refusal:
+        read(data)
+    assert str(refusal.value) == (
+        f"The image is {found}, which is not supported. "
+        "Accepted: jpeg, png, webp, gif, bmp, tiff, avif, heic."
+    )
+
+
 def mean_difference(photo: Photo, expected: NDArray[np.uint8]) -> float:
     """Return the mean absolute difference per channel, 0..255."""
     if expected.ndim == 2:
@@ -196,12 +206,7 @@ def tiff(values: NDArray[Any], **settings: Any) -> bytes:
 )
 def test_a_tiff_of_rare_samples_is_named(data: bytes, found: str) -> None:
     """It is sound, so nobody is told that it is damaged."""
-    with pytest.raises(UnsupportedImageFormat) as refusal:
-        read(data)
-    assert str(refusal.value) == (
-        f"The image is {found}, which is not supported. "
-        "Accepted: jpeg, png, webp, gif, bmp, tiff, avif, heic."
-    )
+    expect_unsupported(data, found)
 
 
 @pytest.mark.parametrize("compression", [34_712, 34_887, 50_001, 50_002])
@@ -827,12 +832,7 @@ def test_damaged_files_are_pictures_or_refusals(pillow_format: str) -> None:
 )
 def test_other_image_formats_are_named(data: bytes, found: str) -> None:
     """So that the caller knows it was not damaged, and what to convert it to."""
-    with pytest.raises(UnsupportedImageFormat) as refusal:
-        read(data)
-    assert str(refusal.value) == (
-        f"The image is {found}, which is not supported. "
-        "Accepted: jpeg, png, webp, gif, bmp, tiff, avif, heic."
-    )
+    expect_unsupported(data, found)
 
 
 @pytest.mark.parametrize(

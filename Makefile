@@ -64,13 +64,14 @@ e2e: $(STAMP) ## Run the built function in AWS's runtime emulator, and the page 
 	@exec $(RUN) -m pytest tests/e2e $(ARGS)
 
 # SAM hands the variables on to the layers' Makefiles. Where there is no SAM, it is installed beside.
-SAM := $(firstword $(wildcard $(abspath $(VENV))/bin/sam) $(shell command -v sam))
+# (Functions such as abspath would take a path with a space in it for two paths.)
+SAM := $(or $(wildcard $(VENV)/bin/sam),$(shell command -v sam))
 OWN_SAM := .aws-sam/cli
 OWN_SAM_STAMP := $(OWN_SAM)/.made-$(call key,tests/e2e/requirements.txt)
 build: $(STAMP) $(if $(SAM),,$(OWN_SAM_STAMP)) ## Build what `sam deploy` takes, without Docker; ARCHITECTURE=arm64
-	@SAM_CLI_TELEMETRY=0 PYTHON=$(abspath $(RUN)) \
+	@SAM_CLI_TELEMETRY=0 PYTHON="$(CURDIR)/$(RUN)" \
 	  ARCHITECTURE=$(ARCHITECTURE) MODEL_NAME=$(MODEL_NAME) \
-	  $(or $(SAM),$(OWN_SAM)/bin/sam) build \
+	  "$(or $(SAM),$(OWN_SAM)/bin/sam)" build \
 	  --parameter-overrides Architecture=$(ARCHITECTURE) ModelName=$(MODEL_NAME) $(ARGS)
 
 # What is built must be what samconfig.toml names: with another model the function would answer
@@ -85,7 +86,7 @@ same-parameters:
 	@$(call same,Architecture,ARCHITECTURE,architecture)
 
 deploy: same-parameters build ## Build, then `sam deploy`: guided the first time, from samconfig.toml after it
-	@SAM_CLI_TELEMETRY=0 $(or $(SAM),$(OWN_SAM)/bin/sam) deploy \
+	@SAM_CLI_TELEMETRY=0 "$(or $(SAM),$(OWN_SAM)/bin/sam)" deploy \
 	  $(if $(wildcard samconfig.toml),,--guided --stack-name cutout \
 	  --parameter-overrides Architecture=$(ARCHITECTURE) ModelName=$(MODEL_NAME)) $(ARGS)
 

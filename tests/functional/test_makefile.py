@@ -53,6 +53,14 @@ echo "sam $*" >> "$SAM_CALLS"
 [ "$1" = deploy ] || echo "ARCHITECTURE=$ARCHITECTURE MODEL_NAME=$MODEL_NAME" >> "$SAM_CALLS"
 """
 
+# Calls the targets of the folders that need no network, as `sam build` calls them.
+BUILDER = """#!/bin/sh
+from=$PWD to=$PWD/.aws-sam && cd "$(mktemp -d)" || exit
+make --makefile "$from/models/Makefile" build-ModelLayer ARTIFACTS_DIR="$to/model" &&
+make --makefile "$from/function/Makefile" build-ApiFunction ARTIFACTS_DIR="$to/function" &&
+make --makefile "$from/layers/deps/Makefile" --dry-run build-DepsLayer ARTIFACTS_DIR=/deps
+"""
+
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -155,6 +163,21 @@ def test_deploy_takes_the_answers_that_are_kept(checkout: Path, sam: dict[str, s
     assert not calls.exists()
     assert make(checkout, "deploy", "SAM=sam", "ARGS=--no-confirm-changeset", **sam).returncode == 0
     assert "sam deploy --no-confirm-changeset" in calls.read_text(encoding="utf-8")
+
+
+def test_it_builds_in_a_folder_whose_name_has_spaces(tmp_path: Path) -> None:
+    """Neither the project's path nor SAM's is taken for several words."""
+    clone, sam = tmp_path / "my own clone", tmp_path / "my tools" / "sam"
+    clone.mkdir()
+    check_out(clone)
+    sam.parent.mkdir()
+    sam.write_text(BUILDER, encoding="utf-8")
+    sam.chmod(0o755)
+    done = make(clone, "build", PATH=f"{sam.parent}:{os.environ['PATH']}")
+    assert done.returncode == 0, done.stderr
+    assert (clone / ".aws-sam/model/models/erase-s/model.onnx").is_file()
+    assert (clone / ".aws-sam/function/app.py").is_file()
+    assert f'"{clone}/.venv/bin/python" "{clone}/layers/deps/pack.py" ' in done.stdout
 
 
 def test_clean_removes_what_the_targets_make(tmp_path: Path) -> None:

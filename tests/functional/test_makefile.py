@@ -180,6 +180,17 @@ def test_it_builds_in_a_folder_whose_name_has_spaces(tmp_path: Path) -> None:
     assert f'"{clone}/.venv/bin/python" "{clone}/layers/deps/pack.py" ' in done.stdout
 
 
+def test_the_layers_are_built_by_the_installed_python(
+    checkout: Path, sam: dict[str, str], tmp_path: Path
+) -> None:
+    """PYTHON= says what makes .venv/, and need not have pip; nor do the targets inherit ``-j``."""
+    (tmp_path / "sam").write_text(BUILDER, encoding="utf-8")
+    done = make(checkout, "build", "PYTHON=/bin/false", "-j2", **sam)
+    assert done.returncode == 0, done.stderr
+    assert f'"{checkout}/.venv/bin/python" "{checkout}/models/' in done.stdout
+    assert "jobserver" not in done.stderr
+
+
 def test_clean_removes_what_the_targets_make(tmp_path: Path) -> None:
     """A checkout holds its own files afterwards, and the packages that it linked to are there."""
     check_out(tmp_path)

@@ -155,6 +155,8 @@ def test_a_pattern_leaves_out_hidden_files(here: Path) -> None:
     ("arguments", "message"),
     [
         (["photo.jpg"], "give at least one photo or folder, and then the output"),
+        (["photos", ""], "a name is empty; the current folder is ."),
+        (["", "out/"], "a name is empty; the current folder is ."),
         (["photo.jpg", "o.png", "--bg-color", "octarine"], "bg_color must be a valid hex or named"),
         (["photo.jpg", "o.png", "--response", "url"], "unrecognized arguments: --response"),
         (["photo.jpg", "o.png", "--jobs", "0"], "argument --jobs: must be a positive integer"),

@@ -55,6 +55,8 @@ def read_command(arguments: Sequence[str]) -> Command:
     given = parser.parse_intermixed_args(arguments)
     if len(given.paths) < 2:  # noqa: PLR2004 - an input and an output
         parser.error("give at least one photo or folder, and then the output")
+    if "" in given.paths:  # as a variable that is not set gives; Path("") is the current folder
+        parser.error("a name is empty; the current folder is .")
     fields = {
         option.name: value
         for option in _flags()

@@ -152,6 +152,36 @@ def test_a_pattern_leaves_out_hidden_files(here: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("pattern", "made"),
+    [
+        ("photos/**/*.jpg", {"a.png", "c.png"}),
+        ("photos/**.jpg", {"a.png"}),
+        ("./photos/***.[j]pg", {"a.png"}),
+    ],
+)
+def test_two_stars_mean_the_same_in_every_version_of_python(
+    here: Path, pattern: str, made: set[str]
+) -> None:
+    """As a part of its own they are any folders but hidden ones; within a name they are one."""
+    for folder in (".trash", "cats/.thumbnails"):
+        (here / "photos" / folder).mkdir()
+        (here / "photos" / folder / "old.jpg").write_bytes(PHOTO)
+    (here / "photos/cats/c.jpg").write_bytes(PHOTO)
+    assert run(here, pattern, "out/")[0] == 0
+    assert results(here / "out") == made
+
+
+def test_two_stars_at_the_end_are_all_files(here: Path) -> None:
+    """Those that are no photos fail, as files that are named by themselves do."""
+    (here / "photos/.trash").mkdir()
+    (here / "photos/.trash/old.jpg").write_bytes(PHOTO)
+    status, _, said = run(here, str(here / "photos/**"), "out/")
+    assert said.endswith("\n3 photos: 2 cut out, 0 skipped, 1 failed.\n")
+    assert status == 1
+    assert results(here / "out") == {"a.png", "b.png"}
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["photo.jpg"], "give at least one photo or folder, and then the output"),

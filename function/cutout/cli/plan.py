@@ -1,5 +1,6 @@
 """Inputs and an output → a list of :class:`Job`: which photo becomes which file."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -137,20 +138,41 @@ def _photos(given: str, output: Path) -> Iterator[tuple[Path, Path]]:
             raise UsageError(f"{path}: there are no photos in this folder")
     elif path.exists():
         found = [(path, Path(path.name))]
-    elif any(sign in given for sign in "*?["):
-        matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-        # As in a shell: macOS puts a file ._a.jpg, which is no photo, beside a.jpg on some disks.
-        takes_hidden = path.name.startswith(".")
-        found = [
-            (file, Path(file.name))
-            for file in matches
-            if file.is_file() and (takes_hidden or not file.name.startswith("."))
-        ]
+    elif _is_pattern(given):
+        found = [(file, Path(file.name)) for file in _matches(path)]
         if not found:
             raise UsageError(f"{path}: no photo matches this pattern")
     else:
         raise UsageError(f"{path}: there is no such file or folder")
     yield from found
+
+
+def _is_pattern(text: str) -> bool:
+    return any(sign in text for sign in "*?[")
+
+
+def _matches(pattern: Path) -> list[Path]:
+    """Return the files that match a pattern, in order.
+
+    As in a shell, hidden ones are left out, and those in hidden folders: macOS puts a file ._a.jpg,
+    which is no photo, beside a.jpg on some disks. A dot at the beginning of a part asks for them.
+    """
+    first = next(n for n, part in enumerate(pattern.parts) if _is_pattern(part))
+    folder = Path(*pattern.parts[:first])
+    # Versions of Python differ in what ** means within a name, and at the end.
+    parts = [part if part == "**" else re.sub(r"\*+", "*", part) for part in pattern.parts[first:]]
+    if parts[-1] == "**":
+        parts.append("*")
+    takes_hidden = any(part.startswith(".") for part in parts)
+    return [
+        file
+        for file in sorted(folder.glob("/".join(parts)))
+        if file.is_file() and (takes_hidden or not _is_hidden(file.relative_to(folder)))
+    ]
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _walk(folder: Path, output: Path) -> Iterator[Path]:

@@ -94,6 +94,16 @@ def test_standard_input_and_output(here: Path) -> None:
     assert run(here, "-", "-", stdin=BROKEN)[::2] == (1, f"-: {message_for(BROKEN)}\n")
 
 
+@pytest.mark.parametrize("output", ["out.png", "-"])
+def test_a_photo_can_come_through_a_pipe_with_a_name(here: Path, output: str) -> None:
+    """It is one photo, as a file is: ``cutout <(curl …) out.png`` of a shell."""
+    status, body, said = run(here, "/dev/stdin", output, stdin=PHOTO)
+    assert (status, said) == (0, "")
+    made = io.BytesIO(body) if output == "-" else here / output
+    with Image.open(made) as image, Image.open(here / "photo.jpg") as photo:
+        assert (image.format, image.size) == ("PNG", photo.size)
+
+
 def test_a_folder_keeps_its_structure_and_skips_what_is_done(here: Path) -> None:
     """The second run does nothing; ``--overwrite`` does all again."""
     command = ("photos", "cutouts", "--format", "webp", "--jobs", "2")

@@ -61,7 +61,7 @@ def make_plan(command: Command) -> tuple[list[Job], bool]:
         return [_stream_job(command, one)], False
     if STREAM in command.inputs:
         raise UsageError("standard input (-) cannot be combined with other photos")
-    is_file = one is not None and Path(one).is_file()
+    is_file = one is not None and _is_file(one)
     if is_file and not output.is_dir() and not command.output.endswith("/"):
         format_ = _format_of(output, command)
         jobs = [Job(source=Path(one or ""), target=output, format=format_)]
@@ -72,7 +72,7 @@ def make_plan(command: Command) -> tuple[list[Job], bool]:
 
 
 def _stream_job(command: Command, one: str | None) -> Job:
-    if one is None or (one != STREAM and not Path(one).is_file()):
+    if one is None or (one != STREAM and not _is_file(one)):
         raise UsageError("standard output (-) takes exactly one photo")
     source = None if one == STREAM else Path(one)
     if command.output == STREAM:
@@ -81,6 +81,11 @@ def _stream_job(command: Command, one: str | None) -> Job:
     if output.is_dir() or command.output.endswith("/"):
         raise UsageError("a photo from standard input needs a file as its output, not a folder")
     return Job(source=source, target=output, format=_format_of(output, command))
+
+
+def _is_file(name: str) -> bool:
+    """Tell whether a name is that of something that can be read, such as a shell's <(command)."""
+    return Path(name).exists() and not Path(name).is_dir()
 
 
 def _format_of(output: Path, command: Command) -> Format:

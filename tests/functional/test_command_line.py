@@ -24,6 +24,20 @@ CAT = (importlib.resources.files("skimage.data") / "chelsea.png").read_bytes()
 BROKEN = b"junk" * 9
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "function"), "COLUMNS": "100"}
 
+# The command line, which tells when it begins to read standard input.
+STARTED = """
+import io, os, sys
+from cutout.cli.run import main
+
+class Stream(io.FileIO):
+    def readall(self):
+        os.write(1, b"reads\\n")
+        return super().readall()
+
+sys.stdin = io.TextIOWrapper(io.BufferedReader(Stream(0)))
+sys.exit(main(sys.argv[1:]))
+"""
+
 
 def run(folder: Path, *arguments: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
     """Return the exit status, standard output and standard error of a command in a folder."""
@@ -270,6 +284,28 @@ def test_an_interrupted_run_leaves_whole_files_only(here: Path) -> None:
         assert name.endswith(".png")
         with Image.open(here / "out" / name) as image:
             image.load()
+
+
+def test_it_can_be_interrupted_while_it_waits_for_a_photo(here: Path) -> None:
+    """Ctrl-C ends a command whose standard input never ends, as that of a terminal."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", STARTED, "-", "out.png"],
+        cwd=here,
+        env=ENVIRONMENT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"reads\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+    finally:
+        process.kill()
+        _, said = process.communicate()
+    assert said.decode() == "\ncutout: interrupted; finished results are kept\n"
+    assert not (here / "out.png").exists()
 
 
 def test_every_option_is_a_flag(here: Path) -> None:

@@ -118,6 +118,10 @@ def _run(command: Command, jobs: list[Job], progress: Progress, *, is_folder: bo
 
 def _work(command: Command, jobs: list[Job], progress: Progress) -> None:
     remover = Remover(read_model(command.model), Limits(max_pixels=command.max_pixels))
+    if len(jobs) == 1:
+        # Ctrl-C ends the wait for standard input here, and no wait in another thread.
+        progress.add(jobs[0], _do(remover, jobs[0], command.options))
+        return
     # Threads share one network, and the heavy stages release the interpreter's lock.
     pool = ThreadPoolExecutor(command.jobs)
     try:

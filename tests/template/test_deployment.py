@@ -411,6 +411,21 @@ def test_every_arn_is_of_the_partition(partition: str) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("partition", "console"),
+    [
+        ("aws", "console.aws.amazon.com"),
+        ("aws-cn", "console.amazonaws.cn"),
+        ("aws-us-gov", "console.amazonaws-us-gov.com"),
+    ],
+)
+def test_the_dashboard_is_in_the_console_of_the_partition(partition: str, console: str) -> None:
+    """Each has one of its own, where accounts of the others cannot sign in."""
+    assert Deployment(partition=partition).outputs["DashboardUrl"] == (
+        f"https://{console}/cloudwatch/home?region={REGION}#dashboards:name=Dashboard"
+    )
+
+
 @pytest.mark.parametrize("memory_mb", TEMPLATE["Parameters"]["MemoryMb"]["AllowedValues"])
 @pytest.mark.parametrize("max_pixels", TEMPLATE["Parameters"]["MaxPixels"]["AllowedValues"])
 def test_images_that_do_not_fit_the_memory_are_refused(max_pixels: int, memory_mb: int) -> None:

@@ -165,6 +165,36 @@ def test_deploy_takes_the_answers_that_are_kept(checkout: Path, sam: dict[str, s
     assert "sam deploy --no-confirm-changeset" in calls.read_text(encoding="utf-8")
 
 
+def test_deploy_gives_what_is_built_where_nothing_else_does(
+    checkout: Path, sam: dict[str, str]
+) -> None:
+    """A samconfig.toml without parameters would deploy the template's defaults."""
+    kept = '[default.deploy.parameters]\nstack_name = "cutout"\nregion = "eu-west-1"\n'
+    (checkout / "samconfig.toml").write_text(kept, encoding="utf-8")
+    assert make(checkout, "deploy", "MODEL_NAME=u2netp", "SAM=sam", **sam).returncode == 0
+    assert (
+        "sam deploy --parameter-overrides Architecture=x86_64 ModelName=u2netp"
+        in Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines()
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "no"), [("MODEL_NAME=u2netp", "model"), ("ARCHITECTURE=arm64", "architecture")]
+)
+def test_deploy_refuses_what_the_kept_answers_do_not_say(
+    checkout: Path, sam: dict[str, str], changed: str, no: str
+) -> None:
+    """Parameters that name neither deploy the template's defaults, and so those must be built."""
+    kept = 'parameter_overrides = "MemoryMb=\\"3008\\""\n'
+    (checkout / "samconfig.toml").write_text(kept, encoding="utf-8")
+    done = make(checkout, "deploy", changed, "SAM=sam", **sam)
+    assert done.returncode != 0
+    assert done.stderr.startswith(f"samconfig.toml names no {no}, so ")
+    assert not Path(sam["SAM_CALLS"]).exists()
+    assert make(checkout, "deploy", "SAM=sam", **sam).returncode == 0
+    assert "sam deploy" in Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines()
+
+
 def test_it_builds_in_a_folder_whose_name_has_spaces(tmp_path: Path) -> None:
     """Neither the project's path nor SAM's is taken for several words."""
     clone, sam = tmp_path / "my own clone", tmp_path / "my tools" / "sam"

@@ -249,11 +249,21 @@ def _below(root: Path) -> Iterator[Path]:
         yield path
 
 
+def _folder(name: str) -> Path:
+    """Return the folder of that name.
+
+    :raises argparse.ArgumentTypeError: there is no name: it would be the folder that make is in.
+    """
+    if not name:
+        raise argparse.ArgumentTypeError("name the folder: make … ARTIFACTS_DIR=/path/to/it")
+    return Path(name)
+
+
 def main() -> int:
     """Run the program; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("part", choices=("deps", "heif", "function", "model"))
-    parser.add_argument("root", type=Path, help="the folder to make, which Lambda mounts")
+    parser.add_argument("root", type=_folder, help="the folder to make, which Lambda mounts")
     parser.add_argument("--architecture", choices=sorted(MACHINES), default="x86_64")
     parser.add_argument("--python", default="3.13", metavar="3.N", help="version that runs it")
     parser.add_argument(

@@ -221,6 +221,23 @@ def test_the_layers_are_built_by_the_installed_python(
     assert "jobserver" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("folder", "target"),
+    [
+        ("models", "build-ModelLayer"),
+        ("function", "build-ApiFunction"),
+        ("layers/deps", "build-DepsLayer"),
+    ],
+)
+def test_a_part_is_not_built_into_its_own_sources(checkout: Path, folder: str, target: str) -> None:
+    """Without ARTIFACTS_DIR= nothing is written, and no file there gets the layers' date."""
+    before = {path: path.stat().st_mtime for path in (checkout / folder).rglob("*")}
+    done = make(checkout, "-C", folder, target)
+    assert done.returncode != 0
+    assert "name the folder: make … ARTIFACTS_DIR=/path/to/it" in done.stderr
+    assert {path: path.stat().st_mtime for path in (checkout / folder).rglob("*")} == before
+
+
 def test_clean_removes_what_the_targets_make(tmp_path: Path) -> None:
     """A checkout holds its own files afterwards, and the packages that it linked to are there."""
     check_out(tmp_path)

@@ -106,6 +106,23 @@ def test_what_is_hidden_does_not_spread_into_the_edge(
     assert edge_error(colours, alpha) < 1.3 * edge_error(photo, np.full_like(alpha, 255))
 
 
+@pytest.mark.parametrize("name", [Format.PNG, Format.WEBP, Format.AVIF, Format.TIFF])
+@pytest.mark.parametrize("quality", [1, 50, 90, 100])
+def test_quality_is_that_of_the_colours_and_alpha_is_exact(name: Format, quality: int) -> None:
+    """Nothing of the background becomes visible, and no opaque pixel of the subject translucent."""
+    photo = skimage.data.astronaut()[:181, :203]
+    y, x = np.mgrid[: photo.shape[0], : photo.shape[1]]
+    soft = np.clip((70 - np.hypot(x - 90, y - 80)) * 20, 0, 255).astype(np.uint8)
+    noisy = np.random.default_rng(5).integers(0, 256, soft.shape, dtype=np.uint8)
+    for alpha in (soft, noisy, soft[80:81, 20:21]):
+        colours = np.where((alpha > 0)[..., None], photo[: len(alpha), : alpha.shape[1]], 0)
+        pixels = np.dstack([colours.astype(np.uint8), alpha])
+        cutout = Cutout(pixels=pixels, subject=Box(), coverage=0.5)
+        body = encode(cutout, Options(format=name, quality=quality)).body
+        with Image.open(io.BytesIO(body)) as image:
+            assert np.array_equal(np.asarray(image.convert("RGBA"))[..., 3], alpha)
+
+
 @pytest.mark.parametrize("name", Format)
 def test_a_cutout_stays_as_it_is(name: Format) -> None:
     """It may be encoded again, smaller, and what is hidden in it stays black."""

@@ -144,6 +144,24 @@ def test_the_extended_colours_of_a_zip_stay() -> None:
     assert smaller[..., 3].max() == 255
 
 
+@pytest.mark.parametrize("name", [Format.PNG, Format.ZIP])
+@pytest.mark.parametrize("channels", Channels)
+def test_hard_edges_stay_hard(name: Format, channels: Channels) -> None:
+    """Every pixel is opaque or transparent at any size, and hidden ones are black but in a zip."""
+    pixels = astronaut().pixels.copy()
+    pixels[..., 3] = np.where(pixels[..., 3] < 128, 0, 255)
+    pixels[..., :3] = np.maximum(pixels[..., :3], 1)
+    if name is not Format.ZIP:
+        pixels[pixels[..., 3] == 0] = 0
+    options = Options(format=name, channels=channels, semitransparency=False)
+    encoded, _ = within(cutout_of(pixels), options, 0.5)
+    smaller, alpha = encoded.cutout.pixels, encoded.cutout.pixels[..., 3]
+    assert set(np.unique(alpha)) == {0, 255}
+    assert smaller[alpha == 0][:, :3].any() == (name is Format.ZIP)
+    assert encoded.cutout.subject == subject_of(alpha)
+    assert encoded.cutout.coverage == coverage_of(alpha)
+
+
 def test_a_ribbon_keeps_a_pixel_of_width() -> None:
     """However much smaller it gets."""
     pixels = np.full((2, 3000, 4), 255, np.uint8)

@@ -58,7 +58,7 @@ def compose(
     alpha = matte.alpha
     if not options.semitransparency:
         alpha = alpha.copy()
-        _harden(alpha)
+        harden(alpha)
     found = subject_of(alpha)
     if not found.width and options.on_empty is OnEmpty.ERROR:
         raise UnknownForeground
@@ -102,7 +102,7 @@ def _placed(  # noqa: PLR0913 - what compose() was given, and what it has found
         return pixels
     pixels = scaled(pixels, source, layout)
     if not options.semitransparency:
-        _harden(pixels[..., 3])
+        harden(pixels[..., 3])
         clear(pixels)
     return pixels
 
@@ -176,7 +176,7 @@ def coverage_of(alpha: NDArray[np.uint8]) -> float:
     return float(alpha.mean(dtype=np.float64)) / OPAQUE
 
 
-def _harden(alpha: NDArray[np.uint8]) -> None:
-    """Make every alpha 0 or 255, divided at one half, in place."""
+def harden(alpha: NDArray[np.uint8]) -> None:
+    """Make every alpha, uint8 (H, W), 0 or 255, divided at one half, in place."""
     for strip in strips(alpha):
         np.multiply(strip >= _HALF, OPAQUE, out=strip, casting="unsafe")

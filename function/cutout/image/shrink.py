@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cutout.errors import OutOfTime, ResultTooLarge
-from cutout.image.compose import Cutout, coverage_of
+from cutout.image.compose import Cutout, coverage_of, harden
 from cutout.image.composite import OPAQUE
 from cutout.image.encode import ImageFile, encode, longest_side_px
 from cutout.image.place import Box, subject_of
 from cutout.image.resample import resampled
+from cutout.image.rgba import clear
 from cutout.options import Channels, Format, Options, ShadowType
 
 _MAX_TRIES = 3
@@ -87,7 +88,8 @@ def scaled(cutout: Cutout, scale: float, options: Options) -> Cutout:
     """Return the cutout with its sides times ``scale``, 0..1, each at least 1 px.
 
     Colours are weighted by alpha, so that nothing of a transparent pixel's shows; a zip's are not,
-    since they are extended to where alpha is 0.
+    since they are extended to where alpha is 0. Alpha is made hard again where ``options`` ask for
+    hard edges.
     """
     pixels = cutout.pixels
     height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
@@ -104,6 +106,10 @@ def scaled(cutout: Cutout, scale: float, options: Options) -> Cutout:
             coverage=cutout.coverage,
         )
     alpha = smaller[..., 3]
+    if not options.semitransparency:
+        harden(alpha)
+        if not is_straight:
+            clear(smaller)
     return Cutout(pixels=smaller, subject=subject_of(alpha), coverage=coverage_of(alpha))
 
 

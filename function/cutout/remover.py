@@ -33,7 +33,7 @@ class Report:
     ``stage_ms`` maps each stage to its duration in ms; ``photo_px`` is the number of pixels that
     were worked on. ``subject`` is the subject's box in the result, of size 0 if there is none;
     ``coverage`` the matte's mean over the result, 0..1. ``confidence`` is how well the matte can be
-    expected to fit, 0..1, as :class:`Matte` says.
+    expected to fit, 0..1, as :class:`Matte` says, and 0 if there is no subject in the result.
     """
 
     stage_ms: Mapping[str, float]
@@ -58,7 +58,7 @@ class Report:
             photo_px=photo_px,
             subject=cutout.subject,
             coverage=cutout.coverage,
-            confidence=confidence,
+            confidence=confidence if cutout.subject.width else 0.0,
             model=f"{card.name}/{card.version}",
         )
 

@@ -30,7 +30,7 @@ from cutout.image.decode import Limits
 from cutout.image.model import Model
 from cutout.image.place import SUBJECT_ALPHA, Box
 from cutout.options import Channels, Options, parse_options
-from cutout.remover import Remover, Result
+from cutout.remover import Remover, Report, Result
 
 SIDE = 88  # cells: a quarter of the shipped network's, so that many photos can be tried
 LIMITS = Limits(max_pixels=50_000_000)
@@ -216,6 +216,34 @@ def test_shadow_and_background_change_no_geometry(
         file, report = result.file, result.report
         reports.append((file.width, file.height, report.subject, report.coverage))
     assert reports[0] == reports[1]
+
+
+@pytest.mark.parametrize(
+    ("found", "own_alpha", "fields"),
+    [
+        (0.08, 255, {}),  # fainter than what counts as subject
+        (0.4, 255, {"semitransparency": "false"}),
+        (1.0, 0, {}),  # where the photo has nothing
+        (1.0, 0, {"input_alpha": "keep"}),
+    ],
+)
+def test_nothing_is_sure_where_no_subject_is_found(
+    found: float, own_alpha: int, fields: dict[str, str]
+) -> None:
+    """However sure the network is of what it sees; the same photo with a subject is not at 0."""
+    image = Image.new("RGBA", (60, 40), (90, 90, 90, own_alpha))
+    with io.BytesIO() as file:
+        image.save(file, "PNG")
+        data = file.getvalue()
+
+    def report(alpha: float, fields: dict[str, str]) -> Report:
+        network = Says(0, SIDE, 0, SIDE, alpha=alpha)
+        options, _ = parse_options(fields.items())
+        return Remover(Model(card=CARD, network=network), LIMITS).remove(data, options).report
+
+    empty, sure = report(found, fields), report(1.0, {"input_alpha": "discard"})
+    assert (empty.subject, empty.confidence) == (Box(), 0)
+    assert (sure.subject, sure.confidence) == (Box(width=60, height=40), 1)
 
 
 def test_a_background_by_url_is_what_was_fetched() -> None:

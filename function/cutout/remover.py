@@ -175,7 +175,14 @@ class Remover:
             model = self._chosen(options.model)
             matte = _extracted(photo, region, model, options)
         with timer("compose"):
-            cutout = compose(photo, matte, options, picture, may_overwrite=True)
+            cutout = compose(
+                photo,
+                matte,
+                options,
+                picture,
+                may_overwrite=True,
+                memory_pixels=self._limits.memory_pixels,
+            )
         photo_px, confidence = photo.width * photo.height, matte.confidence
         del photo, matte, picture  # frees memory that the encoder can use
         with timer("encode"):

@@ -246,6 +246,27 @@ def test_nothing_is_sure_where_no_subject_is_found(
     assert (sure.subject, sure.confidence) == (Box(width=60, height=40), 1)
 
 
+def test_a_margin_makes_no_canvas_that_does_not_fit_into_memory() -> None:
+    """The photo has 5,000 px; half the subject on each side makes four times as many of it."""
+    options = parse_options([("crop", "true"), ("crop_margin", "50%")])[0]
+    data = photo(100, 50)
+
+    def canvas(memory_pixels: int | None) -> tuple[int, int]:
+        limits = Limits(max_pixels=5_000, memory_pixels=memory_pixels)
+        remover = Remover(Model(card=CARD, network=Says(0, SIDE, 0, SIDE)), limits)
+        file = remover.remove(data, options).file
+        return file.width, file.height
+
+    assert canvas(None) == canvas(20_000) == (200, 100)
+    with pytest.raises(InvalidOption) as refusal:
+        canvas(19_999)
+    assert refusal.value.code == "invalid_crop_margin"
+    assert str(refusal.value) == (
+        "crop_margin must be smaller: the canvas would be 200x100 px, and 19999 pixels are the"
+        " most."
+    )
+
+
 def test_a_background_by_url_is_what_was_fetched() -> None:
     """Whoever fetches it hands the bytes over; without them the option is refused, not ignored."""
     remover = Remover(Model(card=CARD, network=Says(0, 0, 0, 0)), LIMITS)

@@ -1,12 +1,13 @@
 """Names of results: one place for each source, whatever its key."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 
 from cutout.errors import InvalidOption
 from cutout.options import Options, parse_options
-from cutout.s3.results import Place, Stamp, fingerprint
+from cutout.s3.results import Place, Stamp, accepted_by, fingerprint
 from cutout.settings import Settings
 from cutout.store import ObjectRef, Stored
 
@@ -133,6 +134,13 @@ def test_options_in_any_order_are_the_same_options() -> None:
     one = fingerprint([("crop", "1"), ("format", "png")])
     assert one == fingerprint([("format", "png"), ("crop", "1")])
     assert one != fingerprint([("format", "png")])
+
+
+def test_more_memory_ends_a_refusal() -> None:
+    """A canvas that did not fit may fit now, though photos may be no larger than before."""
+    settings = Settings(max_pixels=12_000_000, memory_pixels=30_000_000)
+    assert accepted_by(settings) == accepted_by(replace(settings))
+    assert accepted_by(settings) != accepted_by(replace(settings, memory_pixels=60_000_000))
 
 
 def test_the_version_of_a_stamp_is_compared_without_the_options() -> None:

@@ -222,16 +222,19 @@ def test_every_further_model_takes_memory_from_the_pixels(models: str, effective
 
 
 @pytest.mark.parametrize(
-    ("memory_mb", "asked", "effective"),
+    ("memory_mb", "asked", "effective", "fitting"),
     [
-        ("1769", "50000000", 50_000_000),
-        ("1024", "50000000", 30_508_956),
-        ("1024", "12000000", 12_000_000),
-        ("128", "50000000", 1_000_000),
-        ("", "50000000", 50_000_000),
+        ("1769", "50000000", 50_000_000, 59_441_886),
+        ("1024", "50000000", 30_508_956, 30_508_956),
+        ("1024", "12000000", 12_000_000, 30_508_956),
+        ("128", "50000000", 1_000_000, 1_000_000),
+        ("", "50000000", 50_000_000, None),
     ],
 )
-def test_the_functions_memory_bounds_the_pixels(memory_mb: str, asked: str, effective: int) -> None:
-    """A photo that the function cannot hold is refused, and does not kill the process."""
+def test_the_functions_memory_bounds_the_pixels(
+    memory_mb: str, asked: str, effective: int, fitting: int | None
+) -> None:
+    """What the function cannot hold is refused, and does not kill the process."""
     environment = {"MAX_PIXELS": asked, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory_mb}
-    assert read_settings(environment).max_pixels == effective
+    settings = read_settings(environment)
+    assert (settings.max_pixels, settings.memory_pixels) == (effective, fitting)

@@ -36,22 +36,24 @@ class Cutout:
     coverage: float
 
 
-def compose(
+def compose(  # noqa: PLR0913 - the three inputs, the background and what the deployment allows
     photo: Photo,
     matte: Matte,
     options: Options,
     picture: NDArray[np.uint8] | None = None,
     *,
     may_overwrite: bool = False,
+    memory_pixels: int | None = None,
 ) -> Cutout:
     """Return the cutout that ``options`` ask for.
 
     ``picture`` is the image for the background, uint8 (h, w, 3) of any size, or ``None``. With
     ``may_overwrite`` the cutout may be made in the photo's own memory, which saves a picture's
-    worth of it; the photo's pixels mean nothing afterwards.
+    worth of it; the photo's pixels mean nothing afterwards. ``memory_pixels`` is the size of a
+    canvas that fits into memory, ``None`` where that is not known.
 
     :raises UnknownForeground: no subject, and ``on_empty`` is ``error``.
-    :raises InvalidOption: ``invalid_crop_margin``, the canvas would be far larger than the photo.
+    :raises InvalidOption: ``invalid_crop_margin``, the canvas would be too large.
     """
     if options.input_alpha is InputAlpha.DISCARD:
         photo = Photo(pixels=photo.pixels, alpha=None)
@@ -62,7 +64,7 @@ def compose(
     found = subject_of(alpha)
     if not found.width and options.on_empty is OnEmpty.ERROR:
         raise UnknownForeground
-    layout = lay_out(found, photo, options)
+    layout = lay_out(found, photo, options, memory_pixels=memory_pixels)
     pixels = _placed(photo, matte, alpha, layout, options, may_overwrite=may_overwrite)
     alpha = np.ascontiguousarray(pixels[..., 3])
     subject, coverage = subject_of(alpha), coverage_of(alpha)

@@ -69,23 +69,28 @@ def subject_of(alpha: NDArray[np.uint8]) -> Box:
     )
 
 
-def lay_out(subject: Box, photo: Photo, options: Options) -> Layout:
+def lay_out(
+    subject: Box, photo: Photo, options: Options, *, memory_pixels: int | None = None
+) -> Layout:
     """Return where a subject at the box ``subject`` of the photo is to be seen.
 
-    Without a subject the whole photo is seen as it is.
+    Without a subject the whole photo is seen as it is. ``memory_pixels`` is the size of a canvas
+    that fits into memory, ``None`` where that is not known.
 
-    :raises InvalidOption: ``invalid_crop_margin``, the canvas would be far larger than the photo.
+    :raises InvalidOption: ``invalid_crop_margin``, the canvas would be larger than the photo, and
+        larger than 50 megapixels or than what fits into memory.
     """
     frame = Box(width=photo.width, height=photo.height)
     if not subject.width:
         return Layout(frame=frame, subject=subject, target=subject)
     if options.crop:
         frame = _with_margin(subject, options.crop_margin)
-        if frame.width * frame.height > max(_MAX_CANVAS_PX, photo.width * photo.height):
+        most = min(_MAX_CANVAS_PX, memory_pixels or _MAX_CANVAS_PX)
+        if frame.width * frame.height > max(most, photo.width * photo.height):
             raise InvalidOption(
                 option="crop_margin",
                 accepted=f"smaller: the canvas would be {frame.width}x{frame.height} px, and "
-                f"{_MAX_CANVAS_PX} pixels are the most",
+                f"{most} pixels are the most",
             )
     target = replace(subject, top=subject.top - frame.top, left=subject.left - frame.left)
     position = options.position

@@ -167,7 +167,8 @@ def fingerprint(fields: Iterable[tuple[str, str]]) -> str:
 
 def accepted_by(settings: Settings) -> str:
     """Return what a deployment accepts, as ASCII text: while it is equal, a refusal is right."""
-    limits = f"max_pixels={settings.max_pixels} max_object_bytes={settings.max_object_bytes}"
+    pixels = f"max_pixels={settings.max_pixels} memory_pixels={settings.memory_pixels}"
+    limits = f"{pixels} max_object_bytes={settings.max_object_bytes}"
     models, formats = ", ".join(settings.model_names), UnsupportedImageFormat.accepted
     return _short(f"{__version__}: {limits} {models}; {formats}")
 

@@ -84,10 +84,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     problems += _storage_problems(given)
     if problems:
         raise InvalidSettings(problems="; ".join(problems))
+    memory_pixels = _memory_pixels(given, models=len(model_names))
     return Settings(
         model_dir=Path(given["MODEL_DIR"]) if "MODEL_DIR" in given else None,
         model_names=model_names,
-        max_pixels=_memory_limit(given, int(max_pixels), models=len(model_names)),
+        max_pixels=min(int(max_pixels), memory_pixels or int(max_pixels)),
+        memory_pixels=memory_pixels,
         allowed_origin=allowed_origin,
         default_response=Delivery(default_response),
         account_label=account_label,
@@ -112,14 +114,14 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     )
 
 
-def _memory_limit(given: Mapping[str, str], max_pixels: int, *, models: int) -> int:
-    """Return ``max_pixels``, or as many as fit beside the models into the function's memory."""
+def _memory_pixels(given: Mapping[str, str], *, models: int) -> int | None:
+    """Return how many pixels fit beside the models into the function's memory, if it is known."""
     memory_mb = given.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
     if not re.fullmatch(r"[1-9][0-9]{0,5}", memory_mb):
-        return max_pixels
+        return None
     beside = _BYTES_BESIDE_PIXELS + (models - 1) * _BYTES_PER_FURTHER_MODEL
     fitting = ((int(memory_mb) << 20) - beside) // _BYTES_PER_PIXEL
-    return min(max_pixels, max(_LEAST_MAX_PIXELS, fitting))
+    return max(_LEAST_MAX_PIXELS, fitting)
 
 
 def _names(text: str) -> frozenset[str]:

@@ -24,7 +24,8 @@ class KeyCheck(StrEnum):
 class Settings:
     """One deployment.
 
-    ``max_pixels`` is the smaller of what was asked for and what fits into the function's memory.
+    ``max_pixels`` is the smaller of what was asked for and ``memory_pixels``, which is what fits
+    into the function's memory; ``None`` where that is not known.
     ``model_dir`` holds a folder per model (``None``: the places where deployments put it), and
     ``model_names`` are the folders of those that a request may choose, the default first.
     ``default_response`` is what a request gets that does not say how its result shall travel, and
@@ -43,6 +44,7 @@ class Settings:
     model_dir: Path | None = None
     model_names: tuple[str, ...] = ("erase-s",)
     max_pixels: int = 50_000_000
+    memory_pixels: int | None = None
     allowed_origin: str = "*"
     default_response: Delivery = Delivery.AUTO
     account_label: str = ""

@@ -36,7 +36,7 @@ def strip_rows(height: int, width: int) -> Iterator[slice]:
 
 
 def tiles(height: int, width: int, step: int = 1) -> Iterator[tuple[slice, slice]]:
-    """Yield (rows, columns) of rectangles of about 2¹⁶ px that together cover a photo once.
+    """Yield (rows, columns) of rectangles of about 2¹⁵ px that together cover a photo once.
 
     Each begins at a multiple of ``step`` px.
     """

@@ -218,6 +218,25 @@ def test_the_views(page: Page, stage: Stage) -> None:
     assert box.evaluate("box => box.style.width") == f"{reply.headers['X-Foreground-Width']}px"
 
 
+def test_the_photo_is_in_sight_while_it_is_cut_out(page: Page, stage: Stage) -> None:
+    """With a sign that work goes on, which a finished photo beside it does not have."""
+    opened(page, stage)
+    add(page, ("done.jpg", JPEG))
+    expect_state(page, "done.jpg", "done")
+    stage.delay_s = 8
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "working")
+    expect(page.locator("#before")).to_have_attribute("alt", "photo.jpg, the original")
+    expect(page.locator("#before")).to_be_visible()
+    expect(page.locator("#message")).to_be_hidden()
+    busy = re.compile(r"\bbusy\b")
+    expect(page.locator("#stage")).to_have_class(busy)
+    row(page, "done.jpg").locator(".pick").click()
+    expect(page.locator("#stage")).not_to_have_class(busy)
+    row(page, "photo.jpg").locator(".pick").click()
+    expect(page.locator("#stage")).to_have_class(busy)
+
+
 def test_the_matte_of_a_large_photo_comes_by_its_url(page: Page, stage: Stage) -> None:
     """It is a PNG whatever the format is. A redirect to S3 would take the API key with it."""
     with io.BytesIO() as file:

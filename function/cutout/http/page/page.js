@@ -73,10 +73,7 @@ function jobChanged(job) {
   if (job === selection.job && !jobs.includes(job)) {
     if (jobs.length) select(jobs[0]);
     else leave();
-  } else if (job === selection.job && ["done", "failed", "cancelled", "waiting"].includes(job.state)) {
-    update();
-  }
-  byId("stage").classList.toggle("busy", ["sending", "working"].includes(selection.job?.state));
+  } else if (job === selection.job) update();
 }
 
 async function downloadAll() {

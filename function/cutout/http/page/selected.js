@@ -26,6 +26,7 @@ function sizeOf(url) {
 // Shows the selected photo as it is now.
 export async function refresh() {
   const { job } = selection;
+  byId("stage").classList.toggle("busy", ["sending", "working"].includes(job?.state));
   byId("download").disabled = !job?.result;
   tellOptionFault(job?.fault);
   showKeepBackground();

@@ -353,6 +353,12 @@ def test_an_option_that_is_refused(page: Page, stage: Stage) -> None:
     said = page.locator("#options-fault")
     expect(said).to_have_text("bg_color must be a valid hex or named color.")
     expect(page.locator("[aria-invalid=true]")).to_have_id("field-bg_color")
+    panel = page.locator(".panel")
+    panel.evaluate("panel => { panel.scrollTop = 1e6; }")
+    top = panel.evaluate("panel => panel.scrollTop")
+    page.get_by_role("radio", name="Result").check(force=True)
+    expect(page.locator("#facts")).to_contain_text("invalid_bg_color")
+    assert top == panel.evaluate("panel => panel.scrollTop") > 0
     assert saved(page, "photo.jpg") == cut(stage)
     page.get_by_role("button", name="Reset").click()
     page.get_by_role("button", name="Try again").click()

@@ -5,6 +5,7 @@ import { makeField, resolve } from "./fields.js";
 
 const FIRST = ["format", "bg_color", "size", "crop", "shadow_type"];
 let fields = [];
+let toldFault = null;
 
 const fieldOf = (name) => fields.find((field) => field.name === name);
 
@@ -58,8 +59,11 @@ export async function readOptions(ready) {
   ready();
 }
 
-// Says at the buttons what is wrong with an option, and marks its field.
-export function tellOptionFault(fault) {
+// Says at the buttons what is wrong with an option, and marks its field. The field comes into sight
+// once: a person who has read it may look at something else.
+export function tellOptionFault(fault = null) {
+  if (fault === toldFault || !fields.length) return;
+  toldFault = fault;
   const name = fault?.code.startsWith("invalid_") ? fault.code.slice("invalid_".length) : null;
   const field = name && (fieldOf(name) ?? fields.find((one) => one.name.startsWith(`${name}_`)));
   for (const one of fields) one.input.setAttribute("aria-invalid", String(one === field));

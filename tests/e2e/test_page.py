@@ -417,6 +417,31 @@ def test_cancel_and_retry(page: Page, stage: Stage) -> None:
     expect_state(page, "photo.jpg", "done")
 
 
+def test_what_is_stopped_before_it_is_sent_is_never_sent(page: Page, stage: Stage) -> None:
+    """A large photo takes the browser seconds to measure; it can be stopped meanwhile."""
+    page.add_init_script(
+        """const decode = HTMLImageElement.prototype.decode;
+        HTMLImageElement.prototype.decode = async function () {
+          await new Promise((done) => { setTimeout(done, 3000); });
+          return decode.call(this);
+        };"""
+    )
+    opened(page, stage)
+    add(page, ("first.jpg", JPEG), ("second.jpg", JPEG), ("third.jpg", JPEG))
+    row(page, "first.jpg").get_by_role("button", name="Cancel").click()
+    expect_state(page, "first.jpg", "cancelled")
+    row(page, "second.jpg").get_by_role("button", name="Remove").click()
+    row(page, "first.jpg").get_by_role("button", name="Remove").click()
+    page.locator("#field-format").select_option("jpg")
+    page.get_by_role("button", name="Apply").click()
+    expect_state(page, "third.jpg", "done")
+    assert saved(page, "third.jpg") == cut(stage, format="jpg")
+    sent = [
+        headers for method, path, headers in stage.asked if (method, path) == ("POST", "/live/v2")
+    ]
+    assert [headers.get("x-api-key") for headers in sent] == [KEY]
+
+
 def test_too_many_requests_are_sent_again_when_told(page: Page, stage: Stage) -> None:
     """After the time that Retry-After says."""
     error = {"code": "rate_limit_exceeded", "message": "Wait.", "status": 429, "request_id": "r"}

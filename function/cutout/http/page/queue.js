@@ -54,8 +54,7 @@ async function measure(job) {
 
 // Begins anew, whatever the photo was doing.
 export function start(job) {
-  job.control?.abort();
-  job.control = null;
+  stop(job);
   Object.assign(job, { fault: null, share: 0, tries: 0, options: hooks.options() });
   become(job, "waiting");
   run();
@@ -83,17 +82,19 @@ async function work(job) {
   try {
     await job.measured;
     const result = await tryAgain(job, control.signal);
+    if (job.control !== control) return;
     setResult(job, result);
     become(job, "done");
     announce(`${job.file.name} is cut out.`);
   } catch (error) {
     if (job.control !== control) return;
-    if (error.name === "AbortError") become(job, "cancelled");
-    else fail(job, error);
+    fail(job, error);
   } finally {
-    if (job.control === control) job.control = null;
-    hooks.change(job);
-    run();
+    if (job.control === control) {
+      job.control = null;
+      hooks.change(job);
+      run();
+    }
   }
 }
 
@@ -138,19 +139,26 @@ function setResult(job, { blob, facts }) {
   job.result = { blob, facts, ending, options: job.options, url: URL.createObjectURL(blob), name: `${stem}-${suffix}.${ending}` };
 }
 
+// Ends the work on a photo, of which nothing is heard any more.
+function stop(job) {
+  job.control?.abort();
+  job.control = null;
+}
+
 export function cancel(job) {
-  if (job.control) job.control.abort();
-  else become(job, "cancelled");
+  stop(job);
+  become(job, "cancelled");
+  run();
 }
 
 export function remove(job) {
-  job.control?.abort();
-  job.control = null;
+  stop(job);
   URL.revokeObjectURL(job.before);
   if (job.result) URL.revokeObjectURL(job.result.url);
   job.row.item.remove();
   jobs.splice(jobs.indexOf(job), 1);
   hooks.change(job);
+  run();
 }
 
 const WORDS = { waiting: "Waits", sending: "Sends", working: "Cuts out…", paused: "", cancelled: "Cancelled" };
@@ -188,12 +196,12 @@ function makeRow(job) {
     thumb, element("span", { className: "name" }, name), status);
   const action = (text, run, hidden = true) => element("button", {
     type: "button", className: "quiet small", ariaLabel: `${text} ${name}`, hidden, click: run }, text);
-  const stop = action("Cancel", () => cancel(job));
+  const cancelling = action("Cancel", () => cancel(job));
   const retry = action("Retry", () => start(job));
   const save = action("Download", () => download(job.result.blob, job.result.name));
   const drop = action("Remove", () => remove(job), false);
-  const item = element("li", {}, pick, progress, element("div", { className: "buttons" }, save, retry, stop, drop));
-  return { item, pick, thumb, status, progress, cancel: stop, retry, save };
+  const item = element("li", {}, pick, progress, element("div", { className: "buttons" }, save, retry, cancelling, drop));
+  return { item, pick, thumb, status, progress, cancel: cancelling, retry, save };
 }
 
 export function download(blob, name) {

@@ -14,6 +14,7 @@ const DEFAULT_WAIT_S = 2;
 // Returns { status, header(name), blob }; progress is called with 0…1 while the body is sent.
 export function send(url, { method = "POST", headers = {}, body = null, progress, signal, patience = PATIENCE_MS }) {
   return new Promise((resolve, reject) => {
+    signal?.throwIfAborted(); // a request that is aborted before send() is sent all the same
     const request = new XMLHttpRequest();
     request.open(method, url);
     request.responseType = "blob";
@@ -42,7 +43,6 @@ export function send(url, { method = "POST", headers = {}, body = null, progress
     };
     request.onabort = () => reject(new DOMException("Cancelled", "AbortError"));
     signal?.addEventListener("abort", () => request.abort(), { once: true });
-    if (signal?.aborted) request.abort();
     listen();
     request.send(body);
   });
@@ -63,6 +63,7 @@ export async function faultOf(reply) {
 // Waits; ends early, with AbortError, where the signal says so.
 export function pause(ms, signal) {
   return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
     const timer = setTimeout(resolve, ms);
     signal?.addEventListener("abort", () => {
       clearTimeout(timer);

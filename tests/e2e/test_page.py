@@ -442,6 +442,28 @@ def test_what_is_stopped_before_it_is_sent_is_never_sent(page: Page, stage: Stag
     assert [headers.get("x-api-key") for headers in sent] == [KEY]
 
 
+def test_a_file_that_changes_after_it_is_chosen(page: Page, stage: Stage, tmp_path: Path) -> None:
+    """A browser does not send it; the network is not at fault. Chosen again, it is sent."""
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(JPEG)
+    opened(page, stage)
+    page.locator("#files").set_input_files(photo)
+    expect_state(page, "photo.jpg", "done")
+    photo.write_bytes(jpeg(300, 200))
+    os.utime(photo, (0, 0))
+    page.locator("#field-format").select_option("jpg")
+    page.get_by_role("button", name="Apply").click()
+    expect_state(page, "photo.jpg", "failed")
+    expect(row(page, "photo.jpg").locator(".status")).to_have_text(
+        "The browser cannot read photo.jpg. It is a folder, or the file has changed since it was "
+        "chosen. Choose it again."
+    )
+    row(page, "photo.jpg").get_by_role("button", name="Remove").click()
+    page.locator("#files").set_input_files(photo)
+    expect_state(page, "photo.jpg", "done")
+    assert shown(page).size == (300, 200)
+
+
 def test_too_many_requests_are_sent_again_when_told(page: Page, stage: Stage) -> None:
     """After the time that Retry-After says."""
     error = {"code": "rate_limit_exceeded", "message": "Wait.", "status": 429, "request_id": "r"}

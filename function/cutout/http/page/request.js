@@ -9,10 +9,24 @@ const USUAL_MAX_BYTES = 4_600_000; // where the limits are not known yet
 const LARGE_PIXELS = 1_000_000; // whose result as PNG may not fit into a reply
 const COMPACT = new Set(["jpg", "webp", "avif"]);
 
+const filesIn = (options) => Object.values(options).filter((value) => value instanceof File);
+
+// A request whose file cannot be read fails as one without a network does.
+async function checkReadable(files) {
+  for (const file of files) {
+    try {
+      await file.slice(0, 1).arrayBuffer();
+    } catch {
+      throw new Fault(
+        `The browser cannot read ${file.name}. It is a folder, or the file has changed since it was chosen. Choose it again.`,
+        { code: "unreadable_file" });
+    }
+  }
+}
+
 // Tells how a photo goes: { large } where it does not fit into one request.
 export function routeOf(file, options) {
-  const files = Object.values(options).filter((value) => value instanceof File);
-  const bytes = [file, ...files].reduce((sum, one) => sum + one.size, FORM_BYTES);
+  const bytes = [file, ...filesIn(options)].reduce((sum, one) => sum + one.size, FORM_BYTES);
   return { large: bytes > (account.limits?.max_request_bytes ?? USUAL_MAX_BYTES), bytes };
 }
 
@@ -39,6 +53,7 @@ function formOf(source, fields) {
 
 // Returns { blob, facts }. `tell(phase, share)` hears of "sending" and "working".
 export async function cutOut(file, options, { tell, signal, pixels, usual }) {
+  await checkReadable([file, ...filesIn(options)]);
   const { large, bytes } = routeOf(file, options);
   const started = performance.now();
   const source = large

@@ -636,6 +636,68 @@ def test_a_service_that_does_not_answer(page: Page, stage: Stage) -> None:
     expect_state(page, "photo.jpg", "done")
 
 
+STRANGE = (
+    "The answer is not one of this service. A proxy or a sign-in page between this page and the "
+    "service may have given it."
+)
+JSON_TYPE, HTML_TYPE = {"Content-Type": "application/json"}, {"Content-Type": "text/html"}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "words"),
+    [
+        (200, HTML_TYPE, b"<title>Sign in</title>", STRANGE),
+        (200, JSON_TYPE, b"<title>Sign in</title>", STRANGE),
+        (403, HTML_TYPE, b"<b>No</b>", "The service answered with the status 403."),
+        (
+            413,
+            JSON_TYPE,
+            b'{"message": "Request Entity Too Large"}',
+            "The service answered with the status 413: Request Entity Too Large.",
+        ),
+        (500, JSON_TYPE, b'{"error": "<b>boom</b>"}', "The service answered with the status 500."),
+        (503, JSON_TYPE, b"null", "The service answered with the status 503."),
+        (
+            504,
+            JSON_TYPE,
+            b'{"message": "Endpoint request timed out"}',
+            "The service answered with the status 504: Endpoint request timed out.",
+        ),
+    ],
+)
+def test_answers_that_are_not_the_services(
+    page: Page, stage: Stage, status: int, headers: dict[str, str], body: bytes, words: str
+) -> None:
+    """Of a gateway, a proxy, a network that wants a sign-in: none of them is taken for a result."""
+    opened(page, stage)
+    stage.answer = lambda _, path: (status, headers, body) if path == "/v2" else None
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "failed")
+    expect(page.locator("#message .fault")).to_have_text(words)
+    expect(page.get_by_role("button", name="Download", exact=True)).to_be_disabled()
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "words"),
+    [
+        (200, HTML_TYPE, b"<title>Sign in</title>", "The answer is not one of this service"),
+        (403, HTML_TYPE, b"<b>No</b>", "The service refuses requests from here"),
+        (429, JSON_TYPE, b'{"message": "Too Many Requests"}', "The service answered 429"),
+    ],
+)
+def test_a_key_that_cannot_be_tested(
+    page: Page, stage: Stage, status: int, headers: dict[str, str], body: bytes, words: str
+) -> None:
+    """The key is not called wrong, and can be tested again."""
+    page.goto(stage.url)
+    stage.answer = lambda _, path: (status, headers, body) if path == "/v2/account" else None
+    enter_key(page)
+    expect(page.locator("#key-state")).to_have_text(words)
+    stage.answer = lambda *_: None
+    page.get_by_role("button", name="Use").click()
+    expect(page.locator("#key-state")).to_have_text("Accepted")
+
+
 def test_a_deployment_without_buckets(page: Page) -> None:
     """Behind an HTTP API: small photos work, and a large one is refused before it is sent."""
     with serve_plain("--payload", "2.0") as server, staged(server.url) as plain:

@@ -24,22 +24,37 @@ function showKeyState(text, kind = "") {
   state.className = kind;
 }
 
+// Returns { status, limits } of the account, or throws an Error with words for a person.
+async function readAccount(key) {
+  const reply = await fetch(apiUrl("v2/account"), { headers: { "x-api-key": key } })
+    .catch(() => { throw new Error("The service cannot be reached"); });
+  if (reply.status === 403) throw new Error("The service refuses requests from here");
+  if (!reply.ok) return { status: reply.status, limits: account.limits };
+  const { limits } = await reply.json().catch(() => ({}));
+  if (!limits) throw new Error("The answer is not one of this service");
+  return { status: reply.status, limits };
+}
+
 // Tests the key that is stored, and learns the limits of the deployment.
 async function checkKey() {
+  const key = apiKey();
+  const isOld = () => key !== apiKey(); // another key is tested by now
   showKeyState("Testing…");
-  let reply;
+  let found;
   try {
-    reply = await fetch(apiUrl("v2/account"), { headers: { "x-api-key": apiKey() } });
-  } catch {
-    showKeyState("The service cannot be reached", "bad");
+    found = await readAccount(key);
+  } catch (error) {
+    if (!isOld()) showKeyState(error.message, "bad");
     return;
   }
-  if (reply.status === 401 || reply.status === 403) {
+  if (isOld()) return;
+  if (found.status === 401) {
     askForKey("This key is not accepted");
     return;
   }
-  if (reply.ok) account.limits = (await reply.json()).limits;
-  showKeyState(reply.ok ? "Accepted" : `The service answered ${reply.status}`, reply.ok ? "good" : "bad");
+  account.limits = found.limits;
+  if (found.status === 200) showKeyState("Accepted", "good");
+  else showKeyState(`The service answered ${found.status}`, "bad");
   byId("key-form").classList.remove("wanted");
   for (const listener of listeners) listener();
 }

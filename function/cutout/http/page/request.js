@@ -2,7 +2,7 @@
 
 import { apiUrl, bytesText } from "./base.js";
 import { account, apiKey } from "./key.js";
-import { Fault, faultOf, send } from "./transfer.js";
+import { Fault, faultOf, jsonOf, send } from "./transfer.js";
 
 const FORM_BYTES = 4_000; // what a multipart body has beside its files
 const USUAL_MAX_BYTES = 4_600_000; // where the limits are not known yet
@@ -66,9 +66,14 @@ export async function cutOut(file, options, { tell, signal, pixels, usual }) {
   });
   tell("working");
   const facts = { ...headerFacts(reply), sent: large ? "by an upload to S3" : "in the request" };
-  const result = isJson(reply) ? await fetchResult(reply, facts, signal) : { blob: reply.blob, facts };
+  const result = isPicture(reply) ? { blob: reply.blob, facts } : await fetchResult(reply, facts, signal);
   return { blob: result.blob, facts: { ...result.facts, totalMs: performance.now() - started } };
 }
+
+// An answer that says it is good, and is not one of this service.
+const strange = (reply) => new Fault(
+  "The answer is not one of this service. A proxy or a sign-in page between this page and the service may have given it.",
+  { code: "strange_answer", status: reply.status, requestId: reply.header("X-Request-Id") ?? "" });
 
 async function ask(form, { signal, progress }) {
   const headers = { "x-api-key": apiKey(), Accept: "image/*, application/zip, */*;q=0.8" };
@@ -77,7 +82,7 @@ async function ask(form, { signal, progress }) {
   return reply;
 }
 
-const isJson = (reply) => (reply.header("Content-Type") ?? "").startsWith("application/json");
+const isPicture = (reply) => /^(image\/|application\/zip)/.test(reply.header("Content-Type") ?? "");
 
 // Puts a photo that is too large for a request into S3; returns its image_key.
 async function upload(file, bytes, { tell, signal }) {
@@ -93,7 +98,9 @@ async function upload(file, bytes, { tell, signal }) {
     signal,
   });
   if (asked.status >= 400) throw await faultOf(asked);
-  const { upload: place, image_key: key, max_bytes: most } = JSON.parse(await asked.blob.text());
+  const told = await jsonOf(asked);
+  if (!told?.upload) throw strange(asked);
+  const { upload: place, image_key: key, max_bytes: most } = told;
   if (file.size > most) {
     throw new Fault(`The photo has ${bytesText(file.size)}, and an upload takes ${bytesText(most)}.`, { code: "payload_too_large" });
   }
@@ -118,8 +125,8 @@ async function sendToStorage(url, request) {
 
 // Follows a reply that is a link to the result.
 async function fetchResult(reply, facts, signal) {
-  const told = JSON.parse(await reply.blob.text());
-  if (!told.url) throw new Fault("The answer holds no image.", { requestId: facts.requestId });
+  const told = await jsonOf(reply);
+  if (!told?.url) throw strange(reply);
   const got = await sendToStorage(told.url, { method: "GET", signal });
   if (got.status >= 400) throw new Fault(`S3 answered with the status ${got.status}.`, { status: got.status, requestId: told.request_id });
   return { blob: got.blob, facts: { ...facts, came: "by its URL" } };

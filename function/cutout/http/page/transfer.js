@@ -48,15 +48,25 @@ export function send(url, { method = "POST", headers = {}, body = null, progress
   });
 }
 
-// Returns the Fault that a reply of the service tells.
+// Returns the Fault that a reply tells. What is between the page and the service has other shapes:
+// API Gateway's own is { message }, and a proxy answers HTML.
 export async function faultOf(reply) {
   const facts = { status: reply.status, requestId: reply.header("X-Request-Id") ?? "" };
   if (reply.status === 429) facts.retryAfter = Number(reply.header("Retry-After")) || DEFAULT_WAIT_S;
+  const told = await jsonOf(reply);
+  if (typeof told?.error?.message === "string") {
+    return new Fault(told.error.message, { ...facts, code: told.error.code, requestId: told.error.request_id });
+  }
+  const words = typeof told?.message === "string" ? `: ${told.message}` : "";
+  return new Fault(`The service answered with the status ${reply.status}${words}.`, facts);
+}
+
+// Returns the JSON of a reply, or null where it has none.
+export async function jsonOf(reply) {
   try {
-    const { error } = JSON.parse(await reply.blob.text());
-    return new Fault(error.message, { ...facts, code: error.code, requestId: error.request_id });
+    return JSON.parse(await reply.blob.text());
   } catch {
-    return new Fault(`The answer has the status ${reply.status} and no words that this page knows.`, facts);
+    return null;
   }
 }
 

@@ -761,6 +761,37 @@ def test_by_keyboard_alone(page: Page, stage: Stage) -> None:
     expect_state(page, "coffee.webp", "done")
 
 
+def test_the_focus_is_never_lost(page: Page, stage: Stage) -> None:
+    """A button that goes away gives it to what is in its place."""
+    opened(page, stage)
+
+    def press(button: Any) -> None:
+        button.focus()
+        page.keyboard.press("Enter")
+
+    press(page.get_by_role("button", name="A cup of coffee"))
+    expect(page.get_by_role("heading", name="Your photos")).to_be_focused()
+    expect_state(page, "coffee.webp", "done")
+    stage.delay_s = 5
+    add(page, ("a.jpg", JPEG), ("b.jpg", JPEG))
+    press(page.get_by_role("button", name="Cancel a.jpg"))
+    expect(row(page, "a.jpg").locator(".pick")).to_be_focused()
+    stage.delay_s = 0
+    press(page.get_by_role("button", name="Retry a.jpg"))
+    expect(row(page, "a.jpg").locator(".pick")).to_be_focused()
+    expect_state(page, "a.jpg", "done")
+    press(page.get_by_role("button", name="Remove a.jpg"))
+    expect(row(page, "b.jpg").locator(".pick")).to_be_focused()
+    press(page.get_by_role("button", name="Remove b.jpg"))
+    expect(row(page, "coffee.webp").locator(".pick")).to_be_focused()
+    add(page, ("broken.jpg", b"no photo"))
+    expect_state(page, "broken.jpg", "failed")
+    press(page.get_by_role("button", name="Try again"))
+    expect(page.locator("#stage")).to_be_focused()
+    press(page.get_by_role("button", name="Remove all"))
+    expect(page.get_by_role("button", name="Choose photos")).to_be_focused()
+
+
 @pytest.mark.parametrize(
     "page",
     [

@@ -1,6 +1,6 @@
 // What is told beneath a result: sizes, times, what was found, or what went wrong.
 
-import { bytesText, element, millisecondsText } from "./base.js";
+import { bytesText, byId, element, millisecondsText } from "./base.js";
 
 const percent = (share) => `${(share * 100).toFixed(1)} %`;
 
@@ -43,14 +43,18 @@ function stagesOf(stages) {
   return element("div", {}, bar, names);
 }
 
-// Returns the words of a failure.
+// Returns the words of a failure, and a button that gives the focus to the stage before it goes away.
 export function faultView(fault, retry) {
+  const click = () => {
+    byId("stage").focus();
+    retry();
+  };
   const facts = element("p", { className: "hint" });
   if (fault.code) facts.append("Code ", element("code", {}, fault.code));
   if (fault.status) facts.append(` · status ${fault.status}`);
   if (fault.requestId) facts.append(" · request_id ", element("code", {}, fault.requestId));
   return [
     element("p", { className: "fault" }, fault.message), facts,
-    element("button", { type: "button", className: "quiet", click: retry }, "Try again"),
+    element("button", { type: "button", className: "quiet", click }, "Try again"),
   ];
 }

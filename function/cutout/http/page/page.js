@@ -31,9 +31,12 @@ function pick(job) {
 function take(files) {
   const photos = [...files];
   if (!photos.length) return;
-  byId("welcome").hidden = true;
+  const { activeElement: focused } = document;
   byId("work").hidden = false;
   document.body.classList.add("working");
+  // The button that was pressed goes away with the welcome. What comes now is under this heading.
+  if (focused === document.body || byId("welcome").contains(focused)) byId("work-title").focus({ preventScroll: true });
+  byId("welcome").hidden = true;
   const [first] = addFiles(photos);
   announce(photos.length === 1 ? `${first.file.name} is added.` : `${photos.length} photos are added.`);
   select(first);

@@ -155,8 +155,11 @@ export function remove(job) {
   stop(job);
   URL.revokeObjectURL(job.before);
   if (job.result) URL.revokeObjectURL(job.result.url);
+  const hadFocus = job.row.item.contains(document.activeElement);
   job.row.item.remove();
-  jobs.splice(jobs.indexOf(job), 1);
+  const at = jobs.indexOf(job);
+  jobs.splice(at, 1);
+  if (hadFocus && jobs.length) (jobs[at] ?? jobs[at - 1]).row.pick.focus();
   hooks.change(job);
   run();
 }
@@ -167,6 +170,7 @@ function become(job, state) {
   const changed = job.state !== state;
   job.state = state;
   const { row } = job;
+  const focused = document.activeElement;
   row.item.dataset.state = state;
   row.progress.hidden = !["waiting", "sending", "working", "paused"].includes(state);
   if (state === "sending") row.progress.value = job.share;
@@ -175,6 +179,7 @@ function become(job, state) {
   row.cancel.hidden = !active;
   row.retry.hidden = !["failed", "cancelled"].includes(state);
   row.save.hidden = !job.result || active; // of a photo whose last attempt failed, the result before
+  if (focused.hidden && row.item.contains(focused)) row.pick.focus();
   if (state === "done") show(job, `${job.result.ending.toUpperCase()}, ${bytesText(job.result.blob.size)}`);
   else if (state === "failed") show(job, job.fault.message);
   else if (state === "sending") show(job, `Sends ${Math.round(job.share * 100)} %`);

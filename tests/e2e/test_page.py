@@ -831,6 +831,17 @@ def test_each_width_and_theme(page: Page, stage: Stage) -> None:
     check()
 
 
+@pytest.mark.parametrize("page", [{"forced_colors": "active"}], ids=["forced"], indirect=True)
+def test_what_is_chosen_shows_in_forced_colors(page: Page, stage: Stage) -> None:
+    """Windows' contrast themes take backgrounds and shadows away, unless the page names theirs."""
+    opened(page, stage)
+    page.get_by_role("button", name="A cup of coffee").click()
+    expect_state(page, "coffee.webp", "done")
+    chosen = page.locator("#views input:checked + span")
+    color = "element => getComputedStyle(element).backgroundColor"
+    assert chosen.evaluate(color) != page.locator("body").evaluate(color)
+
+
 # ---- the code
 
 

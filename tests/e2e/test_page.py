@@ -271,6 +271,48 @@ def test_the_matte_of_an_opaque_result_is_asked_for(page: Page, stage: Stage) ->
     assert matte.max() == 255
 
 
+COUNT_URLS = """globalThis.urls = new Set();
+const { createObjectURL, revokeObjectURL } = URL;
+URL.createObjectURL = (blob) => {
+  const url = createObjectURL(blob);
+  urls.add(url);
+  return url;
+};
+URL.revokeObjectURL = (url) => {
+  urls.delete(url);
+  revokeObjectURL(url);
+};"""
+
+
+def test_a_matte_is_asked_for_once_and_its_memory_given_back(page: Page, stage: Stage) -> None:
+    """With a sign of the work. Whoever looks elsewhere and comes back waits for the same answer."""
+    page.add_init_script(COUNT_URLS)
+    opened(page, stage)
+    page.locator("#field-format").evaluate("select => { select.value = 'jpg'; }")
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "done")
+    stage.asked.clear()
+    stage.delay_s = 6
+    page.get_by_role("radio", name="Matte").check(force=True)
+    expect(page.locator("#stage")).to_have_class(re.compile(r"\bbusy\b"))
+    page.get_by_role("radio", name="Result").check(force=True)
+    expect(page.locator("#stage")).not_to_have_class(re.compile(r"\bbusy\b"))
+    page.get_by_role("radio", name="Matte").check(force=True)
+    expect(page.locator("#after")).to_have_attribute("alt", re.compile("the matte"))
+    expect(page.locator("#stage")).not_to_have_class(re.compile(r"\bbusy\b"))
+    assert [path for method, path, _ in stage.asked if method == "POST"] == ["/live/v2"]
+    stage.delay_s = 0
+    page.locator("#field-format").select_option("png")
+    page.get_by_role("button", name="Apply").click()
+    expect(row(page, "photo.jpg").locator(".status")).to_contain_text("PNG")
+    expect(page.locator("#after")).to_have_attribute("alt", re.compile("the matte"))
+    alpha = np.asarray(Image.open(io.BytesIO(cut(stage))))[..., 3]
+    assert np.array_equal(np.asarray(shown(page).convert("L")), alpha)
+    page.get_by_role("button", name="Remove all").click()
+    expect(page.get_by_role("button", name="Choose photos")).to_be_visible()
+    assert page.evaluate("urls.size") == 0
+
+
 def test_zoom_and_panning(page: Page, stage: Stage) -> None:
     """By buttons, by keys, by the wheel and by dragging; pixels stay pixels."""
     opened(page, stage)

@@ -131,12 +131,18 @@ async function countDown(job, seconds, signal) {
 }
 
 function setResult(job, { blob, facts }) {
-  if (job.result) URL.revokeObjectURL(job.result.url);
+  forget(job.result);
   const ending = ENDINGS[blob.type.split(";")[0]] ?? "bin";
   const stem = job.file.name.replace(/\.[^.]*$/, "") || "photo";
   const suffix = job.options.channels === "alpha" ? "matte" : "cutout";
-  job.matte = null;
   job.result = { blob, facts, ending, options: job.options, url: URL.createObjectURL(blob), name: `${stem}-${suffix}.${ending}` };
+}
+
+// Gives the memory of a result back, and that of its matte, which may still be on its way.
+function forget(result) {
+  if (!result) return;
+  URL.revokeObjectURL(result.url);
+  result.matte?.then((url) => URL.revokeObjectURL(url), () => { /* It has none. */ });
 }
 
 // Ends the work on a photo, of which nothing is heard any more.
@@ -154,7 +160,7 @@ export function cancel(job) {
 export function remove(job) {
   stop(job);
   URL.revokeObjectURL(job.before);
-  if (job.result) URL.revokeObjectURL(job.result.url);
+  forget(job.result);
   const hadFocus = job.row.item.contains(document.activeElement);
   job.row.item.remove();
   const at = jobs.indexOf(job);

@@ -23,10 +23,14 @@ function sizeOf(url) {
   return image.decode().then(() => [image.naturalWidth, image.naturalHeight], () => null);
 }
 
+function showWhetherBusy(job) {
+  byId("stage").classList.toggle("busy", ["sending", "working"].includes(job?.state));
+}
+
 // Shows the selected photo as it is now.
 export async function refresh() {
   const { job } = selection;
-  byId("stage").classList.toggle("busy", ["sending", "working"].includes(job?.state));
+  showWhetherBusy(job);
   byId("download").disabled = !job?.result;
   tellOptionFault(job?.fault);
   showKeepBackground();
@@ -83,17 +87,25 @@ async function showView(job, compares) {
   else await showPictures({ after: result.url, box, alt: `${file.name}, cut out` });
 }
 
-// The matte is the alpha of a transparent result. Of an opaque one the service is asked for it.
+// The matte is the alpha of a transparent result. Of an opaque one the service is asked for it, once:
+// the result keeps the promise of the matte's URL.
 async function showMatte(job) {
   const { result } = job;
+  const isShown = () => selection.job === job && job.result === result && chosenView() === "matte";
+  result.matte ??= alphaOf(result.url).then((url) => url ?? askForMatte(job, result));
+  let url;
+  byId("stage").classList.add("busy");
   try {
-    job.matte ??= (await alphaOf(result.url)) ?? (await askForMatte(job));
+    url = await result.matte;
   } catch (error) {
-    if (selection.job === job) say(...faultView(error, refresh));
+    result.matte = null;
+    if (isShown()) say(...faultView(error, refresh));
     return;
+  } finally {
+    if (isShown()) showWhetherBusy(job);
   }
-  if (selection.job === job && chosenView() === "matte") {
-    await showPictures({ after: job.matte, box: result.facts.box, alt: `${job.file.name}, the matte: white is the subject` });
+  if (isShown()) {
+    await showPictures({ after: url, box: result.facts.box, alt: `${job.file.name}, the matte: white is the subject` });
   }
 }
 
@@ -119,9 +131,8 @@ async function alphaOf(url) {
   return URL.createObjectURL(blob);
 }
 
-async function askForMatte(job) {
-  const { options } = job.result;
-  if (options.channels === "alpha") return job.result.url;
+async function askForMatte(job, { options, url }) {
+  if (options.channels === "alpha") return url;
   announce("Asks the service for the matte.");
   const wanted = { ...options, channels: "alpha" };
   for (const name of Object.keys(wanted)) if (name.startsWith("bg_")) delete wanted[name];

@@ -22,7 +22,8 @@ export async function showPictures({ after, before, compares = false, box = null
   if (after) bottom.src = after;
   if (before) top.src = before;
   const image = after ? bottom : top;
-  image.alt = alt;
+  bottom.alt = after ? alt : "";
+  top.alt = after ? "" : alt;
   byId("message").hidden = true;
   try {
     await image.decode();

@@ -1006,3 +1006,38 @@ def test_the_reference_tells_every_operation_and_sends_requests(page: Page, stag
     upload.get_by_text("Try it", exact=True).click()
     upload.get_by_role("button", name="Send").click()
     expect(upload.locator(".outcome pre")).to_contain_text('"image_key": "incoming/')
+
+
+def test_the_reference_tells_each_answer_once(page: Page, stage: Stage) -> None:
+    """In a sentence and not word for word; a slow answer does not replace a later one."""
+    page.add_init_script(COUNT_URLS)
+    page.goto(f"{stage.url}/docs")
+    enter_key(page)
+    main = page.locator("#post--v2")
+    main.get_by_text("Try it", exact=True).click()
+    main.locator("[id='post--v2-image_file']").set_input_files(PHOTO)
+    send, outcome = main.get_by_role("button", name="Send"), main.locator(".outcome")
+    live = page.locator("#live")
+    for _ in range(2):
+        send.click()
+        expect(outcome.locator("img")).to_be_visible()
+        expect(live).to_have_text("The answer has the status 200.")
+    assert page.evaluate("urls.size") == 1
+    assert page.locator(".outcome[role], .outcome [role=status]").count() == 0
+
+    stage.delay_s = 5
+    send.click()
+    expect(outcome).to_have_text("Sends…")
+    stage.delay_s = 0
+    main.locator("[id='post--v2-bg_color']").fill("bluish")
+    send.click()
+    expect(outcome).to_contain_text("invalid_bg_color")
+    expect(live).to_have_text("The answer has the status 400.")
+    page.wait_for_timeout(6_000)
+    expect(outcome).to_contain_text("invalid_bg_color")
+    assert page.evaluate("urls.size") == 0
+
+    page.context.set_offline(True)
+    send.click()
+    expect(outcome).to_have_text("This device is offline.")
+    expect(live).to_have_text("This device is offline.")

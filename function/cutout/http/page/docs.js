@@ -172,7 +172,8 @@ function tryForm({ path, method, operation }) {
     text = element("textarea", { rows: 4, value: JSON.stringify(example, null, 2), ariaLabel: "JSON body", spellcheck: false });
     inputs.append(text);
   }
-  const output = element("div", { className: "outcome", role: "status" });
+  const output = element("div", { className: "outcome" });
+  let control = new AbortController();
   const submit = async (event) => {
     event.preventDefault();
     const given = fields.map((field) => [field.name, field.read()]).filter(([, value]) => value !== null);
@@ -187,26 +188,35 @@ function tryForm({ path, method, operation }) {
     } else if (given.length) {
       request.url += `?${new URLSearchParams(given)}`;
     }
-    await showOutcome(request, output);
+    control.abort(); // of a request that still runs, only the later one's answer is shown
+    control = new AbortController();
+    await showOutcome({ ...request, signal: control.signal }, output);
   };
   const title = operation.security?.length ? "Send with the key above" : "Send";
   return element("details", { className: "try" }, element("summary", {}, "Try it"),
     element("form", { submit, autocomplete: "off" }, inputs, element("div", { className: "buttons" }, element("button", { className: "primary", type: "submit" }, title)), output));
 }
 
+const objectUrls = new WeakMap(); // of the outcome in each form, while it is on the page
+
 async function showOutcome({ url, ...request }, output) {
+  URL.revokeObjectURL(objectUrls.get(output));
   output.replaceChildren(element("p", { className: "hint" }, "Sends…"));
   const started = performance.now();
   let reply;
   try {
     reply = await send(url, request);
   } catch (error) {
+    if (error.name === "AbortError") return;
     output.replaceChildren(element("p", { className: "fault" }, error.message));
+    announce(error.message);
     return;
   }
   const type = reply.header("Content-Type") ?? "";
   const line = `${reply.status} · ${type || "no body"} · ${bytesText(reply.blob.size)} · ${millisecondsText(performance.now() - started)} · X-Request-Id ${reply.header("X-Request-Id")}`;
-  output.replaceChildren(element("p", { className: reply.status < 400 ? "good" : "fault" }, line), await bodyView(type, reply.blob));
+  const made = await bodyView(type, reply.blob);
+  if (made.src || made.href) objectUrls.set(output, made.src ?? made.href);
+  output.replaceChildren(element("p", { className: reply.status < 400 ? "good" : "fault" }, line), made);
   announce(`The answer has the status ${reply.status}.`);
 }
 
@@ -251,19 +261,19 @@ function render() {
   if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }
 
-async function start() {
-  linkPages();
-  startKey();
+async function readDescription() {
   try {
     const reply = await fetch(apiUrl("openapi.json"));
     if (!reply.ok) throw new Error(`status ${reply.status}`);
     description = await reply.json();
   } catch (error) {
     byId("main").replaceChildren(element("p", { className: "fault" }, `openapi.json cannot be read: ${error.message}.`),
-      element("button", { type: "button", className: "quiet", click: start }, "Try again"));
+      element("button", { type: "button", className: "quiet", click: readDescription }, "Try again"));
     return;
   }
   render();
 }
 
-start();
+linkPages();
+startKey();
+readDescription();

@@ -217,3 +217,36 @@ def test_nothing_of_modules_is_left(client: Client, path: str) -> None:
     assert not re.search(r"^\s*(import|export) ", html, re.MULTILINE)
     used = set(re.findall(r'"\./([\w-]+\.js)"', "".join(p.read_text() for p in scripts())))
     assert {one.name for one in scripts()} == used | {"page.js", "docs.js"}
+
+
+def luminance(color: str) -> float:
+    """Return the relative luminance of #RGB or #RRGGBB, as WCAG 2.2 defines it."""
+    digits = color.removeprefix("#")
+    digits = "".join(2 * digit for digit in digits) if len(digits) == 3 else digits
+    shares = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (
+        share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of two colours."""
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_one_sees_where_a_control_is(theme: str) -> None:
+    """The outline of a field is all that shows it: WCAG 1.4.11 asks for 3 to 1."""
+    styles = [path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.css"))]
+    text = (FOLDER / "page.css").read_text(encoding="utf-8")
+    first, second = re.findall(r":root \{(.*?)\}", text, re.DOTALL)
+    colors = dict(re.findall(r"(--[\w-]+): (#\w+)", first if theme == "light" else second))
+    for ground in ("--card", "--paper"):
+        assert contrast(colors["--edge"], colors[ground]) >= 3
+    rules = re.findall(r"([^{}]*)\{([^{}]*)\}", "".join(styles))
+    controls = [(name, rule) for name, rule in rules if re.search(r"input|textarea|swatch ", name)]
+    bordered = [(name, rule) for name, rule in controls if "border: 1px" in rule]
+    assert len(bordered) == 4
+    assert [name for name, rule in bordered if "border: 1px solid var(--edge)" not in rule] == []

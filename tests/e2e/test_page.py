@@ -395,6 +395,7 @@ def test_an_option_that_is_refused(page: Page, stage: Stage) -> None:
     said = page.locator("#options-fault")
     expect(said).to_have_text("bg_color must be a valid hex or named color.")
     expect(page.locator("[aria-invalid=true]")).to_have_id("field-bg_color")
+    expect(page.locator("#field-bg_color")).to_have_css("border-color", "rgb(179, 38, 30)")
     panel = page.locator(".panel")
     panel.evaluate("panel => { panel.scrollTop = 1e6; }")
     top = panel.evaluate("panel => panel.scrollTop")

@@ -223,7 +223,7 @@ def test_the_photo_is_in_sight_while_it_is_cut_out(page: Page, stage: Stage) -> 
     opened(page, stage)
     add(page, ("done.jpg", JPEG))
     expect_state(page, "done.jpg", "done")
-    stage.delay_s = 8
+    stage.delay_s = 20
     add(page, ("photo.jpg", JPEG))
     expect_state(page, "photo.jpg", "working")
     expect(page.locator("#before")).to_have_attribute("alt", "photo.jpg, the original")
@@ -292,7 +292,7 @@ def test_a_matte_is_asked_for_once_and_its_memory_given_back(page: Page, stage: 
     add(page, ("photo.jpg", JPEG))
     expect_state(page, "photo.jpg", "done")
     stage.asked.clear()
-    stage.delay_s = 6
+    stage.delay_s = 12
     page.get_by_role("radio", name="Matte").check(force=True)
     expect(page.locator("#stage")).to_have_class(re.compile(r"\bbusy\b"))
     page.get_by_role("radio", name="Result").check(force=True)
@@ -465,7 +465,7 @@ def test_what_is_stopped_before_it_is_sent_is_never_sent(page: Page, stage: Stag
     page.add_init_script(
         """const decode = HTMLImageElement.prototype.decode;
         HTMLImageElement.prototype.decode = async function () {
-          await new Promise((done) => { setTimeout(done, 3000); });
+          await new Promise((done) => { setTimeout(done, 5000); });
           return decode.call(this);
         };"""
     )

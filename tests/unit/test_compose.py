@@ -91,6 +91,16 @@ def test_a_background_is_composited_exactly(alpha: float) -> None:
     assert cutout.coverage < 0.5  # the matte's, before any background
 
 
+def test_a_translucent_background_lies_behind_the_subject() -> None:
+    """What is opaque stays as it is, and where nothing is, there is the colour itself."""
+    cutout = composed(matte(), bg_color=Color(r=10, g=200, b=255, a=128))
+    inside = matte() == 1
+    assert np.array_equal(cutout.pixels[inside][:, :3], PIXELS[inside])
+    assert (cutout.pixels[inside][:, 3] == 255).all()
+    assert (cutout.pixels[~inside] == (10, 200, 255, 128)).all()
+    assert cutout.subject == BOX
+
+
 def test_flatten_is_exact_for_every_alpha_and_value() -> None:
     """All 2¹⁶ pairs on four backgrounds."""
     alpha, value = np.meshgrid(np.arange(256), np.arange(256))
@@ -182,6 +192,28 @@ def test_crop_margin_cannot_multiply_a_ribbon() -> None:
             Options(crop=True, crop_margin=every(pixels_px(500))),
         )
     assert refusal.value.code == "invalid_crop_margin"
+
+
+@pytest.mark.parametrize(("memory_pixels", "is_refused"), [(4_224, True), (4_225, False)])
+def test_crop_margin_makes_no_canvas_that_memory_does_not_hold(
+    memory_pixels: int, *, is_refused: bool
+) -> None:
+    """20 and 25 px around 25 x 15 px are a canvas of 65 x 65; the photo itself has 2,400 px."""
+    margin = Margin(
+        top=pixels_px(25), right=pixels_px(20), bottom=pixels_px(25), left=pixels_px(20)
+    )
+    make = partial(
+        compose,
+        Photo(pixels=PIXELS, alpha=None),
+        Matte(alpha=quantized(matte())),
+        Options(crop=True, crop_margin=margin),
+        memory_pixels=memory_pixels,
+    )
+    if is_refused:
+        with pytest.raises(InvalidOption, match="4224 pixels are the most"):
+            make()
+    else:
+        assert make().pixels.shape == (65, 65, 4)
 
 
 def test_crop_margin_without_crop_does_nothing() -> None:

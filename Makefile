@@ -7,8 +7,11 @@ PAYLOAD ?= 1.0
 OUT ?= demo
 MINUTES ?= 10
 CORPUS ?= demo/fuzz
-ARCHITECTURE ?= x86_64
-MODEL_NAME ?= erase-s
+# The defaults of the template's parameters Architecture and ModelName.
+DEFAULT_ARCHITECTURE := x86_64
+DEFAULT_MODEL_NAME := erase-s
+ARCHITECTURE ?= $(DEFAULT_ARCHITECTURE)
+MODEL_NAME ?= $(DEFAULT_MODEL_NAME)
 ARGS ?=
 
 # Where numpy is imported before cutout, which asks for the same, its OpenBLAS would let a thread for
@@ -86,12 +89,12 @@ same = if grep -qs parameter_overrides samconfig.toml && \
 	    echo 'samconfig.toml names another $(3) than $(2)=$($(2)): write' \
 	      '$(1)=$($(2)) into its parameter_overrides, or run make with the $(2)= that' \
 	      'samconfig.toml has.' >&2; exit 1; \
-	  elif [ '$($(2))' != '$(4)' ]; then \
-	    echo 'samconfig.toml names no $(3), so $(4) would be deployed: write' \
+	  elif [ '$($(2))' != '$(DEFAULT_$(2))' ]; then \
+	    echo 'samconfig.toml names no $(3), so $(DEFAULT_$(2)) would be deployed: write' \
 	      '$(1)=$($(2)) into its parameter_overrides.' >&2; exit 1; fi; fi
 same-parameters:
-	@$(call same,ModelName,MODEL_NAME,model,erase-s)
-	@$(call same,Architecture,ARCHITECTURE,architecture,x86_64)
+	@$(call same,ModelName,MODEL_NAME,model)
+	@$(call same,Architecture,ARCHITECTURE,architecture)
 
 deploy: same-parameters build ## Build, then `sam deploy`: guided the first time, from samconfig.toml after it
 	@SAM_CLI_TELEMETRY=0 "$(or $(SAM),$(OWN_SAM)/bin/sam)" deploy \

@@ -224,6 +224,18 @@ def test_what_is_deployed_is_built_by_make(name: str) -> None:
     assert re.search(rf"^([^\s:]+ )*build-{name}( [^\s:]+)*:", makefile, re.MULTILINE)
 
 
+@pytest.mark.parametrize(
+    ("variable", "parameter"),
+    [("DEFAULT_ARCHITECTURE", "Architecture"), ("DEFAULT_MODEL_NAME", "ModelName")],
+)
+def test_make_builds_what_is_deployed_by_default(variable: str, parameter: str) -> None:
+    """``make deploy`` compares what it builds with these where ``samconfig.toml`` is silent."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.findall(rf"^{variable} := (.*)$", makefile, re.MULTILINE) == [
+        TEMPLATE["Parameters"][parameter]["Default"]
+    ]
+
+
 def test_the_stack_keeps_no_old_layers() -> None:
     """A published function's version keeps its own copy."""
     for name in BUILT:

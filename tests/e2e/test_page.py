@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,7 @@ Page = Any
 expect = playwright.expect
 expect.set_options(timeout=60_000)  # a busy machine is slow, and no fault of the page
 
+ROOT = Path(__file__).resolve().parents[2]
 JPEG = PHOTO.read_bytes()
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 STORED_KEY = "sessionStorage.getItem('cutout-api-key')"
@@ -1042,3 +1044,12 @@ def test_the_reference_tells_each_answer_once(page: Page, stage: Stage) -> None:
     send.click()
     expect(outcome).to_have_text("This device is offline.")
     expect(live).to_have_text("This device is offline.")
+
+
+def test_the_picture_of_the_page_is_drawn(tmp_path: Path) -> None:
+    """As its program says in its first lines; it has the size of the one that is shown."""
+    picture = tmp_path / "page.jpg"
+    subprocess.run([sys.executable, ROOT / "tests/e2e/page_picture.py", picture], check=True)
+    with Image.open(picture) as drawn, Image.open(ROOT / "tests/pictures/page.jpg") as shown:
+        assert drawn.size == shown.size
+    assert picture.stat().st_size < 100_000

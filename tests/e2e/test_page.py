@@ -273,6 +273,18 @@ def test_the_matte_of_an_opaque_result_is_asked_for(page: Page, stage: Stage) ->
     assert matte.max() == 255
 
 
+def test_the_matte_shows_no_shadow(page: Page, stage: Stage) -> None:
+    """The alpha of a result with a shadow holds the shadow too; the matte is the subject's alone."""
+    opened(page, stage)
+    page.locator("#field-shadow_type").evaluate("select => { select.value = 'drop'; }")
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "done")
+    page.get_by_role("radio", name="Matte").check(force=True)
+    expect(page.locator("#after")).to_have_attribute("alt", re.compile("the matte"))
+    matte = np.asarray(Image.open(io.BytesIO(cut(stage, channels="alpha"))))
+    assert np.array_equal(np.asarray(shown(page).convert("L")), matte)
+
+
 COUNT_URLS = """globalThis.urls = new Set();
 const { createObjectURL, revokeObjectURL } = URL;
 URL.createObjectURL = (blob) => {

@@ -87,12 +87,11 @@ async function showView(job, compares) {
   else await showPictures({ after: result.url, box, alt: `${file.name}, cut out` });
 }
 
-// The matte is the alpha of a transparent result. Of an opaque one the service is asked for it, once:
-// the result keeps the promise of the matte's URL.
+// The result keeps the promise of its matte's URL, so that the service is asked for it at most once.
 async function showMatte(job) {
   const { result } = job;
   const isShown = () => selection.job === job && job.result === result && chosenView() === "matte";
-  result.matte ??= alphaOf(result.url).then((url) => url ?? askForMatte(job, result));
+  result.matte ??= matteOf(job, result);
   let url;
   byId("stage").classList.add("busy");
   try {
@@ -107,6 +106,13 @@ async function showMatte(job) {
   if (isShown()) {
     await showPictures({ after: url, box: result.facts.box, alt: `${job.file.name}, the matte: white is the subject` });
   }
+}
+
+// The matte is the alpha of a transparent result, unless a shadow is in it as well. Of all others the
+// service is asked for the matte.
+async function matteOf(job, result) {
+  const own = result.options.shadow_type === "drop" ? null : await alphaOf(result.url);
+  return own ?? askForMatte(job, result);
 }
 
 async function alphaOf(url) {

@@ -274,7 +274,7 @@ def test_the_matte_of_an_opaque_result_is_asked_for(page: Page, stage: Stage) ->
 
 
 def test_the_matte_shows_no_shadow(page: Page, stage: Stage) -> None:
-    """The alpha of a result with a shadow holds the shadow too; the matte is the subject's alone."""
+    """The alpha of a result with a shadow holds the shadow too; the matte is the subject's."""
     opened(page, stage)
     page.locator("#field-shadow_type").evaluate("select => { select.value = 'drop'; }")
     add(page, ("photo.jpg", JPEG))

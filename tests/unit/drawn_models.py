@@ -20,6 +20,6 @@ _CARD = ModelCard(
 )
 
 
-def card_of(side: int, *, zoom: float = 0.0) -> ModelCard:
+def card_of(side: int, *, zoom: float = 0.0, mirror: float = 0.0) -> ModelCard:
     """Return the card of a network with a square of ``side`` cells and plain tensors of 0..1."""
-    return replace(_CARD, input_size=side, zoom=zoom)
+    return replace(_CARD, input_size=side, zoom=zoom, mirror=mirror)

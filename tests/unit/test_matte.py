@@ -391,3 +391,64 @@ def test_a_subject_anywhere_in_a_photo_of_any_size(
     (top, bottom), (left, right) = sorted(cells[:2]), sorted(cells[2:])
     _, matte = looked_at(width, height, slice(top, bottom + 1), slice(left, right + 1))
     assert matte.alpha.shape == (height, width)
+
+
+# A mirrored look
+
+
+def doubtful(tensor: Tensor) -> Tensor:
+    """Take what is bright for the subject, without being sure of it."""
+    unsure: Tensor = np.float32(0.7) * bright(tensor)
+    return unsure
+
+
+def mirrored_look(
+    says: Callable[[Tensor, int], Tensor], *, zoom: float = 0.0
+) -> tuple[Looks, Matte]:
+    """Return the looks at a disc on the left, and its matte; less than 0.8 is in doubt."""
+    network, seen = Looks(says), card_of(SIDE, zoom=zoom, mirror=0.8)
+    return network, extract_matte(small_disc(60), seen, network, input_alpha=MULTIPLY)
+
+
+def test_a_doubtful_matte_is_replaced_by_that_of_the_mirrored_photo_if_it_is_surer() -> None:
+    """The network sees the mirrored photo; its matte lies where the subject is."""
+    network, matte = mirrored_look(lambda tensor, look: (doubtful, bright)[look - 1](tensor))
+    assert len(network.inputs) == 2
+    np.testing.assert_array_equal(network.inputs[1], network.inputs[0][..., ::-1])
+    sure = extract_matte(small_disc(60), card_of(SIDE), bright, input_alpha=MULTIPLY)
+    np.testing.assert_array_equal(matte.alpha, sure.alpha)
+    assert matte.confidence == sure.confidence > 0.8
+
+
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_a_mirrored_look_that_is_no_surer_changes_nothing(share: float) -> None:
+    """Nor does one that finds nothing."""
+    once = extract_matte(small_disc(60), card_of(SIDE), doubtful, input_alpha=MULTIPLY)
+    assert once.confidence < 0.8
+    network, matte = mirrored_look(
+        lambda tensor, look: doubtful(tensor) * np.float32((1, share)[look - 1])
+    )
+    assert len(network.inputs) == 2
+    np.testing.assert_array_equal(matte.alpha, once.alpha)
+    assert matte.confidence == once.confidence
+
+
+def test_a_small_subject_is_looked_at_closer_in_the_mirrored_photo_too() -> None:
+    """Four looks; the last one is the surest, at a window of the mirrored photo."""
+    network, matte = mirrored_look(
+        lambda tensor, look: (doubtful, doubtful, doubtful, bright)[look - 1](tensor), zoom=0.5
+    )
+    assert len(network.inputs) == 4
+    np.testing.assert_allclose(network.inputs[3], network.inputs[1][..., ::-1])
+    closer = card_of(SIDE, zoom=0.5)
+    sure = extract_matte(small_disc(60), closer, bright, input_alpha=MULTIPLY)
+    np.testing.assert_array_equal(matte.alpha, sure.alpha)
+
+
+@pytest.mark.parametrize("says", [bright, lambda tensor: np.zeros_like(tensor[:, :1])])
+def test_a_sure_matte_and_an_empty_one_are_not_looked_at_mirrored(
+    says: Callable[[Tensor], Tensor],
+) -> None:
+    """One is good enough; beside the other every speck would be surer."""
+    network, _ = mirrored_look(lambda tensor, _: says(tensor))
+    assert len(network.inputs) == 1

@@ -1,5 +1,6 @@
 """A model's file: what its card says of the graph, and the memory that a loaded network holds."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -76,6 +77,21 @@ def test_a_card_says_true_or_false(tmp_path: Path, value: str) -> None:
         read_card(tmp_path)
     assert str(refused.value.facts["reason"]).endswith(
         f"ValueError: optimized is {value.replace(chr(34), chr(39))}, and must be true or false"
+    )
+
+
+@pytest.mark.parametrize("key", ["zoom", "mirror"])
+@pytest.mark.parametrize("value", ["-0.1", "1.5"])
+def test_when_a_photo_is_looked_at_again_is_a_share(tmp_path: Path, key: str, value: str) -> None:
+    """Of the photo, and of full confidence."""
+    text = (OURS / "card.toml").read_text(encoding="utf-8")
+    wrong, places = re.subn(rf"^{key} = \S+", f"{key} = {value}", text, flags=re.MULTILINE)
+    assert places == 1
+    (tmp_path / "card.toml").write_text(wrong, encoding="utf-8")
+    with pytest.raises(ModelUnavailable) as refused:
+        read_card(tmp_path)
+    assert str(refused.value.facts["reason"]).endswith(
+        f"ValueError: {key} is {value}, and must be from 0 to 1"
     )
 
 

@@ -1,11 +1,12 @@
 """``card.toml`` → :class:`ModelCard`: what a network's file is and how its tensors are made."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from cutout.errors import ModelUnavailable
 
@@ -44,9 +45,11 @@ class ModelCard:
     """One network: S is ``input_size`` px, ``mean`` and ``std`` are RGB after the division.
 
     A subject whose surroundings are at most the share ``zoom`` of the photo, 0..1, is looked at
-    again, closer; at 0, where the card does not say, none is. ``confidence`` has points in rising
-    order, from 0 to 1; where the card does not say, a matte's confidence is how decided it is. If
-    the file is ``optimized``, its graph is already as onnxruntime would make it when it loads it.
+    again, closer; at 0, where the card does not say, none is. A photo whose matte has a confidence
+    below ``mirror``, 0..1, is looked at mirrored as well; at 0, where the card does not say, none
+    is. ``confidence`` has points in rising order, from 0 to 1; where the card does not say, a
+    matte's confidence is how decided it is. If the file is ``optimized``, its graph is already as
+    onnxruntime would make it when it loads it.
     """
 
     name: str
@@ -62,6 +65,7 @@ class ModelCard:
     licence: str
     source: str
     zoom: float = 0.0
+    mirror: float = 0.0
     confidence: tuple[Point, ...] = _UNCALIBRATED
     optimized: bool = False
 
@@ -87,7 +91,8 @@ def read_card(folder: Path) -> ModelCard:
             output=Output(table["output"]),
             licence=str(table["licence"]),
             source=str(table["source"]),
-            zoom=_share(table.get("zoom", 0.0)),
+            zoom=_share(table, "zoom"),
+            mirror=_share(table, "mirror"),
             confidence=_points(table.get("confidence", _UNCALIBRATED)),
             optimized=_truth(table.get("optimized", False)),
         )
@@ -102,10 +107,11 @@ def _rgb(values: list[float]) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def _share(value: float) -> float:
+def _share(table: Mapping[str, Any], key: str) -> float:
     """Return a number from 0 to 1, or raise a ``ValueError`` or ``TypeError`` if it is not."""
+    value = table.get(key, 0.0)
     if not 0 <= value <= 1:
-        message = f"zoom is {value}, and must be from 0 to 1"
+        message = f"{key} is {value}, and must be from 0 to 1"
         raise ValueError(message)
     return float(value)
 

@@ -50,6 +50,19 @@ class Matte:
     confidence: float = 1.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Look:
+    """What the network saw, uint8 (S, S, 3), and its matte of that, ``coarse`` float32 (S, S).
+
+    ``window`` has the rows and columns of the photo that it saw, ``None`` for all of it.
+    """
+
+    window: tuple[slice, slice] | None
+    seen: NDArray[np.uint8]
+    coarse: Plane
+    confidence: float
+
+
 def extract_matte(
     photo: Photo,
     card: ModelCard,
@@ -63,32 +76,45 @@ def extract_matte(
     kept as the matte (the network then does not run), or is discarded. A photo without alpha gets
     the network's matte in all three cases. Where the card says so, the network looks at a small
     subject twice, the second time at its surroundings only, so that it gets as much detail as a
-    large subject.
+    large subject. Where the card says so, a photo whose matte is in doubt is looked at mirrored as
+    well, and the matte with the higher confidence counts.
     """
     own = None if input_alpha is InputAlpha.DISCARD else photo.alpha
     if own is not None and input_alpha is InputAlpha.KEEP:
         return Matte(alpha=own)
-    seen, coarse = _look(photo.pixels, own, card, network)
+    look = _look(photo, own, card, network)
+    # An empty matte is left alone: any speck in the mirrored photo would be surer than none.
+    if 0 < look.confidence < card.mirror:
+        mirrored = _look(photo, own, card, _mirrored(network))
+        look = max(look, mirrored, key=lambda either: either.confidence)
+    models = local_models(look.seen, look.coarse)
+    if look.window is None:
+        alpha = _refined(photo.pixels, own, models)
+    else:
+        alpha = np.zeros(photo.pixels.shape[:2], np.uint8)
+        own_there = None if own is None else own[look.window]
+        alpha[look.window] = _refined(photo.pixels[look.window], own_there, models)
+    return Matte(alpha=alpha, confidence=look.confidence)
+
+
+def _look(photo: Photo, own: NDArray[np.uint8] | None, card: ModelCard, network: Network) -> _Look:
+    """Look at the whole photo, and where the subject is small, at its surroundings again."""
+    seen = _seen(photo.pixels, own, card)
+    coarse = _read(network(_tensor(seen, card)), card)
     window = _window(coarse, photo, card.zoom)
     if window is not None:
-        pixels, own_there = photo.pixels[window], None if own is None else own[window]
-        seen_closer, closer = _look(pixels, own_there, card, network)
+        seen_closer = _seen(photo.pixels[window], None if own is None else own[window], card)
+        closer = _read(network(_tensor(seen_closer, card)), card)
         if _agreement(_part(coarse, window, photo), closer) >= _AGREEMENT:
-            alpha = np.zeros(photo.pixels.shape[:2], np.uint8)
-            alpha[window] = _refined(pixels, own_there, local_models(seen_closer, closer))
-            return Matte(alpha=alpha, confidence=confidence(closer, card.confidence))
-    return Matte(
-        alpha=_refined(photo.pixels, own, local_models(seen, coarse)),
-        confidence=confidence(coarse, card.confidence),
-    )
+            sure = confidence(closer, card.confidence)
+            return _Look(window=window, seen=seen_closer, coarse=closer, confidence=sure)
+    sure = confidence(coarse, card.confidence)
+    return _Look(window=None, seen=seen, coarse=coarse, confidence=sure)
 
 
-def _look(
-    pixels: NDArray[np.uint8], own: NDArray[np.uint8] | None, card: ModelCard, network: Network
-) -> tuple[NDArray[np.uint8], Plane]:
-    """Return what the network saw, uint8 (S, S, 3), and its coarse matte of it, float32 (S, S)."""
-    seen = _seen(pixels, own, card)
-    return seen, _read(network(_tensor(seen, card)), card)
+def _mirrored(network: Network) -> Network:
+    """Return a network that is shown everything mirrored, and whose mattes are mirrored back."""
+    return lambda tensor: np.flip(network(np.ascontiguousarray(np.flip(tensor, -1))), -1)
 
 
 def _window(coarse: Plane, photo: Photo, zoom: float) -> tuple[slice, slice] | None:

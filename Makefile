@@ -4,7 +4,7 @@ PYTHON ?= python3
 PORT ?= 3000
 S3_PORT ?= 5555
 PAYLOAD ?= 1.0
-OUT ?= demo
+OUT ?= demo/
 MINUTES ?= 10
 CORPUS ?= demo/fuzz
 # The defaults of the template's parameters Architecture and ModelName.

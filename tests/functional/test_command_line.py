@@ -229,7 +229,10 @@ def test_two_stars_at_the_end_are_all_files(here: Path) -> None:
         ),
         (
             ["photo.jpg", "o.xyz"],
-            "o.xyz: its suffix is not that of a format; rename it or give --format",
+            (
+                "o.xyz: its suffix is not that of a format; rename it or give --format, "
+                "or end it with / if it is a folder"
+            ),
         ),
         (["photo.jpg", "photos/a.jpg", "-"], "standard output (-) takes exactly one photo"),
         (["-", "photos/"], "a photo from standard input needs a file as its output, not a folder"),

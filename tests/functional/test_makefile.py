@@ -5,6 +5,7 @@ So is the one program that no target runs, which draws a picture of the document
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -111,6 +112,14 @@ def test_it_runs_on_a_small_setting(checkout: Path, target: str) -> None:
     done = make(checkout, target, *arguments)
     assert re.search(printed, done.stdout, re.MULTILINE), done.stdout + done.stderr
     assert bool(done.returncode) is (target in FAILS), done.stderr
+
+
+def test_cutout_makes_the_folder_that_it_writes_to_by_itself(checkout: Path) -> None:
+    """Without OUT=, before any other target has made demo/."""
+    shutil.rmtree(checkout / "demo", ignore_errors=True)
+    done = make(checkout, "cutout", "IN=tests/data/photo.jpg", "ARGS=--size preview")
+    assert done.returncode == 0, done.stderr
+    assert (checkout / "demo/photo.png").exists()
 
 
 def test_the_picture_of_edges_is_drawn(checkout: Path, tmp_path: Path) -> None:

@@ -102,7 +102,8 @@ def _format_of(output: Path, command: Command) -> Format:
         raise UsageError("--format auto chooses the suffix itself; give a folder as the output")
     if suffix is None and asked is None:
         raise UsageError(
-            f"{output}: its suffix is not that of a format; rename it or give --format"
+            f"{output}: its suffix is not that of a format; rename it or give --format, "
+            "or end it with / if it is a folder"
         )
     if suffix is not None and asked is not None and suffix is not asked:
         raise UsageError(f"{output}: the suffix says {suffix}, but the result would be {asked}")

@@ -52,10 +52,10 @@ def heading() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines() if STATUS.exists() else []
     names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
     processor = names[0] if names else platform.machine()
-    command = " ".join(sys.argv[1:])
+    command = " ".join(["tests/bench/bench.py", *sys.argv[1:]])
     return (
         f"# What was measured\n\n{datetime.now(UTC):%d %B %Y}, {processor}, one core, Python "
-        f"{platform.python_version()}: `tests/bench/bench.py {command}`".rstrip()
+        f"{platform.python_version()}: `{command}`"
     )
 
 

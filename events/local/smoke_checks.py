@@ -138,7 +138,7 @@ def checks(key: str) -> list[Check]:
             expected="200, an https form for a large image",
             headers=keyed,
             is_right=_one(_is_form),
-            not_at={Door.LOCAL: "only AWS shows it: the local server has no bucket"},
+            not_at={Door.LOCAL: "only AWS shows it: no local bucket has https"},
         ),
         Check(
             request="POST /v2?format=jpg",

@@ -426,7 +426,7 @@ def test_an_option_that_is_refused(page: Page, stage: Stage) -> None:
 
 
 def test_a_queue_of_five_with_a_broken_one(page: Page, stage: Stage) -> None:
-    """Three at a time; the broken one says why; the zip has the other four."""
+    """Three at a time; the broken one says why, beside an empty thumbnail; the zip has four."""
     opened(page, stage)
     stage.delay_s = 0.5
     names = [f"{number}.jpg" for number in range(4)]
@@ -435,6 +435,7 @@ def test_a_queue_of_five_with_a_broken_one(page: Page, stage: Stage) -> None:
     for name in names:
         expect_state(page, name, "done")
     expect_state(page, "broken.jpg", "failed")
+    expect(row(page, "broken.jpg").locator(".thumb")).to_have_js_property("naturalWidth", 1)
     assert 1 < stage.most_at_once <= 3
     row(page, "broken.jpg").locator(".pick").click()
     message = page.locator("#message")

@@ -7,7 +7,8 @@ import { Fault, pause } from "./transfer.js";
 
 const AT_ONCE = 3;
 const MOST_TRIES = 6;
-const NO_PICTURE = "data:image/gif;base64,R0lGODlhAQABAAAAACw="; // one transparent pixel
+// One transparent pixel. Chromium takes shorter files, without the pixel's data, for broken ones.
+const NO_PICTURE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
 const ENDINGS = { "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/avif": "avif",
   "image/bmp": "bmp", "image/gif": "gif", "image/tiff": "tiff", "application/zip": "zip" };
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
+from xml.sax.saxutils import escape
 
 import boto3
 import numpy as np
@@ -45,9 +46,9 @@ import sys
 from moto.server import main
 main(["-H", "127.0.0.1", "-p", sys.argv[1]])
 """
-_ERROR = (
-    b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>no</Message></Error>'
-)
+_ERROR = """<?xml version="1.0" encoding="UTF-8"?>
+<Error><Code>{code}</Code><Message>No permission for arn:aws:s3:::{name}</Message></Error>"""
+"""S3's message about a refusal names the object."""
 
 
 def free_port() -> int:
@@ -122,6 +123,11 @@ class Fault:
     cut: bool = False
     lost: bool = False
     edit: Callable[[bytes], bytes] | None = None
+
+    def told(self, call: Call) -> bytes:
+        """Return the body of an answer of S3's."""
+        name = escape(f"{call.bucket}/{call.key}")
+        return _ERROR.format(code=self.code, name=name).encode()
 
 
 SLOW_DOWN = Fault(status=503, code="SlowDown")
@@ -208,7 +214,7 @@ class _Passing(BaseHTTPRequestHandler):
         self.server.calls.append(call)
         fault = self.server.judge(call) or Fault()
         if fault.status and not fault.after:
-            self._answer(fault.status, [], _ERROR % fault.code.encode())
+            self._answer(fault.status, [], fault.told(call))
             return
         time.sleep(fault.hang_s)
         if fault.lost and not fault.after:
@@ -227,7 +233,7 @@ class _Passing(BaseHTTPRequestHandler):
         if fault.lost:
             self._reset()
         elif fault.status:
-            self._answer(fault.status, [], _ERROR % fault.code.encode())
+            self._answer(fault.status, [], fault.told(call))
         else:
             self._answer(answer.status, kept, data[: len(data) // 2] if fault.cut else data)
             self.close_connection = fault.cut or self.close_connection

@@ -1,6 +1,7 @@
 """The log and the metrics, and what counts on their names: the runbook, the dashboard, alarms."""
 
 import base64
+import dataclasses
 import io
 import json
 import re
@@ -11,11 +12,23 @@ from typing import Any
 import pytest
 from aws_lambda_powertools import Logger
 from client import Client
-from cloud import Cloud, fake_remover, messages, png
+from cloud import (
+    DENIED,
+    Cloud,
+    Proxy,
+    always,
+    fake_remover,
+    free_port,
+    is_source_read,
+    messages,
+    png,
+)
 from conftest import deployment
 
 import app
 from context import LocalContext
+from cutout.http.large_images import Transfer
+from cutout.store import Patience, Store
 from make_events import Request, rest_event
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -174,3 +187,31 @@ def test_nothing_of_the_callers_is_logged(payload: str, status: int) -> None:
     assert text
     assert [secret for secret in SECRETS.values() if secret in text] == []
     assert image[:24] not in text
+
+
+@pytest.mark.parametrize("is_reachable", [True, False])
+def test_a_key_that_s3_refuses_is_not_logged(
+    cloud: Cloud, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, is_reachable: bool
+) -> None:
+    """What S3 and its client say of a failure names the object; the log has the call and a code."""
+    proxy.judge = always(DENIED, is_source_read)
+    if not is_reachable:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{free_port()}")
+    key = f"incoming/{SECRETS['text']}"
+    cloud.put(key, png())
+    log = io.StringIO()
+    logger = Logger(service=f"test-{id(log)}", stream=log)
+    settings = dataclasses.replace(cloud.settings, api_key_hashes=app.settings.api_key_hashes)
+    store = Store(Patience(silence_s=4, retries=0))
+    client = Client(
+        deployment(app.remover, settings, logger=logger, transfer=Transfer(store, settings))
+    )
+    assert client.json("/v2", {"image_key": key}).error()["code"] == "internal_error"
+    assert SECRETS["text"] not in log.getvalue()
+    failed, _ = lines_of(log.getvalue())
+    assert failed["kind"] == "StorageFailed"
+    assert failed["facts"] == (
+        {"call": "GetObject", "reason": "AccessDenied"}
+        if is_reachable
+        else {"call": "HeadObject", "reason": "EndpointConnectionError"}
+    )

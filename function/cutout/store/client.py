@@ -83,6 +83,9 @@ def connect(patience: Patience) -> Any:
 def mapped(call: str, *, gone: bool = True) -> Iterator[None]:
     """Turn botocore's exceptions into this module's; ``gone``: a 404 means a missing object.
 
+    A failure has no cause: botocore's text can name the object, and the log would show it beside
+    the traceback. Keys can name persons, and a key that a caller sent is not logged.
+
     :raises ObjectGone: S3 has no such object.
     :raises PreconditionFailed: a condition of the call does not hold.
     :raises StorageFailed: S3 fails in any other way.
@@ -97,6 +100,6 @@ def mapped(call: str, *, gone: bool = True) -> Iterator[None]:
             raise ObjectGone from error
         if code in _FAILED_PRECONDITION:
             raise PreconditionFailed from error
-        raise StorageFailed(call=call, reason=code or "no code") from error
+        raise StorageFailed(call=call, reason=code or "no code") from None
     except (BotoCoreError, OSError) as error:
-        raise StorageFailed(call=call, reason=type(error).__name__) from error
+        raise StorageFailed(call=call, reason=type(error).__name__) from None

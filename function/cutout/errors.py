@@ -8,7 +8,8 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
 
     CutoutError                     500 internal_error
     ├── InvalidOption               400 invalid_<option>
-    │   └── BackgroundUrlDisabled       invalid_bg_image
+    │   ├── BackgroundUrlDisabled       invalid_bg_image
+    │   └── ObjectBackground            invalid_bg_image
     ├── DuplicateOption             400 duplicate_option
     ├── MultipleBackgrounds         400 multiple_bg_sources
     ├── InvalidBackground           400 invalid_bg_image
@@ -118,6 +119,17 @@ class BackgroundUrlDisabled(InvalidOption):
             option="bg_image",
             name="bg_image_url",
             accepted="left out: this deployment does not fetch URLs",
+        )
+
+
+class ObjectBackground(InvalidOption):
+    """The options of an S3 object name an image as its background: fact ``name``, the option."""
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(
+            option="bg_image",
+            name=name,
+            accepted="left out: S3 objects can have bg_color or bg_blur instead",
         )
 
 

@@ -4,7 +4,7 @@
 (``option``) for each option, and ``fields`` parses a whole request.
 """
 
-from cutout.options.fields import overlay, parse_options, spelled
+from cutout.options.fields import overlay, parse_object_options, parse_options, spelled
 from cutout.options.option import Option
 from cutout.options.table import OPTIONS
 from cutout.options.values import (
@@ -40,6 +40,7 @@ __all__ = [
     "ShadowType",
     "Size",
     "overlay",
+    "parse_object_options",
     "parse_options",
     "spelled",
 ]

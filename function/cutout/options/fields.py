@@ -9,6 +9,7 @@ from cutout.errors import (
     DuplicateOption,
     InvalidOption,
     MultipleBackgrounds,
+    ObjectBackground,
 )
 from cutout.options.table import OPTIONS
 from cutout.options.values import DEFAULTS, Options
@@ -93,6 +94,23 @@ def parse_options(
         raise InvalidOption(option="model", accepted="one of " + ", ".join(models))
     values = {name: _BY_NAME[name].value(wire) for name, wire in present.items()}
     return replace(defaults, **values), tuple(unknown)  # type: ignore[arg-type] # by the table
+
+
+def parse_object_options(
+    fields: Iterable[tuple[str, str]], models: Sequence[str]
+) -> tuple[Options, tuple[str, ...]]:
+    """Return the options of an S3 object, and the names of the fields that no option has.
+
+    They come as text, with which no image can come, and nothing is fetched for an object.
+
+    :raises ObjectBackground: the background is an image.
+    :raises CutoutError: whatever else :func:`parse_options` refuses.
+    """
+    given = list(fields)
+    for name, value in given:
+        if name.lower() in {"bg_image_file", "bg_image_url"} and value:
+            raise ObjectBackground(name=name.lower())
+    return parse_options(given, models=models)
 
 
 def _is_absent(wire: object) -> bool:

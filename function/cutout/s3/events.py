@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from cutout.errors import CutoutError, InvalidOption, UnknownEvent
-from cutout.options import parse_options, spelled
+from cutout.options import parse_object_options, spelled
 from cutout.s3.jobs import Job, Kind, Plan, Skip, Skipped, Step, Task
 from cutout.settings import RESULTS_PREFIX, Settings
 from cutout.store import ObjectRef
@@ -164,7 +164,7 @@ def _refusal(arguments: _Arguments, settings: Settings) -> CutoutError | None:
     named = [(spelled(name), value) for name, value in arguments]
     fields = [field for field in named if field[0] != "response"]
     try:
-        _, unknown = parse_options(fields, models=settings.model_names, fetches_urls=False)
+        _, unknown = parse_object_options(fields, settings.model_names)
     except CutoutError as error:
         return error
     if unknown:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cutout.errors import CutoutError, ObjectTooLarge, envelope
-from cutout.options import Options, overlay, parse_options
+from cutout.options import Options, overlay, parse_object_options
 from cutout.remover import Report, Result
 from cutout.s3.jobs import Job
 from cutout.s3.results import ERROR, Place, Stamp, accepted_by, digest, fingerprint
@@ -98,7 +98,7 @@ def _parsed(
     fields: Iterable[tuple[str, str]], source: Stored, settings: Settings
 ) -> Options | CutoutError:
     try:
-        options, _ = parse_options(fields, models=settings.model_names, fetches_urls=False)
+        options, _ = parse_object_options(fields, settings.model_names)
     except CutoutError as error:
         return error
     if source.size > settings.max_object_bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from cutout.errors import CutoutError, InvalidSettings
-from cutout.options import Delivery, parse_options
+from cutout.options import Delivery, parse_object_options
 from cutout.settings.values import INCOMING_PREFIX, RESULTS_PREFIX, KeyCheck, Settings
 
 # The template's rules and policies contain the prefixes, and these signs need no escape there.
@@ -187,7 +187,7 @@ def _options_problem(query: str, models: tuple[str, ...]) -> str:
     """Return what is wrong with options in the form of a query string; empty if nothing is."""
     try:
         fields = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
-        _, unknown = parse_options(fields, models=models, fetches_urls=False)
+        _, unknown = parse_object_options(fields, models)
     except CutoutError as error:
         return str(error)
     except ValueError:

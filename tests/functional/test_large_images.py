@@ -174,6 +174,8 @@ def test_fields_of_an_upload(client: Client) -> None:
         "Incoming/cat.jpg",
         " incoming/cat.jpg",
         "../incoming/cat.jpg",
+        "incoming/../uploads/cat.jpg",
+        "incoming/../../cat.jpg",
         "s3://bucket/incoming/cat.jpg",
         "incoming/" + "x" * 1016,
         "incoming/\x00",

@@ -124,6 +124,9 @@ def upload_key(value: object) -> str:
     # Without this the caller could read whatever the function can: a confused deputy.
     if not isinstance(value, str) or not value.startswith(INCOMING_PREFIX):
         raise InvalidImageKey(prefix=INCOMING_PREFIX)
+    # S3 itself answers some paths that lead upwards with 400, which would count as our failure.
+    if ".." in value.split("/"):
+        raise InvalidImageKey(prefix=INCOMING_PREFIX)
     if len(value.encode(errors="replace")) > MAX_KEY_BYTES or not value.isprintable():
         raise InvalidImageKey(prefix=INCOMING_PREFIX)
     return value

@@ -30,6 +30,7 @@ from cutout.options import (
     ShadowType,
     Size,
     overlay,
+    parse_object_options,
     parse_options,
 )
 
@@ -520,3 +521,23 @@ def test_a_model_is_one_of_those_that_are_there() -> None:
     assert parse(("model", "isnet")).model == "isnet"
     with pytest.raises(InvalidOption, match="must be the name of a model of this deployment"):
         parse(("model", "../erase-s"))
+
+
+@pytest.mark.parametrize("name", ["bg_image_file", "bg_image_url", "BG_Image_URL"])
+def test_an_s3_object_has_no_background_image(name: str) -> None:
+    """Whatever the value, and before anything else is said of it; an empty one is absent."""
+    with pytest.raises(InvalidOption) as refusal:
+        parse_object_options([("bg_color", "red"), (name, "https://example.com/x.jpg")], ())
+    assert envelope(refusal.value, "r") == {
+        "error": {
+            "code": "invalid_bg_image",
+            "message": f"{name.lower()} must be left out: S3 objects can have bg_color or bg_blur "
+            "instead.",
+            "status": 400,
+            "request_id": "r",
+        }
+    }
+    options, unknown = parse_object_options([(name, ""), ("format", "jpg"), ("x", "y")], ())
+    assert (options.format, unknown) == (Format.JPG, ("x",))
+    with pytest.raises(InvalidOption):
+        parse_object_options([("model", "b")], ("a",))

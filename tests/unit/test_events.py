@@ -113,6 +113,16 @@ def test_what_is_written_is_no_source_even_in_one_bucket() -> None:
         assert isinstance(step, Job) is ours
 
 
+def test_the_input_bucket_is_no_catalogue() -> None:
+    """Where it is listed as one, a job still takes nothing but uploads from it."""
+    settings = Settings(
+        input_bucket="shop-in", result_bucket="shop-out", catalogue_buckets=frozenset({"shop-in"})
+    )
+    for key, ours in {"uploads/a": True, "incoming/a": False, "a": False}.items():
+        step = only(plan(s3_batch_event("shop-in", key, schema="2.0"), settings))
+        assert isinstance(step, Job) is ours
+
+
 def test_a_batch_jobs_arguments_are_options() -> None:
     """Of schema 2.0, which has them; the head is repeated in the answer."""
     event = s3_batch_event(
@@ -180,6 +190,10 @@ def test_a_key_that_is_no_text() -> None:
     event = s3_put_event("shop-in", "uploads/a", 5)
     event["Records"][0]["s3"]["object"]["key"] = "uploads/%FF"
     (task,) = plan(event, SETTINGS).tasks
+    assert task.fault
+    job = s3_batch_event("shop-in", "uploads/a", schema="2.0")
+    job["tasks"][0]["s3Key"] = "uploads/%FF"
+    (task,) = plan(job, SETTINGS).tasks
     assert task.fault
 
 

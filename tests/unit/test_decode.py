@@ -554,6 +554,16 @@ def test_a_profile_of_grey_is_converted_to_srgb(mode: str) -> None:
     assert photo.alpha is None or (photo.alpha == 90).all()
 
 
+def test_grey_with_one_transparent_value_has_its_profiles_tones() -> None:
+    """Half of the light is sRGB's 188, beside a value that the file makes transparent."""
+    image = Image.new("L", (8, 8), 128)
+    image.putpixel((0, 0), 7)
+    photo = read(encoded(image, "PNG", icc_profile=grey_profile(), transparency=7))
+    assert photo.pixels[1, 1].tolist() == [188, 188, 188]
+    assert photo.alpha is not None
+    assert (photo.alpha[0, 0], photo.alpha[1, 1]) == (0, 255)
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "P"])
 def test_a_profile_of_any_mode_of_colour_is_converted(mode: str) -> None:
     """Palettes and transparent pictures have their profile's colours too."""

@@ -275,7 +275,9 @@ def _to_srgb(image: Image.Image, named: bytes) -> tuple[Image.Image, Image.Image
     """
     profile = image.info.get("icc_profile")
     alpha = None
-    if image.mode == "La":  # a TIFF's premultiplied grey, which Pillow converts to nothing else
+    # Pillow converts La, a TIFF's premultiplied grey, to nothing but LA. Grey with one transparent
+    # value stays grey, since its profile is one of grey.
+    if image.mode == "La" or (image.mode in {"1", "L"} and image.has_transparency_data):
         image = image.convert("LA")
     if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
         image, alpha = _eight_bit(image)

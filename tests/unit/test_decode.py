@@ -554,6 +554,14 @@ def test_a_profile_of_grey_is_converted_to_srgb(mode: str) -> None:
     assert photo.alpha is None or (photo.alpha == 90).all()
 
 
+@pytest.mark.parametrize("pillow_format", ["JPEG", "PNG", "TIFF"])
+def test_grey_can_have_the_profile_of_a_colour_photo(pillow_format: str) -> None:
+    """Programs that make a photo grey often leave its profile as it was."""
+    image = Image.new("L", (8, 8), 128)
+    photo = read(encoded(image, pillow_format, icc_profile=linear_profile()))
+    assert np.abs(photo.pixels.astype(int) - 188).max() <= 1
+
+
 def test_grey_with_one_transparent_value_has_its_profiles_tones() -> None:
     """Half of the light is sRGB's 188, beside a value that the file makes transparent."""
     image = Image.new("L", (8, 8), 128)

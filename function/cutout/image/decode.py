@@ -58,6 +58,10 @@ _BELIEVED = 32
 """By how much of 255 a profile that calls itself sRGB may move a middle grey. A linear one moves it
 by 60."""
 
+_OF_RGB = b"RGB "
+"""What a profile of RGB says that it is of (ICC.1:2022, 7.2.6). Programs that make a photo grey
+often leave it the profile that it had in colour."""
+
 _BITS_TAG, _PHOTOMETRIC_TAG, _WHITE_IS_ZERO = 258, 262, 0
 _FORMAT_TAG, _UNSIGNED = 339, 1
 """What Pillow leaves out where a TIFF's grey has more than 8 bits (TIFF 6.0, sections 8 and 19)."""
@@ -273,7 +277,7 @@ def _to_srgb(image: Image.Image, named: bytes) -> tuple[Image.Image, Image.Image
 
     ``named`` is the profile, for RGB, of what has none of its own.
     """
-    profile = image.info.get("icc_profile")
+    profile = image.info.get("icc_profile") or b""
     alpha = None
     # Pillow converts La, a TIFF's premultiplied grey, to nothing but LA. Grey with one transparent
     # value stays grey, since its profile is one of grey.
@@ -286,7 +290,7 @@ def _to_srgb(image: Image.Image, named: bytes) -> tuple[Image.Image, Image.Image
     elif image.has_transparency_data:
         image = image.convert("RGBA")
         alpha = image.getchannel("A")
-    if image.mode not in {"L", "CMYK"}:  # the other modes that a profile can be of
+    if image.mode not in {"L", "CMYK"} or (image.mode == "L" and profile[16:20] == _OF_RGB):
         image = _rgb(image)
     if profile:
         image = _apply_profile(image, profile)

@@ -61,7 +61,8 @@ def _check(remover: Remover) -> None:
 default_model, *other_models = settings.model_names
 remover = Remover(
     load_model(settings, default_model),
-    Limits(max_pixels=settings.max_pixels, memory_pixels=settings.memory_pixels),
+    Limits(max_pixels=settings.max_pixels),
+    memory_pixels=settings.memory_pixels,
     name=default_model,
     others={name: partial(load_model, settings, name) for name in other_models},
 )

@@ -115,16 +115,20 @@ class Remover:
         model: Model | ModelUnavailable,
         limits: Limits,
         *,
+        memory_pixels: int | None = None,
         name: str | None = None,
         others: Mapping[str, Loader] = MappingProxyType({}),
     ) -> None:
         """Keep the default model, or why it did not load: every removal then raises such an error.
 
-        ``name`` is what the option ``model`` calls it, by default the card's name. ``others`` are
-        the models that the option can name beside it; each is loaded when it is first asked for.
+        ``memory_pixels`` is the size of a canvas that fits into the memory of the deployment,
+        ``None`` where that is not known. ``name`` is what the option ``model`` calls the default
+        model, by default the card's name. ``others`` are the models that the option can name
+        beside it; each is loaded when it is first asked for.
         """
         self._default = model
         self._limits = limits
+        self._memory_pixels = memory_pixels
         self._name = model.card.name if name is None and isinstance(model, Model) else name
         self._others = others
         self._loaded: dict[str, Model | ModelUnavailable] = {}
@@ -181,7 +185,7 @@ class Remover:
                 options,
                 picture,
                 may_overwrite=True,
-                memory_pixels=self._limits.memory_pixels,
+                memory_pixels=self._memory_pixels,
             )
         photo_px, confidence = photo.width * photo.height, matte.confidence
         del photo, matte, picture  # frees memory that the encoder can use

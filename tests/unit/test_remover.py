@@ -252,8 +252,8 @@ def test_a_margin_makes_no_canvas_that_does_not_fit_into_memory() -> None:
     data = photo(100, 50)
 
     def canvas(memory_pixels: int | None) -> tuple[int, int]:
-        limits = Limits(max_pixels=5_000, memory_pixels=memory_pixels)
-        remover = Remover(Model(card=CARD, network=Says(0, SIDE, 0, SIDE)), limits)
+        model = Model(card=CARD, network=Says(0, SIDE, 0, SIDE))
+        remover = Remover(model, Limits(max_pixels=5_000), memory_pixels=memory_pixels)
         file = remover.remove(data, options).file
         return file.width, file.height
 

@@ -69,14 +69,9 @@ _FORMAT_TAG, _UNSIGNED = 339, 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How large a photo and a result may be in one deployment, in px.
-
-    ``max_pixels`` is what is decoded at most. ``memory_pixels`` is what fits into the memory of the
-    deployment, ``None`` where that is not known.
-    """
+    """How large an image may be in one deployment: ``max_pixels`` px are decoded at most."""
 
     max_pixels: int
-    memory_pixels: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -932,6 +932,17 @@ def test_a_png_with_a_damaged_ancillary_chunk_is_read(kind: bytes, offset: int) 
         assert np.array_equal(photo.pixels, read(data).pixels)
 
 
+@pytest.mark.parametrize(("mode", "length"), [("L", 0), ("L", 1), ("RGB", 5), ("P", 257)])
+def test_a_png_whose_transparency_makes_no_sense_is_opaque(mode: str, length: int) -> None:
+    """Grey has one transparent value of 2 bytes, colour one of 6; a palette has 256 at most."""
+    data = encoded(ASTRONAUT.convert(mode), "PNG")
+    start, body = chunks(data)[b"IDAT"], b"tRNS" + bytes(length)
+    chunk = length.to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    photo = read(data[:start] + chunk + data[start:])
+    assert photo.alpha is None
+    assert np.array_equal(photo.pixels, read(data).pixels)
+
+
 @pytest.mark.parametrize("kind", [b"IHDR", b"PLTE", b"IDAT"])
 def test_a_png_with_a_damaged_critical_chunk_is_invalid(kind: bytes) -> None:
     """Header, palette or pixels."""

@@ -253,6 +253,8 @@ def test_a_pngs_gamma(value: int, exponent: float, mode: str) -> None:
         [chunk(b"cICP", bytes([P3, SRGB_CURVE, 0, 0]))],
         [chunk(b"cICP", bytes([P3, SRGB_CURVE]))],
         [gamma(0)],
+        [gamma(1)],
+        [chunk(b"iCCP", b"of an unknown compression\0\1" + zlib.compress(linear_profile()))],
         [chromaticities(*[0] * 8)],
         [chromaticities(*[30_000] * 8)],
         [chromaticities(31270, 32900, 64000, 33000, 64000, 33001, 15000, 6000)],

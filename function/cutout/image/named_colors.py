@@ -22,6 +22,7 @@ _GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}  # code points of transfer characteristics (H
 _PQ = 16
 _SAME_XY = 0.001  # by what libpng lets a chromaticity of sRGB differ
 _SAME_GAMMA = 0.05  # and which part a gamma
+_LEAST_GAMMA = 0.00016  # libpng's: the exponent of a smaller one does not fit into a profile
 
 _WHITE_NITS, _PEAK_NITS = 203, 1_000
 """The luminance of a white page in HDR (BT.2408, 2.1), and of the brightest highlight that is not
@@ -64,7 +65,7 @@ def profile_of_gamma(gamma: float | None, chromaticities: Chromaticities | None)
         chromaticities = _SRGB
     if gamma is None or abs(gamma * 2.2 - 1) <= _SAME_GAMMA:
         return b"" if chromaticities == _SRGB else _profile(chromaticities, _srgb_curve())
-    return _profile(chromaticities, _power_curve(1 / gamma)) if gamma > 0 else b""
+    return _profile(chromaticities, _power_curve(1 / gamma)) if gamma >= _LEAST_GAMMA else b""
 
 
 def _from_pq(signal: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,7 +17,10 @@ _FRAME_BYTES = 12  # a chunk's length, type and checksum
 _MAX_CHUNKS = 100_000
 _MAX_PROFILE_BYTES = 1 << 20  # Pillow's own limit; the largest profiles, those of CMYK, have 0.6 MB
 _CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
-_GREY, _RGB = 0, 2  # colour types
+_GREY, _RGB, _PALETTE = 0, 2, 3  # colour types
+_KEY_BYTES = {_GREY: 2, _RGB: 6}  # what the transparent colour of these takes
+_MAX_COLOURS = 256  # of a palette, each of which may have its alpha
+_DEFLATE = b"\0"  # the one compression of a profile that there is
 _TRANSPARENCY, _PROFILE, _EXIF = b"tRNS", b"iCCP", b"eXIf"
 _CODE_POINTS, _SRGB, _GAMMA, _CHROMATICITIES = b"cICP", b"sRGB", b"gAMA", b"cHRM"
 _ANCILLARY = {_TRANSPARENCY, _PROFILE, _EXIF, _CODE_POINTS, _SRGB, _GAMMA, _CHROMATICITIES}
@@ -44,7 +47,8 @@ class PngImage:
 def read_png(data: bytes) -> PngImage:
     """Return the parts of a PNG file; what follows its end is dropped.
 
-    Ancillary chunks with a wrong checksum count as absent. A missing end chunk is added.
+    Ancillary chunks with a wrong checksum, or whose content makes no sense, count as absent. A
+    missing end chunk is added.
 
     :raises InvalidImage: there is no header, or an absurd number of chunks.
     """
@@ -58,10 +62,10 @@ def read_png(data: bytes) -> PngImage:
             parts.append(chunk)
         elif kind in _ANCILLARY and _is_sound(chunk):
             body = bytes(chunk[8:-4])
-            if kind == _TRANSPARENCY:
-                parts.append(_of_8_bits(body, depth=data[24], colour_type=data[25]))
-            else:
+            if kind != _TRANSPARENCY:
                 others.setdefault(kind, body)
+            elif _is_transparency(body, colour_type=data[25]):
+                parts.append(_of_8_bits(body, depth=data[24], colour_type=data[25]))
     parts.append(_END)
     profile = _named(others)
     if profile is None:
@@ -116,6 +120,13 @@ def _named(bodies: Mapping[bytes, bytes]) -> bytes | None:
     return profile_of_gamma(gamma, chromaticities)
 
 
+def _is_transparency(body: bytes, *, colour_type: int) -> bool:
+    """Tell whether a chunk of transparency has a length that Pillow reads."""
+    if colour_type == _PALETTE:
+        return len(body) <= _MAX_COLOURS
+    return len(body) >= _KEY_BYTES.get(colour_type, 0)
+
+
 def _of_8_bits(body: bytes, *, depth: int, colour_type: int) -> bytes:
     """Return the chunk of the transparent colour as Pillow compares it with pixels: in 8 bits.
 
@@ -142,6 +153,8 @@ def _is_sound(chunk: memoryview) -> bool:
 def _is_profile(body: bytes) -> bool:
     """Tell whether a colour profile's chunk can be expanded, to at most the size of a profile."""
     _, _, rest = body.partition(b"\0")
+    if not rest.startswith(_DEFLATE):
+        return False
     expanding = zlib.decompressobj()
     try:
         expanding.decompress(rest[1:], _MAX_PROFILE_BYTES)

@@ -100,6 +100,17 @@ def test_a_thumbnail_is_not_the_picture() -> None:
     assert np.array_equal(read(data[:2] + segment + data[2:]).pixels, read(data).pixels)
 
 
+@pytest.mark.parametrize(
+    ("marker", "body"),
+    [(0xE0, b"JFIF\0\1"), (0xE2, b"ICC_PROFILE\0\1"), (0xEE, b"Adobe\0")],
+)
+def test_a_segment_that_is_cut_off_does_not_count(marker: int, body: bytes) -> None:
+    """No decoder needs it to read the pixels, and they are all there."""
+    data = jpeg()
+    segment = struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+    assert np.array_equal(read(data[:2] + segment + data[2:]).pixels, read(data).pixels)
+
+
 def test_only_what_the_picture_needs_reaches_the_decoder() -> None:
     """Neither EXIF, comments, XMP nor trailing data; the colour profile does."""
     exif = Image.Exif()

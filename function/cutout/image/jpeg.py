@@ -21,7 +21,13 @@ _FRAMES = set(range(0xC0, 0xD0)) - {_DHT, _JPG, _DAC}
 _PROGRESSIVE = 0xC2
 _ARITHMETIC = set(range(0xC9, 0xD0)) - {_DAC}
 _APP0, _APP1, _APP2, _APP14, _APP15, _COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
-_NEEDED_BY_DECODER = {_APP0: b"JFIF\0", _APP2: b"ICC_PROFILE\0", _APP14: b"Adobe"}
+_NEEDED_BY_DECODER = {
+    _APP0: (b"JFIF\0", 14),
+    _APP2: (b"ICC_PROFILE\0", 14),
+    _APP14: (b"Adobe", 12),
+}
+"""How the segments of applications begin that a decoder needs, and the bytes that they have at the
+least. libjpeg takes no notice of shorter ones, and Pillow takes the file for damaged."""
 _EXIF = b"Exif\0\0"
 _COEFFICIENTS = 64
 
@@ -144,9 +150,9 @@ class _Walk:
             position = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
             if position > len(data):
                 return False
-            if self._is_needed(marker, data[start + 4 : start + 18]):
-                self._keep(view[start:position])
             body = data[start + 4 : position]
+            if self._is_needed(marker, body):
+                self._keep(view[start:position])
             if marker == _APP1 and body.startswith(_EXIF) and not self._exif:
                 self._exif = body[len(_EXIF) :]
             elif marker in _FRAMES:
@@ -157,11 +163,13 @@ class _Walk:
         raise InvalidImage(reason=f"it has more than {_MAX_SEGMENTS} segments")
 
     @staticmethod
-    def _is_needed(marker: int, beginning: bytes) -> bool:
+    def _is_needed(marker: int, body: bytes) -> bool:
         """Tell whether a decoder needs the segment; EXIF, thumbnails and comments it ignores."""
         if _APP0 <= marker <= _APP15:
-            prefix = _NEEDED_BY_DECODER.get(marker)
-            return prefix is not None and beginning.startswith(prefix)
+            if marker not in _NEEDED_BY_DECODER:
+                return False
+            beginning, least_bytes = _NEEDED_BY_DECODER[marker]
+            return body.startswith(beginning) and len(body) >= least_bytes
         return marker != _COM
 
     def _begin_frame(self, marker: int, body: bytes) -> None:

@@ -205,6 +205,28 @@ def test_two_stars_at_the_end_are_all_files(here: Path) -> None:
     assert results(here / "out") == {"a.png", "b.png"}
 
 
+@pytest.mark.parametrize("pattern", ["photos/**/*.[jJpP]*", "photos/*/*.[jJpP]*", "**/*.[jJpP]*"])
+def test_a_pattern_leaves_out_the_results_of_an_earlier_run(here: Path, pattern: str) -> None:
+    """The output folder may lie below the folder that the pattern goes through."""
+    (here / "photo.jpg").unlink()
+    arguments = (pattern, "photos/out", "--size", "preview")
+    assert run(here, *arguments)[0] == 0
+    made = results(here / "photos/out")
+    status, _, said = run(here, *arguments)
+    assert (status, said) == (
+        0,
+        f"{len(made)} photos: 0 cut out, {len(made)} skipped, 0 failed.\n",
+    )
+    assert results(here / "photos/out") == made
+
+
+def test_a_pattern_that_names_the_output_folder_means_it(here: Path) -> None:
+    """Photos and results lie side by side there."""
+    assert run(here, "photos/*.jpg", "photos/")[0] == 0
+    done = run(here, "photos/*.jpg", "photos")
+    assert done == (0, b"", "1 photos: 0 cut out, 1 skipped, 0 failed.\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

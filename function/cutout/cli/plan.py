@@ -145,7 +145,7 @@ def _photos(given: str, output: Path) -> Iterator[tuple[Path, Path]]:
     elif path.exists():
         found = [(path, Path(path.name))]
     elif _is_pattern(given):
-        found = [(file, Path(file.name)) for file in _matches(path)]
+        found = [(file, Path(file.name)) for file in _matches(path, output.resolve())]
         if not found:
             raise UsageError(f"{path}: no photo matches this pattern")
     else:
@@ -157,11 +157,13 @@ def _is_pattern(text: str) -> bool:
     return any(sign in text for sign in "*?[")
 
 
-def _matches(pattern: Path) -> list[Path]:
+def _matches(pattern: Path, output: Path) -> list[Path]:
     """Return the files that match a pattern, in order.
 
     As in a shell, hidden ones are left out, and those in hidden folders: macOS puts a file ._a.jpg,
     which is no photo, beside a.jpg on some disks. A dot at the beginning of a part asks for them.
+    What lies in the output folder is left out where it is the signs of the pattern that lead there:
+    those are the results of an earlier run.
     """
     first = next(n for n, part in enumerate(pattern.parts) if _is_pattern(part))
     folder = Path(*pattern.parts[:first])
@@ -170,10 +172,13 @@ def _matches(pattern: Path) -> list[Path]:
     if parts[-1] == "**":
         parts.append("*")
     takes_hidden = any(part.startswith(".") for part in parts)
+    has_results = folder.resolve() in output.parents
     return [
         file
         for file in sorted(folder.glob("/".join(parts)))
-        if file.is_file() and (takes_hidden or not _is_hidden(file.relative_to(folder)))
+        if file.is_file()
+        and (takes_hidden or not _is_hidden(file.relative_to(folder)))
+        and not (has_results and file.parent.resolve().is_relative_to(output))
     ]
 
 

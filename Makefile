@@ -79,28 +79,17 @@ build: $(STAMP) $(if $(SAM),,$(OWN_SAM_STAMP)) ## Build what `sam deploy` takes,
 	  "$(or $(SAM),$(OWN_SAM)/bin/sam)" build \
 	  --parameter-overrides Architecture=$(ARCHITECTURE) ModelName=$(MODEL_NAME) $(ARGS)
 
-# What is built must be what is deployed: with another model the function would answer
-# model_unavailable, and with another architecture none of its libraries would load. So both are
-# given to SAM, but where samconfig.toml has parameters: those are all that SAM then takes, and they
-# must name the same, or name nothing where what is built is the template's default.
-same = if grep -qs parameter_overrides samconfig.toml && \
-	  ! grep -Eq '$(1)=[\"]*$($(2))([\" ]|$$)' samconfig.toml; then \
-	  if grep -q '$(1)=' samconfig.toml; then \
-	    echo 'samconfig.toml names another $(3) than $(2)=$($(2)): write' \
-	      '$(1)=$($(2)) into its parameter_overrides, or run make with the $(2)= that' \
-	      'samconfig.toml has.' >&2; exit 1; \
-	  elif [ '$($(2))' != '$(DEFAULT_$(2))' ]; then \
-	    echo 'samconfig.toml names no $(3), so $(DEFAULT_$(2)) would be deployed: write' \
-	      '$(1)=$($(2)) into its parameter_overrides.' >&2; exit 1; fi; fi
-same-parameters:
-	@$(call same,ModelName,MODEL_NAME,model)
-	@$(call same,Architecture,ARCHITECTURE,architecture)
+# What is built must be what is deployed. Parameters that samconfig.toml keeps are all that SAM then
+# takes, so they are compared with what is built; where it keeps none, this prints them for SAM.
+PARAMETERS = $(RUN) layers/deps/samconfig.py \
+  --built Architecture=$(ARCHITECTURE) ModelName=$(MODEL_NAME) \
+  --default Architecture=$(DEFAULT_ARCHITECTURE) ModelName=$(DEFAULT_MODEL_NAME) -- $(ARGS)
+same-parameters: $(STAMP)
+	@$(PARAMETERS) >/dev/null
 
 deploy: same-parameters build ## Build, then `sam deploy`: guided the first time, from samconfig.toml after it
 	@SAM_CLI_TELEMETRY=0 "$(or $(SAM),$(OWN_SAM)/bin/sam)" deploy \
-	  $(if $(wildcard samconfig.toml),,--guided --stack-name cutout) \
-	  $(if $(shell grep -s parameter_overrides samconfig.toml),, \
-	  --parameter-overrides Architecture=$(ARCHITECTURE) ModelName=$(MODEL_NAME)) $(ARGS)
+	  $(if $(wildcard samconfig.toml),,--guided --stack-name cutout) $$($(PARAMETERS)) $(ARGS)
 
 smoke: $(STAMP) ## Check a deployment with eleven requests: URL=https://.../live KEY=...
 	@KEY="$(KEY)" exec $(RUN) events/local/smoke.py "$(URL)"

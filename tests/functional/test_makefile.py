@@ -147,6 +147,12 @@ def sam(checkout: Path, tmp_path: Path) -> dict[str, str]:
     }
 
 
+def keep(checkout: Path, *lines: str) -> None:
+    """Write lines about ``sam deploy`` into a samconfig.toml, as ``--guided`` does."""
+    text = "\n".join(["version = 0.1", "[default.deploy.parameters]", *lines, ""])
+    (checkout / "samconfig.toml").write_text(text, encoding="utf-8")
+
+
 def test_deploy_is_guided_the_first_time(checkout: Path, sam: dict[str, str]) -> None:
     """Then build and deployment get the same parameters."""
     done = make(checkout, "deploy", "ARCHITECTURE=arm64", "SAM=sam", **sam)
@@ -163,8 +169,7 @@ def test_deploy_is_guided_the_first_time(checkout: Path, sam: dict[str, str]) ->
 
 def test_deploy_takes_the_answers_that_are_kept(checkout: Path, sam: dict[str, str]) -> None:
     """With samconfig.toml it asks nothing, and refuses a build of another model than that of it."""
-    answers = 'parameter_overrides = "Architecture=\\"x86_64\\" ModelName=\\"erase-s\\""\n'
-    (checkout / "samconfig.toml").write_text(answers, encoding="utf-8")
+    keep(checkout, 'parameter_overrides = "Architecture=\\"x86_64\\" ModelName=\\"erase-s\\""')
     calls = Path(sam["SAM_CALLS"])
     done = make(checkout, "deploy", "MODEL_NAME=u2netp", "SAM=sam", **sam)
     assert done.returncode != 0
@@ -178,8 +183,7 @@ def test_deploy_gives_what_is_built_where_nothing_else_does(
     checkout: Path, sam: dict[str, str]
 ) -> None:
     """A samconfig.toml without parameters would deploy the template's defaults."""
-    kept = '[default.deploy.parameters]\nstack_name = "cutout"\nregion = "eu-west-1"\n'
-    (checkout / "samconfig.toml").write_text(kept, encoding="utf-8")
+    keep(checkout, 'stack_name = "cutout"', 'region = "eu-west-1"')
     assert make(checkout, "deploy", "MODEL_NAME=u2netp", "SAM=sam", **sam).returncode == 0
     assert (
         "sam deploy --parameter-overrides Architecture=x86_64 ModelName=u2netp"
@@ -194,14 +198,107 @@ def test_deploy_refuses_what_the_kept_answers_do_not_say(
     checkout: Path, sam: dict[str, str], changed: str, no: str
 ) -> None:
     """Parameters that name neither deploy the template's defaults, and so those must be built."""
-    kept = 'parameter_overrides = "MemoryMb=\\"3008\\""\n'
-    (checkout / "samconfig.toml").write_text(kept, encoding="utf-8")
+    keep(checkout, 'parameter_overrides = "MemoryMb=\\"3008\\""')
     done = make(checkout, "deploy", changed, "SAM=sam", **sam)
     assert done.returncode != 0
     assert done.stderr.startswith(f"samconfig.toml names no {no}, so ")
     assert not Path(sam["SAM_CALLS"]).exists()
     assert make(checkout, "deploy", "SAM=sam", **sam).returncode == 0
     assert "sam deploy" in Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        '# parameter_overrides = "ModelName=u2netp"',
+        '[default.build.parameters]\nparameter_overrides = "ModelName=u2netp"',
+        '[other.deploy.parameters]\nparameter_overrides = "ModelName=u2netp"',
+    ],
+)
+def test_parameters_of_something_else_are_none_of_deploy(
+    checkout: Path, sam: dict[str, str], kept: str
+) -> None:
+    """SAM would deploy the template's defaults with them, beside what was built."""
+    keep(checkout, kept)
+    assert make(checkout, "deploy", "MODEL_NAME=u2netp", "SAM=sam", **sam).returncode == 0
+    assert (
+        "sam deploy --parameter-overrides Architecture=x86_64 ModelName=u2netp"
+        in Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines()
+    )
+
+
+@pytest.mark.parametrize(
+    ("kept", "arguments"),
+    [
+        ('parameter_overrides = ["MemoryMb=3008", "ModelName=u2netp"]', ""),
+        ('parameter_overrides = {MemoryMb = 3008, ModelName = "u2netp"}', ""),
+        (
+            'parameter_overrides = "ParameterKey=ModelName,ParameterValue=u2netp"',
+            "--no-confirm-changeset",
+        ),
+        ('[default.global.parameters]\nparameter_overrides = "ModelName=u2netp"', ""),
+        ('[my.deploy.parameters]\nparameter_overrides = "ModelName=u2netp"', "--config-env my"),
+    ],
+)
+def test_deploy_reads_parameters_as_sam_does(
+    checkout: Path, sam: dict[str, str], kept: str, arguments: str
+) -> None:
+    """In each form, for all commands, and of the environment that is asked for."""
+    keep(checkout, kept)
+    given = ("SAM=sam", f"ARGS={arguments}")
+    refused = make(checkout, "deploy", *given, **sam)
+    assert "samconfig.toml names another model than MODEL_NAME=erase-s" in refused.stderr
+    assert not Path(sam["SAM_CALLS"]).exists()
+    assert make(checkout, "deploy", "MODEL_NAME=u2netp", *given, **sam).returncode == 0
+    calls = Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines()
+    assert calls[-1] == f"sam deploy {arguments}".strip()
+
+
+def test_deploy_names_a_file_that_it_cannot_read(checkout: Path, sam: dict[str, str]) -> None:
+    """Before anything is built."""
+    keep(checkout, "parameter_overrides = ")
+    done = make(checkout, "deploy", "SAM=sam", **sam)
+    assert done.returncode != 0
+    assert done.stderr.startswith("samconfig.toml cannot be read: Invalid value")
+    assert not Path(sam["SAM_CALLS"]).exists()
+
+
+@pytest.mark.parametrize(
+    ("saved", "is_said"),
+    [
+        (None, False),
+        ('stack_name = "cutout"', False),
+        (
+            r'parameter_overrides = "MemoryMb=\"1769\" ModelName=\"mine\" EnableHeic=\"true\""',
+            False,
+        ),
+        (r'parameter_overrides = "MemoryMb=\"1769\" ModelName=\"erase-s\""', True),
+        ('parameter_overrides = ["ModelName=mine-int8", "MemoryMb=1769"]', True),
+    ],
+)
+def test_a_deployment_of_another_model_is_said(
+    checkout: Path, saved: str | None, *, is_said: bool
+) -> None:
+    """`make deploy` builds one model, and what was saved may name another: that is said first."""
+    (checkout / "samconfig.toml").unlink(missing_ok=True)
+    if saved is not None:
+        keep(checkout, saved)
+    done = make(checkout, "same-parameters", "MODEL_NAME=mine")
+    message = (
+        "samconfig.toml names another model than MODEL_NAME=mine: write ModelName=mine into its"
+        " parameter_overrides, or run make with the MODEL_NAME= that samconfig.toml has.\n"
+    )
+    assert (done.returncode != 0, message in done.stderr) == (is_said, is_said)
+
+
+def test_a_deployment_of_another_architecture_is_said(checkout: Path) -> None:
+    """Its layers would be for processors that the functions do not run on."""
+    keep(checkout, r'parameter_overrides = "Architecture=\"arm64\" ModelName=\"erase-s\""')
+    assert make(checkout, "same-parameters", "ARCHITECTURE=arm64").returncode == 0
+    done = make(checkout, "same-parameters")
+    assert done.returncode != 0
+    said = done.stderr
+    assert "names another architecture than ARCHITECTURE=x86_64: write Architecture=x86_64" in said
 
 
 def test_it_builds_in_a_folder_whose_name_has_spaces(tmp_path: Path) -> None:

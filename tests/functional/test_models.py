@@ -706,66 +706,6 @@ def test_every_place_of_a_missing_model_is_named() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("saved", "is_said"),
-    [
-        (None, False),
-        ('stack_name = "cutout"', False),
-        (
-            r'parameter_overrides = "MemoryMb=\"1769\" ModelName=\"mine\" EnableHeic=\"true\""',
-            False,
-        ),
-        (r'parameter_overrides = "MemoryMb=\"1769\" ModelName=\"erase-s\""', True),
-        ('parameter_overrides = ["ModelName=mine-int8", "MemoryMb=1769"]', True),
-    ],
-)
-def test_a_deployment_of_another_model_is_said(
-    tmp_path: Path, saved: str | None, *, is_said: bool
-) -> None:
-    """`make deploy` builds one model, and what was saved may name another: that is said first."""
-    if saved is not None:
-        (tmp_path / "samconfig.toml").write_text(saved + "\n", encoding="utf-8")
-    done = subprocess.run(
-        [
-            *("make", "--no-print-directory", "-C", str(tmp_path), "-f", str(ROOT / "Makefile")),
-            *("same-parameters", "MODEL_NAME=mine"),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    message = (
-        "samconfig.toml names another model than MODEL_NAME=mine: write ModelName=mine into its"
-        " parameter_overrides, or run make with the MODEL_NAME= that samconfig.toml has.\n"
-    )
-    assert (done.returncode != 0, message in done.stderr) == (is_said, is_said)
-
-
-def test_a_deployment_of_another_architecture_is_said(tmp_path: Path) -> None:
-    """Its layers would be for processors that the functions do not run on."""
-    saved = r'parameter_overrides = "Architecture=\"arm64\" ModelName=\"erase-s\""'
-    (tmp_path / "samconfig.toml").write_text(saved + "\n", encoding="utf-8")
-
-    def status(*arguments: str) -> tuple[int, str]:
-        command = [
-            "make",
-            "--no-print-directory",
-            "-C",
-            str(tmp_path),
-            "-f",
-            str(ROOT / "Makefile"),
-        ]
-        done = subprocess.run(
-            [*command, "same-parameters", *arguments], capture_output=True, text=True, check=False
-        )
-        return done.returncode, done.stderr
-
-    assert status("ARCHITECTURE=arm64")[0] == 0
-    code, said = status()
-    assert code != 0
-    assert "names another architecture than ARCHITECTURE=x86_64: write Architecture=x86_64" in said
-
-
 def test_a_layer_is_not_made_of_a_wrong_card(shelf: Shelf, tmp_path: Path) -> None:
     """What the function would refuse when it starts is refused when it is built."""
     put(shelf, "mine")

@@ -1,0 +1,106 @@
+"""Compares what make has built with the parameters that ``sam deploy`` takes from samconfig.toml.
+
+With another model than the built one the function would answer ``model_unavailable``, and with
+another architecture none of its libraries would load. Parameters that samconfig.toml keeps for
+``deploy`` must name the same model and architecture, or none where the template's default was
+built. Where it keeps none, what was built is printed as an option for ``sam deploy``.
+"""
+
+import argparse
+import shlex
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+VARIABLES = {"ModelName": ("MODEL_NAME", "model"), "Architecture": ("ARCHITECTURE", "architecture")}
+"""Parameter of the template → the variable of make, and what it names."""
+
+
+class Differs(Exception):  # noqa: N818 # a fact about two files, which its message says
+    """What is built is not what would be deployed."""
+
+
+def kept_parameters(file: Path, environment: str) -> dict[str, str] | None:
+    """Return the parameters that ``sam deploy`` takes from a file; ``None`` where there are none.
+
+    As SAM does, it looks in the table of the command and then in that of all commands.
+    """
+    if not file.is_file():
+        return None
+    tables = tomllib.loads(file.read_text(encoding="utf-8")).get(environment, {})
+    for command in ("deploy", "global"):
+        parameters = tables.get(command, {}).get("parameters", {})
+        if "parameter_overrides" in parameters:
+            return dict(_pairs(parameters["parameter_overrides"]))
+    return None
+
+
+def _pairs(value: Any) -> Iterator[tuple[str, str]]:
+    """Yield each name and its value, in all the forms that SAM reads: text, a list, a table."""
+    if isinstance(value, Mapping):
+        for name, one in value.items():
+            several = one if isinstance(one, list) else [one]
+            yield name, ",".join(str(each) for each in several)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _pairs(one)
+    else:
+        for word in shlex.split(str(value)):
+            if word.startswith("ParameterKey="):
+                name, _, one = word.removeprefix("ParameterKey=").partition(",ParameterValue=")
+            else:
+                name, _, one = word.partition("=")
+            yield name, one
+
+
+def compare(
+    file: Path, kept: Mapping[str, str], built: Mapping[str, str], default: Mapping[str, str]
+) -> None:
+    """Compare the parameters that are kept in a file with what was built.
+
+    :raises Differs: SAM would deploy something else.
+    """
+    for parameter, (variable, what) in VARIABLES.items():
+        value = built[parameter]
+        write = f"write {parameter}={value} into its parameter_overrides"
+        if parameter in kept and kept[parameter] != value:
+            raise Differs(
+                f"{file} names another {what} than {variable}={value}: {write}, or run make with"
+                f" the {variable}= that {file} has."
+            )
+        if parameter not in kept and value != default[parameter]:
+            raise Differs(
+                f"{file} names no {what}, so {default[parameter]} would be deployed: {write}."
+            )
+
+
+def main() -> int:
+    """Run the program; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--built", nargs="+", metavar="NAME=VALUE", required=True)
+    parser.add_argument("--default", nargs="+", metavar="NAME=VALUE", required=True)
+    parser.add_argument("sam", nargs="*", help="after --: the other arguments of sam deploy")
+    given = parser.parse_args()
+    chosen = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
+    chosen.add_argument("--config-file", type=Path, default=Path("samconfig.toml"))
+    chosen.add_argument("--config-env", default="default")
+    sam, _ = chosen.parse_known_args(given.sam)
+    try:
+        kept = kept_parameters(sam.config_file, sam.config_env)
+        if kept is None:
+            print("--parameter-overrides", *given.built)
+        else:
+            compare(sam.config_file, kept, dict(_pairs(given.built)), dict(_pairs(given.default)))
+    except Differs as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (OSError, ValueError) as error:
+        print(f"{sam.config_file} cannot be read: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

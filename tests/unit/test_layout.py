@@ -340,3 +340,12 @@ def test_the_licence_stands_with_the_code_and_with_the_model() -> None:
 def test_the_gate_can_be_run() -> None:
     """The file that decides is a program."""
     assert os.access(ROOT / ".ci/run", os.X_OK)
+
+
+def test_actions_are_pinned_by_commit() -> None:
+    """A tag can be moved to other code; the release stands beside the commit for readers."""
+    text = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    used = re.findall(r"uses: (.*)", text)
+    assert used
+    for action in used:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v[0-9.]+", action)

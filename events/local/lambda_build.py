@@ -66,7 +66,7 @@ class Mounts:
     """Such as ``3.13``."""
 
 
-def build_mounts(model: str = "erase-s", *, heic: bool = True) -> Mounts:
+def build_mounts(models: str = "erase-s", *, heic: bool = True) -> Mounts:
     """Build what is not there yet, in about half a minute; say so on standard error.
 
     :raises subprocess.CalledProcessError: a step failed, and has said why.
@@ -75,7 +75,7 @@ def build_mounts(model: str = "erase-s", *, heic: bool = True) -> Mounts:
     version = DEPLOYED if found else f"{sys.version_info.major}.{sys.version_info.minor}"
     if not found:
         print(f"No working python{DEPLOYED} was found: using Python {version}.", file=sys.stderr)
-    layers = build_layers(model, architecture=ARCHITECTURE, python=version)
+    layers = build_layers(models, architecture=ARCHITECTURE, python=version)
     if not heic:
         del layers["HeifLayer"]
     opt = list(layers.values())
@@ -89,19 +89,22 @@ def build_mounts(model: str = "erase-s", *, heic: bool = True) -> Mounts:
     )
 
 
-def build_layers(model: str, *, architecture: str, python: str) -> dict[str, Path]:
-    """Return each layer's folder by its name in the template."""
+def build_layers(models: str, *, architecture: str, python: str) -> dict[str, Path]:
+    """Return each layer's folder by its name in the template; the models have commas between."""
     packages = [PACK, ROOT / "layers/deps/Makefile", *PACK.parent.glob("requirements*.txt")]
-    weights = [PACK, ROOT / "models/Makefile", *(ROOT / "models" / model).glob("*")]
+    weights = [PACK, ROOT / "models/Makefile"]
+    for model in models.split(","):
+        weights += (ROOT / "models" / model).glob("*")
+    target = {"ARCHITECTURE": architecture, "PYTHON_VERSION": python}
+    # The models come first: a name that is wrong is said before any package is installed.
     made = {
-        "DepsLayer": ("layers/deps", packages),
-        "HeifLayer": ("layers/deps", packages),
-        "ModelLayer": ("models", weights),
+        "ModelLayer": ("models", weights, {"MODEL_NAME": models}),
+        "DepsLayer": ("layers/deps", packages, target),
+        "HeifLayer": ("layers/deps", packages, target),
     }
-    variables = {"ARCHITECTURE": architecture, "PYTHON_VERSION": python, "MODEL_NAME": model}
     return {
         name: _kept(name, inputs, partial(make, folder, name, variables), *variables.values())
-        for name, (folder, inputs) in made.items()
+        for name, (folder, inputs, variables) in made.items()
     }
 
 

@@ -2,13 +2,14 @@
 
 import hashlib
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from deployment_size import MEASURED_BYTES
-from lambda_build import ARCHITECTURE, DEPLOYED, build_layers, build_task, make
+from lambda_build import ARCHITECTURE, DEPLOYED, ROOT, build_layers, build_task, make
 from pack import find_python, requirements
 
 MIB = 1024 * 1024
@@ -173,6 +174,33 @@ def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
             make(folder, name, variables, root)
             digests.add(hashlib.sha256(b"".join(_entries(root))).hexdigest())
         assert len(digests) == 1, name
+
+
+@pytest.fixture
+def second_model() -> Iterator[Path]:
+    """Return the folder of another model, beside ours."""
+    folder = ROOT / "models/second"
+    shutil.copytree(ROOT / "models/erase-s", folder)
+    card = folder / "card.toml"
+    text = card.read_text(encoding="utf-8")
+    card.write_text(text.replace('name = "erase-s"', 'name = "second"'), encoding="utf-8")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_a_model_that_changes_is_built_again(second_model: Path) -> None:
+    """Each of several, and the packages stay as they are."""
+    first, later = "# the first card\n", "# the card of another day\n"
+    made = []
+    for line in (first, later):
+        with (second_model / "card.toml").open("a", encoding="utf-8") as card:
+            card.write(line)
+        made.append(build_layers("erase-s,second", architecture=ARCHITECTURE, python=DEPLOYED))
+    texts = [layers["ModelLayer"] / "models/second/card.toml" for layers in made]
+    assert [text.read_text(encoding="utf-8").endswith(later) for text in texts] == [False, True]
+    ours = build_layers("erase-s", architecture=ARCHITECTURE, python=DEPLOYED)
+    for name in ("DepsLayer", "HeifLayer"):
+        assert {layers[name] for layers in made} == {ours[name]}
 
 
 def _entries(root: Path) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ import random
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import defaultdict
@@ -192,11 +193,17 @@ def main() -> int:
     arguments = parser.parse_args()
     command = [sys.executable, str(ROOT / "events/local/serve.py"), "--port", "0"]
     command += ["--emulated"] if arguments.emulated else []
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as service:
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as service,
+    ):
         assert service.stdout is not None
         url = service.stdout.readline().partition(" ")[0]
+        if not url:
+            service.wait()
+            log.seek(0)
+            print(f"{log.read()}The service did not start.", file=sys.stderr)
+            return 1
         try:
             findings = attack(url, service.pid, arguments.minutes, arguments.clients)
         finally:

@@ -122,6 +122,15 @@ def test_cutout_makes_the_folder_that_it_writes_to_by_itself(checkout: Path) -> 
     assert (checkout / "demo/photo.png").exists()
 
 
+def test_load_says_why_the_service_does_not_start(checkout: Path) -> None:
+    """In the service's own words, and before any package is installed for it."""
+    done = make(checkout, "load", "RIE=1", "MODEL_NAME=nosuch", "MINUTES=0.1")
+    assert done.returncode != 0
+    assert f"There is no model nosuch in {checkout}/models." in done.stderr
+    assert "\nThe service did not start.\n" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_picture_of_edges_is_drawn(checkout: Path, tmp_path: Path) -> None:
     """As its program says in its first lines; the picture has the size of the one that is shown."""
     picture = tmp_path / "edges.jpg"

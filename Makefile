@@ -24,7 +24,7 @@ REQUIREMENTS := layers/deps/requirements.txt layers/deps/requirements-heif.txt t
 # Every package is in the lists. With the dependencies that packages name, pip would look for newer
 # ones where a name has an extra, such as coverage[toml], and then refuse them for want of a hash.
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
-CACHES := .hypothesis .mypy_cache .pytest_cache .ruff_cache
+CACHES := .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # The stamp's name says what is installed: the contents of the requirements, not their dates, which
 # every checkout changes. A stamp under another name means an older set of packages.

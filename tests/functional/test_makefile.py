@@ -357,7 +357,10 @@ def test_clean_removes_what_the_targets_make(tmp_path: Path) -> None:
     """A checkout holds its own files afterwards, and the packages that it linked to are there."""
     check_out(tmp_path)
     before = {path for path in tmp_path.rglob("*") if not _is_made(path, tmp_path)}
-    for made in ("demo/result.png", ".aws-sam/build/template.yaml", "events/__pycache__/x.pyc"):
+    for made in (
+        *("demo/result.png", ".aws-sam/build/template.yaml", "events/__pycache__/x.pyc"),
+        ".coverage",
+    ):
         (tmp_path / made).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / made).touch()
     assert make(tmp_path, "clean").returncode == 0

@@ -51,13 +51,20 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"The function raised {type(error).__name__}: {error}")
         return 1
     elapsed_ms = (time.perf_counter() - start) * 1000
-    if not (isinstance(answer, dict) and "statusCode" in answer):
-        print(json.dumps(answer, indent=2))
-        if s3 is not None:
-            _show_results(s3, given.out, given.event.stem)
-        return int(_has_failures(answer))
-    print(f"{answer['statusCode']} in {elapsed_ms:.0f} ms")
-    _show(answer, given.out, given.event.stem)
+    try:
+        if not (isinstance(answer, dict) and "statusCode" in answer):
+            print(json.dumps(answer, indent=2))
+            if s3 is not None:
+                _show_results(s3, given.out, given.event.stem)
+            return int(_has_failures(answer))
+        print(f"{answer['statusCode']} in {elapsed_ms:.0f} ms")
+        _show(answer, given.out, given.event.stem)
+    except OSError as error:
+        sys.stdout.flush()
+        parser.error(
+            f"the result cannot be written: {error}. Choose another folder: OUT=… for make,"
+            " --out for this program"
+        )
     return int(answer["statusCode"] >= _FIRST_ERROR_STATUS)
 
 

@@ -251,3 +251,14 @@ def test_a_wrong_file_is_named(content: str | None, message: str, tmp_path: Path
     assert f"{path}: {message}" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("event", ["events/rest-raw.json", "events/s3-put.json"])
+def test_a_folder_that_cannot_be_written_is_named(event: str, tmp_path: Path) -> None:
+    """After the answer, with the way to choose another one."""
+    (tmp_path / "taken").touch()
+    done = run_invoke(event, "--out", str(tmp_path / "taken"))
+    assert done.returncode == 2
+    assert done.stdout.startswith(("200 in ", "null"))
+    assert f"'{tmp_path / 'taken'}'. Choose another folder: OUT=… for make" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -199,7 +199,7 @@ def compile_all(folder: Path, mounted_at: str, version: str) -> None:
 
 def build_function(source: Path, root: Path, *, python: str) -> None:
     """Copy the function's code, and compile it."""
-    ignored = shutil.ignore_patterns("Makefile", "__pycache__", "*.pyc", ".*")
+    ignored = shutil.ignore_patterns("Makefile", "__pycache__", "*.pyc", "*.md", ".*")
     shutil.copytree(source, root, ignore=ignored, dirs_exist_ok=True)
     compile_all(root, "/var/task", python)
     settle(root)

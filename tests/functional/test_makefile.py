@@ -322,6 +322,8 @@ def test_it_builds_in_a_folder_whose_name_has_spaces(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (clone / ".aws-sam/model/models/erase-s/model.onnx").is_file()
     assert (clone / ".aws-sam/function/app.py").is_file()
+    kinds = {path.suffix for path in (clone / ".aws-sam/function").rglob("*") if path.is_file()}
+    assert kinds - {".pyc"} == {".py", ".html", ".css", ".js", ".webp"}  # neither text nor recipe
     assert f'"{clone}/.venv/bin/python" "{clone}/layers/deps/pack.py" ' in done.stdout
 
 

@@ -220,6 +220,14 @@ def test_a_pattern_leaves_out_the_results_of_an_earlier_run(here: Path, pattern:
     assert results(here / "photos/out") == made
 
 
+def test_after_two_dashes_every_word_is_a_path(here: Path) -> None:
+    """As scripts write them before names that they did not choose."""
+    (here / "photo.jpg").rename(here / "-a.jpg")
+    done = run(here, "--size", "preview", "photos/a.jpg", "--", "-a.jpg", "--out")
+    assert done == (0, b"", "2 photos: 2 cut out, 0 skipped, 0 failed.\n")
+    assert results(here / "--out") == {"-a.png", "a.png"}
+
+
 def test_a_pattern_that_names_the_output_folder_means_it(here: Path) -> None:
     """Photos and results lie side by side there."""
     assert run(here, "photos/*.jpg", "photos/")[0] == 0

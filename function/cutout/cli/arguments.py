@@ -52,10 +52,13 @@ def read_command(arguments: Sequence[str]) -> Command:
     :raises SystemExit: 2 with a message where they are wrong, 0 after ``--help`` and ``--version``.
     """
     parser = _parser()
-    given = parser.parse_intermixed_args(arguments)
-    if len(given.paths) < 2:  # noqa: PLR2004 - an input and an output
+    # After -- every word is a path; the parser itself would refuse those that begin with a dash.
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    given = parser.parse_intermixed_args(arguments[:end])
+    paths = [*given.paths, *arguments[end + 1 :]]
+    if len(paths) < 2:  # noqa: PLR2004 - an input and an output
         parser.error("give at least one photo or folder, and then the output")
-    if "" in given.paths:  # as a variable that is not set gives; Path("") is the current folder
+    if "" in paths:  # as a variable that is not set gives; Path("") is the current folder
         parser.error("a name is empty; the current folder is .")
     fields = {
         option.name: value
@@ -67,8 +70,8 @@ def read_command(arguments: Sequence[str]) -> Command:
     except CutoutError as error:
         parser.error(str(error))
     return Command(
-        inputs=tuple(given.paths[:-1]),
-        output=given.paths[-1],
+        inputs=tuple(paths[:-1]),
+        output=paths[-1],
         options=options,
         has_format="format" in fields,
         model=given.model_dir / given.model,

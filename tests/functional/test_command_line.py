@@ -220,6 +220,14 @@ def test_a_pattern_leaves_out_the_results_of_an_earlier_run(here: Path, pattern:
     assert results(here / "photos/out") == made
 
 
+def test_a_folder_in_the_place_of_a_result_is_named(here: Path) -> None:
+    """And nothing of the result stays beside it."""
+    (here / "out/photo.png").mkdir(parents=True)
+    status, _, said = run(here, "photo.jpg", "out/")
+    assert (status, said) == (1, "photo.jpg: Is a directory (out/photo.png)\n")
+    assert results(here / "out") == set()
+
+
 def test_after_two_dashes_every_word_is_a_path(here: Path) -> None:
     """As scripts write them before names that they did not choose."""
     (here / "photo.jpg").rename(here / "-a.jpg")

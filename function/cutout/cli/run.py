@@ -149,7 +149,8 @@ def _do(remover: Remover, job: Job, options: Options) -> Report | str:
     except CutoutError as error:
         return str(error)
     except OSError as error:
-        return f"{error.strerror or error} ({error.filename})" if error.filename else str(error)
+        file = error.filename2 or error.filename  # of a renamed file the second is its new name
+        return f"{error.strerror or error} ({file})" if file else str(error)
     return result.report
 
 

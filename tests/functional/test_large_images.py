@@ -206,6 +206,14 @@ def test_an_upload_that_is_too_large(client: Client, cloud: Cloud, proxy: Proxy)
     assert {call.method for call in proxy.calls} == {"HEAD"}
 
 
+@pytest.mark.parametrize("cloud", [{"max_object_bytes": len(JPEG)}], indirect=True)
+def test_an_upload_of_the_largest_size(client: Client, cloud: Cloud) -> None:
+    """It is read, as the form promises."""
+    assert client.post("/v2/uploads").json()["max_bytes"] == len(JPEG)
+    cloud.put("incoming/x/image", JPEG)
+    assert client.json("/v2", {"image_key": "incoming/x/image"}).status == 200
+
+
 def test_the_order_of_checks(client: Client, proxy: Proxy) -> None:
     """A bad option is answered before S3 is asked for anything."""
     reply = client.json("/v2", {"image_key": "incoming/x/image", "bg_color": "bluish"})

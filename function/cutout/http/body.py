@@ -153,7 +153,7 @@ def _content(part: MultipartSegment, name: str, sent: bytes) -> bytes:
     :raises InvalidBase64: the part says that it is base64, and it is not.
     :raises InvalidMultipart: the name of the encoding is unknown (RFC 2045, 6.1 has five).
     """
-    encoding = (part.header("Content-Transfer-Encoding") or "binary").lower()
+    encoding = (part.header("Content-Transfer-Encoding") or "binary").strip().lower()
     if encoding == "base64":
         return decode_base64(sent, quote(name, safe="")[:_MAX_TOLD_NAME])
     if encoding == "quoted-printable":

@@ -125,7 +125,7 @@ def _found(others: Iterable[Field], names: SourceNames) -> str:
                 f" its base64 as {names.base64}."
             )
         if isinstance(value, bytes):
-            files.append(quote(name, safe="", errors="replace")[:_MAX_TOLD_NAME])
+            files.append(quote(name, safe="", errors="replace")[:_MAX_TOLD_NAME] or '""')
     if not files:
         return ""
     listed = ", ".join(files[:_MAX_TOLD_FIELDS])

@@ -82,10 +82,11 @@ def extract_matte(
     own = None if input_alpha is InputAlpha.DISCARD else photo.alpha
     if own is not None and input_alpha is InputAlpha.KEEP:
         return Matte(alpha=own)
-    look = _look(photo, own, card, network)
+    seen = _seen(photo.pixels, own, card)
+    look = _look(seen, photo, own, card, network)
     # An empty matte is left alone: any speck in the mirrored photo would be surer than none.
     if 0 < look.confidence < card.mirror:
-        mirrored = _look(photo, own, card, _mirrored(network))
+        mirrored = _look(seen, photo, own, card, _mirrored(network))
         look = max(look, mirrored, key=lambda either: either.confidence)
     models = local_models(look.seen, look.coarse)
     if look.window is None:
@@ -97,9 +98,14 @@ def extract_matte(
     return Matte(alpha=alpha, confidence=look.confidence)
 
 
-def _look(photo: Photo, own: NDArray[np.uint8] | None, card: ModelCard, network: Network) -> _Look:
-    """Look at the whole photo, and where the subject is small, at its surroundings again."""
-    seen = _seen(photo.pixels, own, card)
+def _look(
+    seen: NDArray[np.uint8],
+    photo: Photo,
+    own: NDArray[np.uint8] | None,
+    card: ModelCard,
+    network: Network,
+) -> _Look:
+    """Look at the whole photo, as ``seen``, and at a small subject's surroundings again."""
     coarse = _read(network(_tensor(seen, card)), card)
     window = _window(coarse, photo, card.zoom)
     if window is not None:

@@ -34,20 +34,28 @@ HALF, SURE, KNOWN = 127, 245, 8  # of 255: is subject; is only subject; sure col
 FOLDER_SIDE_MAX_PX = 512  # photographs of a folder are shrunk to it: they must all fit in memory
 BILINEAR = Image.Resampling.BILINEAR  # antialiased when shrinking, as the model's card says
 
-# Share of each way to make a sample. Pasted subjects teach what a subject is among clutter. A way
-# for which there is nothing (no labelled photographs, say) leaves its share to the others.
+# Share of each way to make a sample, of the sum of those that there is something for: a way for
+# which there is nothing (no labelled photographs, say) leaves its share to the others. Pasted
+# subjects teach what a subject is among clutter.
 RECIPES = {
-    "photo": 0.31,
+    "photo": 0.24,
     "pseudo": 0.02,
-    "label": 0.33,
-    "cut": 0.15,
-    "transplant": 0.06,
-    "label transplant": 0.10,
+    "label": 0.42,
+    "cut": 0.12,
+    "transplant": 0.05,
+    "label transplant": 0.13,
     "studio": 0.02,
-    "empty": 0.01,
+    "empty": 0.02,
 }
 # Of a set's turn; what is not named counts 1. These the annotated sets lack most.
-SET_PACE = {"pets": 2.5, "pets-small": 1.8, "person": 2.0, "product": 1.5, "animal": 1.2}
+SET_PACE = {
+    "pets": 2.5,
+    "pets-small": 1.8,
+    "person": 2.0,
+    "product": 1.5,
+    "food": 1.3,
+    "animal": 1.2,
+}
 PLAIN_SHARE = 0.25  # of pasted subjects: on a plain ground, as in a studio
 # Of those: share, darkest and lightest value of 255, standard deviation between the channels.
 GROUNDS = ((0.4, 232, 256, 4), (0.1, 0, 40, 4), (0.2, 0, 256, 4), (0.3, 0, 256, 60))

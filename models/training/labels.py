@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from data import Floats, Kind
 
 TEACHER, MIRRORED = "teacher", "mirrored"
+OURS = "erase-s"  # the start of the names of opinions by any version of it
 PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
 INDEX, FOLDER = "index.csv", "photos/"  # in a zip; a zip or folder without an index will do, too
 
@@ -42,6 +43,13 @@ GREY = (25, 230)  # of 255: between them a matte does not decide
 GREY_RADIUS_PX = 5  # an edge is at most twice as wide; hair, too, at 512 px
 GREY_SHARE_MAX = 0.12  # of the subject's area: more is undecided matting, not an edge
 SUBJECT_SHARE_MIN, SUBJECT_SHARE_MAX = 0.01, 0.92
+# Of these kinds, teacher and U2-Net-p often take a part for the subject: the food without its
+# plate, the print on a shirt, a face without its hair. erase-s seldom does.
+PART_KINDS = {"food", "clothes", "person"}
+PART_AREA = 1.2  # times the label's area is what erase-s sees where a label may show a part, …
+PART_HELD = 0.9  # … and this share of the label is in it
+PART_TRUST = 0.8  # of such a label: less than what is cut out and pasted must have
+PART_MARGIN_PX = 4
 EMPTY_SHARE = 0.002  # of the picture: no subject, if all opinions agree
 
 
@@ -208,6 +216,19 @@ def label_of(file: str, opinions: Opinions, seconds: Sequence[str]) -> Label | N
     )
 
 
+def hedged(label: Label, ours: Bytes) -> Label:
+    """Do not teach what erase-s sees around a label that may show a part; believe the rest less."""
+    shown, seen = label.alpha > HALF, ours > HALF
+    if np.count_nonzero(seen) < PART_AREA * np.count_nonzero(shown):
+        return label
+    if np.count_nonzero(shown & seen) < PART_HELD * np.count_nonzero(shown):
+        return label
+    more = ((ours > HALF // 2) & ~shown).astype(np.uint8) * 255
+    near = Image.fromarray(more).filter(ImageFilter.MaxFilter(2 * PART_MARGIN_PX + 1))
+    trust = np.where(np.asarray(near) > 0, 0, label.trust * PART_TRUST)
+    return label._replace(trust=trust.astype(np.uint8))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unseen:
     """What does not train, or does not judge.
@@ -272,11 +293,22 @@ def training_pairs(photos: Photographs, folder: Path, unseen: Unseen) -> list[Pa
         if label is None:
             continue
         if trains(label):
+            if photo.kind in PART_KINDS:
+                label = _hedged_by_ours(photo.file, label, opinions, seconds)
             pairs.append(_pair(photo, photos.rgb(photo.file), label, "label"))
         elif _is_empty(photo.file, opinions, seconds):
             empty = label._replace(alpha=np.zeros_like(label.alpha))
             pairs.append(_pair(photo, photos.rgb(photo.file), empty, "bg"))
     return pairs
+
+
+def _hedged_by_ours(file: str, label: Label, opinions: Opinions, seconds: Sequence[str]) -> Label:
+    """Compare a label with every opinion by erase-s that is there."""
+    for name in seconds:
+        ours = opinions.read(name, file) if name.startswith(OURS) else None
+        if ours is not None:
+            label = hedged(label, ours)
+    return label
 
 
 def _is_empty(file: str, opinions: Opinions, seconds: Sequence[str]) -> bool:

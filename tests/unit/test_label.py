@@ -232,6 +232,36 @@ def test_what_trains(labelled: tuple[Path, Path, Unseen]) -> None:
     assert not pairs[1].alpha.any()
 
 
+@pytest.mark.parametrize(
+    ("kind", "ours", "is_hedged"),
+    [
+        ("person", square(16, 60), True),
+        ("food", square(16, 60), True),
+        ("product", square(16, 60), False),  # things beside it are taken along more often
+        ("person", square(16, 52), False),  # a little more is an edge
+        ("person", square(30, 64), False),  # another subject
+    ],
+)
+def test_where_erase_s_sees_more_than_a_part_nothing_is_taught(
+    tmp_path: Path, kind: str, ours: Bytes, *, is_hedged: bool
+) -> None:
+    """The label keeps most of its weight elsewhere, and is not cut out and pasted."""
+    opinions = Opinions(tmp_path / "labels")
+    opinions.write(TEACHER, "a.webp", as_floats(square()))
+    opinions.write("u2netp", "a.webp", as_floats(square()))
+    opinions.write("erase-s-0.6.0", "a.webp", as_floats(ours))
+    zipped = packed(tmp_path / "photos.zip", [photo("a.webp", kind)])
+    (pair,) = training_pairs(photographs(zipped), opinions.folder, Unseen.nothing())
+    assert pair.weight is not None
+    assert (pair.alpha == square()).all()
+    if is_hedged:
+        assert not pair.weight[16:48, 48:60].any()  # a plate, hair or the rest of a shirt
+        assert (pair.weight[20:44, 20:40] == int(255 * 0.8)).all()
+        assert (pair.weight[:10] == int(255 * 0.8)).all()
+    else:
+        assert (pair.weight == 255).all()
+
+
 def test_what_judges(labelled: tuple[Path, Path, Unseen]) -> None:
     """Teacher and mirror agree and the eye does; what a judged model says is not asked."""
     zipped, folder, unseen = labelled

@@ -171,7 +171,8 @@ def served_mattes(
 ) -> Callable[[Bytes], Matte]:
     """Make what the function makes of a model: refined at the picture's size, zoom and all.
 
-    `points` replace the card's own, which turn how decided a matte is into its confidence.
+    `points` replace the card's own, which turn how decided a matte is into its confidence. The same
+    photos are looked at mirrored as with the card's own.
     """
     sys.path.append(str(Path(__file__).resolve().parents[2] / "function"))
     from cutout.image.card import read_card as read_model_card  # noqa: PLC0415 - only for --served
@@ -182,7 +183,12 @@ def served_mattes(
 
     card = read_model_card(folder)
     network = load_network(card, folder)
-    card = replace(card, confidence=points or card.confidence)
+    if points:
+        decided, confidence = zip(*card.confidence, strict=True)
+        limit = np.interp(card.mirror, confidence, decided)
+        from_decided, to_confidence = zip(*points, strict=True)
+        mirror = float(np.interp(limit, from_decided, to_confidence))
+        card = replace(card, confidence=points, mirror=mirror)
 
     def run(rgb: Bytes) -> Matte:
         photo = Photo(pixels=rgb, alpha=None)

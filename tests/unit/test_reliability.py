@@ -7,8 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
-from reliability import Judged, at, fitted, judged, rank_correlation, table, told, trial_error
+from evaluate import served_mattes
+from reliability import (
+    AS_IT_IS,
+    Judged,
+    at,
+    fitted,
+    judged,
+    rank_correlation,
+    table,
+    told,
+    trial_error,
+)
 
+from cutout.image.card import read_card
 from data import Pair
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +97,15 @@ def test_pictures_are_judged_as_they_are_served() -> None:
     assert result.unseen.tolist() == [True, False]
     assert 0.9 < result.decided[0] == result.decided[1] < 1
     assert 0 < result.iou[0] == result.iou[1] < 0.9
+
+
+def test_the_same_photos_are_looked_at_mirrored_as_in_the_function() -> None:
+    """A limit of the card's confidence is no limit of decidedness."""
+    rgb = np.stack([skimage.data.moon()] * 3, -1)
+    own, plain = served_mattes(OURS)(rgb), served_mattes(OURS, AS_IT_IS)(rgb)
+    limit = read_card(OURS).mirror
+    assert own.confidence < limit < plain.confidence  # in doubt by the first alone
+    assert np.array_equal(own.alpha, plain.alpha)
 
 
 @pytest.mark.parametrize(

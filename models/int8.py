@@ -42,7 +42,7 @@ WEIGHTED = ("Conv", "Gemm", "MatMul")
 
 PER_CHANNEL_OPSET = 13  # the first whose DequantizeLinear has an axis
 PICKS = 400
-"""Values of each tensor that are looked at, for each example input.
+"""Values of each tensor that are looked at, for each example input, if the caller does not say.
 
 Their least and largest make the range. The rarest outliers are not among them, and are cut: with
 the range of all values, every step is coarser (models/training/README.md).
@@ -69,13 +69,15 @@ def quantize(  # noqa: PLR0913 # each says one thing about the result
     operators: Sequence[str] = WEIGHTED,
     float_nodes: Sequence[str] = (),
     fold: bool = True,
+    picks: int = PICKS,
 ) -> None:
     """Write the int8 form of the float model ``source`` to ``target``.
 
     ``tensors`` are example inputs, float32 (1, 3, S, S) each, normalised as the model expects.
     Operators of these types become int8, but not the nodes that are named in ``float_nodes``.
     ``fold`` folds constants and BatchNorms first, which may rename nodes; a model that was exported
-    without them does not need it.
+    without them does not need it. ``picks`` values of each tensor are looked at for each example
+    input.
     """
     model = onnx.load(source)
     if opset(model) < PER_CHANNEL_OPSET:
@@ -90,7 +92,7 @@ def quantize(  # noqa: PLR0913 # each says one thing about the result
             onnx.save(onnx.shape_inference.infer_shapes(model), plain)
         balanced = with_balanced_biases(onnx.load(plain), tensors, float_nodes)
         onnx.save(balanced, plain)
-        ranges = measured_ranges(balanced, tensors, operators)
+        ranges = measured_ranges(balanced, tensors, operators, picks)
         quantize_static(
             plain,
             int8,
@@ -207,9 +209,9 @@ def run(model: onnx.ModelProto, feeds: Iterable[dict[str, Any]]) -> list[list[Fl
 
 
 def measured_ranges(
-    model: onnx.ModelProto, tensors: Iterable[Floats], operators: Sequence[str]
+    model: onnx.ModelProto, tensors: Iterable[Floats], operators: Sequence[str], picks: int
 ) -> dict[str, Range]:
-    """Return the range of PICKS values of each activation that these operators read or write.
+    """Return the range of some values of each activation that these operators read or write.
 
     It includes 0, as uint8 with a zero point must. A tensor of zeros only is left out: every range
     is right for it.
@@ -221,7 +223,7 @@ def measured_ranges(
     chance = np.random.default_rng(0)
     picked = run(
         picking(model, names),
-        ({input_name(model): tensor, "picks": chance.random(PICKS)} for tensor in tensors),
+        ({input_name(model): tensor, "picks": chance.random(picks)} for tensor in tensors),
     )
     values = zip(names, (np.concatenate(parts) for parts in zip(*picked, strict=True)), strict=True)
     return {

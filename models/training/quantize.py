@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PHOTOGRAPHS = 96  # for the ranges
+PICKS = 6_400  # of each tensor's values on each of them (README.md, Quantization)
 FILE_MAX_BYTES = 12_000_000
 # What stays float, by node name: int8 gains no time there (Resize, Concat, 12 channels at full
 # size) and the head's output is the matte itself, where one step of a uint8 logit shows.
@@ -44,7 +45,7 @@ QUANTIZED = [
 
 
 def examples(options: argparse.Namespace) -> list[Pair]:
-    """Take PHOTOGRAPHS that trained."""
+    """Take PHOTOGRAPHS of what may train, half of them labelled ones if there are any."""
     pack = [pair for pair in read_pack(options.pack, "train") if pair.kind != "cut"]
     if not options.photos:
         return spaced(pack, PHOTOGRAPHS)
@@ -74,6 +75,7 @@ def quantized(card: Card, pairs: Sequence[Pair], out: Path) -> None:
         operators=QUANTIZED,
         float_nodes=float_nodes(onnx.load(card.file)),
         fold=False,  # the export wrote BatchNorms into the weights
+        picks=PICKS,
     )
     if out.stat().st_size > FILE_MAX_BYTES:
         raise SystemExit(

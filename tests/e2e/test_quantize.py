@@ -64,7 +64,7 @@ model.graph.output.append(onnx.helper.make_tensor_value_info("a", 1, None))
 grey = np.full((1, 3, int(sys.argv[2]), int(sys.argv[2])), 0.7, np.float32)
 spotted = grey.copy()
 spotted[0, 0, 3, 3] = 60
-ranges = int8.measured_ranges(model, [spotted], ["Conv"])
+ranges = int8.measured_ranges(model, [spotted], ["Conv"], int8.PICKS)
 
 def inside(model):
     return int8.run(model, [{"x": grey}])[0][0][0, :, 9, 9]

@@ -36,7 +36,7 @@ BILINEAR = Image.Resampling.BILINEAR  # antialiased when shrinking, as the model
 
 # Share of each way to make a sample, of the sum of those that there is something for: a way for
 # which there is nothing (no labelled photographs, say) leaves its share to the others. Pasted
-# subjects teach what a subject is among clutter.
+# subjects teach what a subject is among clutter. Without `pseudo` they add up to 1.
 RECIPES = {
     "photo": 0.24,
     "pseudo": 0.02,
@@ -47,7 +47,7 @@ RECIPES = {
     "studio": 0.02,
     "empty": 0.02,
 }
-# Of a set's turn; what is not named counts 1. These the annotated sets lack most.
+# Of a set's turn; what is not named counts 1. The annotated sets have too few of these.
 SET_PACE = {
     "pets": 2.5,
     "pets-small": 1.8,

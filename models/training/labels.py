@@ -46,10 +46,11 @@ SUBJECT_SHARE_MIN, SUBJECT_SHARE_MAX = 0.01, 0.92
 # Of these kinds, teacher and U2-Net-p often take a part for the subject: the food without its
 # plate, the print on a shirt, a face without its hair. erase-s seldom does.
 PART_KINDS = {"food", "clothes", "person"}
-PART_AREA = 1.2  # times the label's area is what erase-s sees where a label may show a part, …
-PART_HELD = 0.9  # … and this share of the label is in it
-PART_TRUST = 0.8  # of such a label: less than what is cut out and pasted must have
-PART_MARGIN_PX = 4
+# A label may show a part if erase-s sees at least this many times its area, …
+PART_AREA = 1.2
+PART_HELD = 0.9  # … and at least this share of it
+PART_MARGIN_PX = 4  # nothing is taught this near to what erase-s sees more, either
+PART_TRUST = 0.8  # of the rest: less than what is cut out and pasted must have
 EMPTY_SHARE = 0.002  # of the picture: no subject, if all opinions agree
 
 
@@ -205,28 +206,35 @@ def resolved(teacher: Bytes, mirrored: Bytes | None, seconds: Sequence[Bytes]) -
     )
 
 
-def label_of(file: str, opinions: Opinions, seconds: Sequence[str]) -> Label | None:
+def label_of(photo: Photograph, opinions: Opinions, seconds: Sequence[str]) -> Label | None:
     """Make the label of a photograph, or None if the teacher has not seen it yet."""
-    teacher = opinions.read(TEACHER, file)
+    teacher = opinions.read(TEACHER, photo.file)
     if teacher is None:
         return None
-    found = [opinions.read(name, file) for name in seconds]
-    return resolved(
-        teacher, opinions.read(MIRRORED, file), [plane for plane in found if plane is not None]
-    )
+    found = {name: opinions.read(name, photo.file) for name in seconds}
+    there = {name: plane for name, plane in found.items() if plane is not None}
+    label = resolved(teacher, opinions.read(MIRRORED, photo.file), list(there.values()))
+    ours = [plane for name, plane in there.items() if name.startswith(OURS)]
+    return hedged(label, ours) if photo.kind in PART_KINDS else label
 
 
-def hedged(label: Label, ours: Bytes) -> Label:
-    """Do not teach what erase-s sees around a label that may show a part; believe the rest less."""
-    shown, seen = label.alpha > HALF, ours > HALF
-    if np.count_nonzero(seen) < PART_AREA * np.count_nonzero(shown):
+def hedged(label: Label, ours: Sequence[Bytes]) -> Label:
+    """Do not teach what erase-s sees around a label that may show a part; believe the rest less.
+
+    `ours` are the opinions of versions of erase-s.
+    """
+    shown = label.alpha > HALF
+    more = np.zeros_like(shown)
+    for opinion in ours:
+        seen = opinion > HALF
+        is_larger = np.count_nonzero(seen) >= PART_AREA * np.count_nonzero(shown)
+        if is_larger and np.count_nonzero(shown & seen) >= PART_HELD * np.count_nonzero(shown):
+            more |= (opinion > HALF // 2) & ~shown
+    if not more.any():
         return label
-    if np.count_nonzero(shown & seen) < PART_HELD * np.count_nonzero(shown):
-        return label
-    more = ((ours > HALF // 2) & ~shown).astype(np.uint8) * 255
-    near = Image.fromarray(more).filter(ImageFilter.MaxFilter(2 * PART_MARGIN_PX + 1))
-    trust = np.where(np.asarray(near) > 0, 0, label.trust * PART_TRUST)
-    return label._replace(trust=trust.astype(np.uint8))
+    image = Image.fromarray(more.astype(np.uint8) * 255)
+    near = np.asarray(image.filter(ImageFilter.MaxFilter(2 * PART_MARGIN_PX + 1))) > 0
+    return label._replace(trust=np.where(near, 0, label.trust * PART_TRUST).astype(np.uint8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,26 +297,15 @@ def training_pairs(photos: Photographs, folder: Path, unseen: Unseen) -> list[Pa
     for photo in photos.index:
         label = None
         if photo.source not in unseen.sources and photo.file not in unseen.partial:
-            label = label_of(photo.file, opinions, seconds)
+            label = label_of(photo, opinions, seconds)
         if label is None:
             continue
         if trains(label):
-            if photo.kind in PART_KINDS:
-                label = _hedged_by_ours(photo.file, label, opinions, seconds)
             pairs.append(_pair(photo, photos.rgb(photo.file), label, "label"))
         elif _is_empty(photo.file, opinions, seconds):
             empty = label._replace(alpha=np.zeros_like(label.alpha))
             pairs.append(_pair(photo, photos.rgb(photo.file), empty, "bg"))
     return pairs
-
-
-def _hedged_by_ours(file: str, label: Label, opinions: Opinions, seconds: Sequence[str]) -> Label:
-    """Compare a label with every opinion by erase-s that is there."""
-    for name in seconds:
-        ours = opinions.read(name, file) if name.startswith(OURS) else None
-        if ours is not None:
-            label = hedged(label, ours)
-    return label
 
 
 def _is_empty(file: str, opinions: Opinions, seconds: Sequence[str]) -> bool:
@@ -322,7 +319,7 @@ def judging_pairs(photos: Photographs, folder: Path, unseen: Unseen) -> list[Pai
     opinions = Opinions(folder)
     pairs = []
     for photo in photos.index:
-        label = label_of(photo.file, opinions, ())
+        label = label_of(photo, opinions, ())
         if label is not None and judges(photo, label, unseen):
             pairs.append(_pair(photo, photos.rgb(photo.file), label, "gt"))
     return pairs

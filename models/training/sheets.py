@@ -2,7 +2,8 @@
 
     python sheets.py --photos photos.zip --labels labels --unseen unseen.toml --out sheets
 
-Three series: `train` (what training takes), `doubt` (what it leaves out), `judge` (what judges).
+Series: `train` (what training takes), `doubt` (what it leaves out), `part` (what the eye left out),
+`judge` (what judges), `judge-doubt` (what does not, of the sources that never train).
 Under each photograph: its name, agreement, overlap of the mirrored pass (- if there was none),
 share of undecided area.
 """
@@ -80,7 +81,7 @@ def collected(
     seconds = opinions.seconds()
     found: dict[str, list[tuple[Photograph, Label]]] = {}
     for photo in photos.index:
-        label = label_of(photo.file, opinions, seconds)
+        label = label_of(photo, opinions, seconds)
         if label is not None:
             found.setdefault(series(photo, label, unseen), []).append((photo, label))
     return {

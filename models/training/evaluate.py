@@ -183,12 +183,13 @@ def served_mattes(
 
     card = read_model_card(folder)
     network = load_network(card, folder)
-    if points:
+    if points and card.mirror:
         decided, confidence = zip(*card.confidence, strict=True)
         limit = np.interp(card.mirror, confidence, decided)
         from_decided, to_confidence = zip(*points, strict=True)
         mirror = float(np.interp(limit, from_decided, to_confidence))
-        card = replace(card, confidence=points, mirror=mirror)
+        card = replace(card, mirror=mirror)
+    card = replace(card, confidence=points or card.confidence)
 
     def run(rgb: Bytes) -> Matte:
         photo = Photo(pixels=rgb, alpha=None)

@@ -224,11 +224,12 @@ def hedged(label: Label, ours: Sequence[Bytes]) -> Label:
     `ours` are the opinions of versions of erase-s.
     """
     shown = label.alpha > HALF
+    area = np.count_nonzero(shown)
     more = np.zeros_like(shown)
     for opinion in ours:
         seen = opinion > HALF
-        is_larger = np.count_nonzero(seen) >= PART_AREA * np.count_nonzero(shown)
-        if is_larger and np.count_nonzero(shown & seen) >= PART_HELD * np.count_nonzero(shown):
+        is_larger = np.count_nonzero(seen) >= PART_AREA * area > 0
+        if is_larger and np.count_nonzero(shown & seen) >= PART_HELD * area:
             more |= (opinion > HALF // 2) & ~shown
     if not more.any():
         return label

@@ -282,6 +282,21 @@ def test_two_versions_of_erase_s_hedge_a_label_once(tmp_path: Path) -> None:
     assert (pair.weight[20:44, 24:40] == int(255 * 0.8)).all()
 
 
+def test_a_background_is_believed_wherever_erase_s_sees_a_speck(tmp_path: Path) -> None:
+    """A label without a subject shows no part of one."""
+    opinions = Opinions(tmp_path / "labels")
+    nothing = np.zeros((SIDE, SIDE), np.uint8)
+    speck = nothing.copy()
+    speck[30:32, 30:32] = 255
+    for name, opinion in ((TEACHER, nothing), ("u2netp", nothing), ("erase-s-0.6.0", speck)):
+        opinions.write(name, "a.webp", as_floats(opinion))
+    zipped = packed(tmp_path / "photos.zip", [photo("a.webp", "person")])
+    (pair,) = training_pairs(photographs(zipped), opinions.folder, Unseen.nothing())
+    assert pair.kind == "bg"
+    assert pair.weight is not None
+    assert (pair.weight == 255).all()
+
+
 def test_what_judges(labelled: tuple[Path, Path, Unseen]) -> None:
     """Teacher and mirror agree and the eye does; what a judged model says is not asked."""
     zipped, folder, unseen = labelled

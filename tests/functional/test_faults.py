@@ -118,6 +118,27 @@ def test_a_deadline_in_the_middle_of_a_library() -> None:
     assert quick.post("/v2", body=png(), content_type="image/png").status == 200
 
 
+def test_a_photo_that_waited_for_another_has_only_the_time_that_is_left() -> None:
+    """Otherwise it would still work when its caller is gone, and the next one would wait for it."""
+    looks: list[NDArray[np.float32]] = []
+
+    def network(tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+        looks.append(tensor)
+        return np.full((1, 1, *tensor.shape[2:]), 9, np.float32)
+
+    library = Library()
+    card = read_card(app.LOCAL_MODELS / "erase-s")
+    slow = Client(deployment(Remover(Model(card=card, network=library), LIMITS)), "2.0")
+    slow.timeout_s = 2.0
+    assert slow.post("/v2", body=png(), content_type="image/png").status == 504
+    threading.Timer(3, library.end).start()
+    waiting = Client(deployment(Remover(Model(card=card, network=network), LIMITS)), "2.0")
+    waiting.timeout_s = 4.0  # less 1.5 for the reply, so that all of it is gone by then
+    reply = waiting.post("/v2", body=png(), content_type="image/png")
+    assert (reply.status, reply.error()["code"]) == (504, "timeout")
+    assert not looks
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_deadline_in_a_finalizer() -> None:
     """Python drops what is raised in one, so the work is interrupted once more."""

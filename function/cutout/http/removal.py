@@ -6,7 +6,6 @@ source itself, and only then the image.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from cutout.deadline import interruptible
 from cutout.errors import ResultTooLarge, StorageDisabled
@@ -120,12 +119,11 @@ class Removal:
         image = self._images.of(source, left_ms=_budget_ms(request))
         background = self._images.fetched_background(options, left_ms=_budget_ms(request))
         result = interruptible(
-            partial(
-                self._remover.remove,
+            lambda: self._remover.remove(
                 image,
                 options,
                 background=background,
-                budget_ms=_budget_ms(request),
+                budget_ms=_budget_ms(request),  # once it begins, which others can delay
                 max_bytes=MAX_RESULT_BYTES if options.response is Delivery.FIT else None,
             )
         )

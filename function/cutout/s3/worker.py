@@ -42,7 +42,6 @@ too, the result is missing until the photo is uploaded again.)
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 
 from cutout.deadline import interruptible
 from cutout.errors import CutoutError, StorageFailed
@@ -229,7 +228,8 @@ class _Case:
         """
         try:
             result = interruptible(
-                partial(self._remover.remove, data, options, budget_ms=self._left_ms())
+                # The time that is left once it begins, which others can delay.
+                lambda: self._remover.remove(data, options, budget_ms=self._left_ms())
             )
         except CutoutError as error:
             if error.is_ours:

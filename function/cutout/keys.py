@@ -47,19 +47,16 @@ class Keys:
         self._failed_at: float | None = None
 
     def accept(self, key: str) -> bool:
-        """Tell whether a key is accepted; the time that it takes does not depend on the key.
+        """Tell whether a key is accepted; a fixed one is, even if the list cannot be read.
 
         A request without a key has the empty one. It is never accepted, not even if its digest is
         in the list, as it is when somebody takes the digest of a variable that is not set.
 
-        :raises KeysUnavailable: the list cannot be read, and none is known that is recent enough.
+        :raises KeysUnavailable: the list is needed and cannot be read, and none is known that is
+            recent enough.
         """
-        digest = digest_of(key).encode()
-        # Bytes, since text with other letters than ASCII's is not compared, and a hand writes it.
-        accepted = [known.encode() for known in self._fixed | self._listed()]
-        # Every digest is compared, so that the time does not tell which one came close.
-        matches = [hmac.compare_digest(digest, known) for known in accepted]
-        return bool(key) and any(matches)
+        digest = digest_of(key)
+        return bool(key) and (_is_among(digest, self._fixed) or _is_among(digest, self._listed()))
 
     def _listed(self) -> frozenset[str]:
         """Return the digests of the list, read again where they are old."""
@@ -84,6 +81,14 @@ class Keys:
     def _is_within(self, seconds: float, since: float) -> bool:
         # A clock that was set back says nothing about the age.
         return 0 <= self._clock() - since < seconds
+
+
+def _is_among(digest: str, accepted: frozenset[str]) -> bool:
+    """Compare with every digest, so that the time does not tell which one came close."""
+    # People type these lists, and compare_digest takes text only if it is ASCII. So bytes are
+    # compared.
+    matches = [hmac.compare_digest(digest.encode(), known.encode()) for known in accepted]
+    return any(matches)
 
 
 def digest_of(key: str) -> str:

@@ -109,6 +109,17 @@ def test_without_a_first_list_nobody_is_let_in() -> None:
     assert ssm.reads == 1
 
 
+def test_a_fixed_key_is_accepted_while_the_list_cannot_be_read() -> None:
+    """Who needs the list is told to come again, and a request without a key is refused at once."""
+    ssm = Ssm(None)
+    keys = ssm.keys(OLD)
+    assert keys.accept("old")
+    assert not keys.accept("")
+    assert ssm.reads == 0
+    with pytest.raises(KeysUnavailable):
+        keys.accept("new")
+
+
 def test_a_clock_that_is_set_back_makes_no_list_younger() -> None:
     """The list is read again."""
     ssm = Ssm(OLD)

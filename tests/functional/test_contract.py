@@ -774,6 +774,9 @@ def test_only_a_keys_id_shows_that_the_gateway_checked_a_key() -> None:
     keyless["headers"]["x-api-key"] = "any"
     assert refused_event(keyless) == (401, "invalid_api_key")
 
+    unchecked = rest_event(replace(request, path="/v1.0/account"))  # the function checks this one
+    assert refused_event(unchecked) == (403, "")
+
     empty = copy.deepcopy(keyed)
     empty["requestContext"]["identity"]["apiKeyId"] = ""
     assert refused_event(empty) == (401, "invalid_api_key")

@@ -145,8 +145,9 @@ class Api:
         :raises InvalidApiKey: otherwise; with no accepted keys, always.
         :raises KeysUnavailable: which keys are accepted cannot be known at the moment.
         """
+        by_gateway = endpoint.gateway_keys and self._settings.keys_checked_by is KeyCheck.GATEWAY
         # An event of an HTTP API or a load balancer can look like a REST API's, but has no key id.
-        if request.api_key_id and self._settings.keys_checked_by is KeyCheck.GATEWAY:
+        if by_gateway and request.api_key_id:
             return
         if not self._keys.accept(endpoint.key_of(request)):
             raise InvalidApiKey

@@ -31,6 +31,7 @@ from compare import compare, table  # noqa: E402
 from cutout.errors import ModelUnavailable  # noqa: E402
 from cutout.image.card import ModelCard, read_card  # noqa: E402
 from cutout.image.model import load_network  # noqa: E402
+from cutout.options import MODEL_NAME  # noqa: E402
 from deployment_size import beside, deadline, fit  # noqa: E402
 from download import Refused, Unreachable, copy, download, sha256_of  # noqa: E402
 
@@ -40,7 +41,6 @@ PERMISSIVE = {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "
 PERMISSIVE |= {"MIT", "MIT-0", "Unlicense", "Zlib"}
 CARD_KEYS = ("input_size", "mean", "std", "resize", "range", "output")
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # as parsers.MODEL_NAME
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _OWN_VERSION = "1"
 
@@ -71,7 +71,7 @@ def wanted(options: argparse.Namespace) -> Wanted:
     """
     catalogue = _read_catalogue(options.catalog)
     known = ", ".join(catalogue)
-    if not _NAME.fullmatch(options.name):
+    if not re.fullmatch(MODEL_NAME, options.name):
         raise Refused(
             f"NAME= must be one of {known}, or a name of your own, of letters, digits and . _ -,"
             f" for a model of your own: {options.name!r} is neither."

@@ -146,6 +146,7 @@ def test_all_faults_are_named_at_once() -> None:
         {"DEFAULT_OPTIONS": "webp"},
         {"DEFAULT_OPTIONS": "model=u2netp"},
         {"MODEL_NAME": "erase-s,../other"},
+        {"MODEL_NAME": "erase-s," + "m" * 65},  # the option could not name it
         {"DEFAULT_OPTIONS": "formt=webp"},
         {"DEFAULT_OPTIONS": "bg_color=red&bg_color=red"},
         {"DEFAULT_OPTIONS": "bg_image_url=https://shop.example/b.jpg"},

@@ -6,6 +6,7 @@
 
 from cutout.options.fields import overlay, parse_object_options, parse_options, spelled
 from cutout.options.option import Option
+from cutout.options.parsers import MODEL_NAME
 from cutout.options.table import OPTIONS
 from cutout.options.values import (
     DEFAULTS,
@@ -25,6 +26,7 @@ from cutout.options.values import (
 
 __all__ = [
     "DEFAULTS",
+    "MODEL_NAME",
     "OPTIONS",
     "Channels",
     "Delivery",

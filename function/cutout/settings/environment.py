@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from cutout.errors import CutoutError, InvalidSettings
-from cutout.options import Delivery, parse_object_options
+from cutout.options import MODEL_NAME, Delivery, parse_object_options
 from cutout.settings.values import INCOMING_PREFIX, RESULTS_PREFIX, KeyCheck, Settings
 
 # The template's rules and policies contain the prefixes, and these signs need no escape there.
@@ -49,8 +49,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     problems: list[str] = []
 
     model_names = _model_names(given)
-    if not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) for name in model_names):
-        problems.append("MODEL_NAME must be names of folders with commas between them")
+    if not all(re.fullmatch(MODEL_NAME, name) for name in model_names):
+        problems.append(
+            "MODEL_NAME must be names of folders, of at most 64 characters, with commas between"
+        )
 
     max_pixels = given.get("MAX_PIXELS", str(default.max_pixels))
     if not re.fullmatch(r"[1-9][0-9]{0,9}", max_pixels):

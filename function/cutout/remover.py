@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutout.errors import BackgroundUrlDisabled, ModelUnavailable, OutOfMemory, OutOfTime
-from cutout.image.background import read_background
+from cutout.image.background import check_background, read_background
 from cutout.image.card import ModelCard
 from cutout.image.compose import Cutout, compose
 from cutout.image.decode import Limits, Photo, decode
@@ -214,6 +214,15 @@ class Remover:
             model.network(np.zeros((1, 3, side, side), np.float32))
         except Exception as error:  # the runtime's errors share no base but Exception
             raise ModelUnavailable(reason=str(error)) from error
+
+    @staticmethod
+    def check_background(options: Options) -> None:
+        """See that ``bg_image_file`` begins as an image does, before any image is brought.
+
+        :raises InvalidBackground: it does not.
+        """
+        if options.bg_image_file is not None and options.channels is not Channels.ALPHA:
+            check_background(options.bg_image_file)
 
     def _picture(self, options: Options, fetched: bytes | None) -> NDArray[np.uint8] | None:
         """Return the image for the background, uint8 (H, W, 3), where there is one to show.

@@ -486,6 +486,22 @@ def test_a_bad_colour_is_refused_without_decoding_the_image(client: Client, colo
         }
 
 
+@pytest.mark.parametrize("path", ["/v2", "/v1.0/removebg"])
+def test_a_background_that_is_no_image_is_refused_in_the_options_turn(
+    client: Client, path: str
+) -> None:
+    """Beside a broken image, beside two, and beside none; with the matte alone it is not used."""
+    junk = {"bg_image_file": ("b.jpg", b"no image")}
+    text = base64.b64encode(JPEG).decode()
+    two = {"image_file": ("a.jpg", JPEG), "image_file_b64": text}
+    for images in ({"image_file": ("broken.jpg", JPEG[:3000])}, two, {}):
+        reply = client.post(path, **multipart(**images, **junk))
+        assert reply.status == 400
+        assert b'"code": "invalid_bg_image"' in reply.body
+    unused = multipart(image_file=("a.jpg", JPEG), channels="alpha", **junk)
+    assert client.post(path, **unused).status == 200
+
+
 @pytest.mark.parametrize("color", [0, 16777215, 1.5, True, {}, {"r": 1}, [], [255, 255, 255]])
 def test_a_colour_that_is_no_json_string(client: Client, color: object) -> None:
     """Numbers, booleans, objects and arrays are never guessed at."""

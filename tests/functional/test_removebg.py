@@ -52,6 +52,15 @@ def test_what_the_node_cli_sends(client: Client) -> None:
     assert pixels(reply)[..., 3].min() == 0
 
 
+def test_an_empty_file_is_absent_as_any_empty_part(client: Client) -> None:
+    """It may stand beside the image, and alone it is no image at all."""
+    text = base64.b64encode(JPEG).decode()
+    both = multipart(image_file=("a.jpg", b""), image_file_b64=text)
+    assert client.post(ROUTE, **both).body == cut(client).body
+    alone = client.post(ROUTE, **multipart(image_file=("a.jpg", b"")))
+    assert (alone.status, fault(alone)["code"]) == (400, "missing_source")
+
+
 def test_what_the_go_and_php_clients_send(client: Client) -> None:
     """A base64 form, and remove.bg's own defaults written out."""
     text = base64.b64encode(JPEG).decode()

@@ -405,6 +405,16 @@ def test_only_one_background(pair: tuple[str, str]) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "other",
+    [("bg_image_file", b"x"), ("bg_image_url", "https://shop.example/b.jpg"), ("bg_blur", "5")],
+)
+def test_an_empty_bg_color_beside_another_background(other: tuple[str, object]) -> None:
+    """The colour was lost, which is what the caller has to mend."""
+    with pytest.raises(InvalidOption, match="bg_color must be a valid hex or named color"):
+        parse_options([other, ("bg_color", "")])
+
+
 def test_formats_without_transparency() -> None:
     """They are flattened; auto decides by the pixels."""
     assert {name for name in Format if not name.has_alpha} == {"jpg", "bmp", "gif"}

@@ -92,6 +92,7 @@ class Removal:
         )
         if options.response is Delivery.URL:
             self._storage()
+        self.check_background(options)
         accepted = accepted_sources(has_storage=has_storage, fetches_urls=self.fetches_urls)
         source = only_source(sources, fields, accepted=accepted)
         is_legacy = source.name == "image"
@@ -110,6 +111,13 @@ class Removal:
             wants_json=request.wants_json(),
         )
         return self._delivered(self.result_of(source, options, request), asked)
+
+    def check_background(self, options: Options) -> None:
+        """See that a background in the request is an image: that is an option's turn.
+
+        :raises InvalidBackground: it is not.
+        """
+        self._remover.check_background(options)
 
     def result_of(self, source: Source, options: Options, request: Request) -> Result:
         """Return the cutout of the source's image, made within the time that the request has.

@@ -21,10 +21,12 @@ class SourceNames:
     """What the sources are called on one route, beside ``image_file`` and ``image_url``.
 
     ``base64`` is the field that holds base64, and ``others`` are sources that only this route has.
+    With ``skips_empty_files`` a file of 0 bytes is absent, else it is an invalid image.
     """
 
     base64: str
     others: frozenset[str] = frozenset()
+    skips_empty_files: bool = False
 
 
 OWN_NAMES = SourceNames(base64="image_base64", others=frozenset({"image_key", "image"}))
@@ -61,7 +63,7 @@ def split_sources(
         own = _own_name(name, names)
         if own not in known and not (own == "image_file" and isinstance(value, bytes)):
             others.append((name, value))
-        elif value is not None and value != "":
+        elif value is not None and value != "" and not (names.skips_empty_files and value == b""):
             sources.append(Source(name=own, value=value, is_urlencoded=is_urlencoded))
     return sources, others
 

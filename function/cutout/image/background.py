@@ -20,6 +20,7 @@ from cutout.image.foreground import estimate_foreground, extend_foreground
 from cutout.image.matte import Matte
 from cutout.image.place import Box
 from cutout.image.resample import resampled
+from cutout.image.sniff import pillow_format_of
 from cutout.image.tiles import STRIP_PX, strips
 
 _FULL_BLUR = 0.04
@@ -42,6 +43,17 @@ def read_background(data: bytes, limits: Limits) -> NDArray[np.uint8]:
     try:
         return on_white(decode(data, limits=limits))
     except (InvalidImage, UnsupportedImageFormat, ImageTooSmall, ImageTooLarge) as error:
+        raise InvalidBackground(reason=str(error)) from error
+
+
+def check_background(data: bytes) -> None:
+    """Look at the first bytes of a background, which say that it is an image.
+
+    :raises InvalidBackground: they do not.
+    """
+    try:
+        pillow_format_of(data)
+    except (InvalidImage, UnsupportedImageFormat) as error:
         raise InvalidBackground(reason=str(error)) from error
 
 

@@ -85,7 +85,8 @@ def parse_options(
         for name, wire in given.items()
         if not _is_absent(wire) or (name == "bg_color" and wire is not None)
     }
-    backgrounds = [name for name in _BACKGROUNDS if name in present]
+    # An empty bg_color is no second background: its own error says what is wrong with it.
+    backgrounds = [name for name in _BACKGROUNDS if present.get(name, "") != ""]
     if len(backgrounds) > 1:
         raise MultipleBackgrounds(given=" and ".join(backgrounds))
     if not fetches_urls and "bg_image_url" in present:

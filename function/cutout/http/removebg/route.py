@@ -11,7 +11,7 @@ from cutout.http.reply import Reply, image_reply
 from cutout.http.request import Request
 from cutout.http.source import SourceNames, only_source, split_sources
 
-_SOURCES = SourceNames(base64="image_file_b64")
+_SOURCES = SourceNames(base64="image_file_b64", skips_empty_files=True)
 
 
 class RemoveBg:
@@ -32,6 +32,7 @@ class RemoveBg:
         options, ignored = read_options(
             fields, models=self._removal.models, fetches_urls=self._removal.fetches_urls
         )
+        self._removal.check_background(options)
         source = only_source(sources, fields, accepted=self._accepted(), names=_SOURCES)
         result = self._removal.result_of(source, options, request)
         if request.wants_json():

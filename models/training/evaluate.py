@@ -381,6 +381,9 @@ def main() -> None:
     cards += [read_card(path) for path in options.card]
     if options.photos and not (options.labels and options.unseen):
         parser.error("--photos needs --labels and --unseen")
+    names = [card.name for card in cards] + [f"{folder.name} served" for folder in options.served]
+    if len(set(names)) < len(names):
+        parser.error("two models have the same name: each needs a column of its own")
     pairs, unseen = validation(options.pack, options.folder), unseen_pairs(options)
     mattings = {card.name: matting(card) for card in cards}
     mattings |= {f"{folder.name} served": served(folder) for folder in options.served}

@@ -1,12 +1,16 @@
 """The worker's calls to S3, one after the other, and what each outcome is."""
 
+import gc
+import io
 import json
 
 import pytest
 from cloud import fake_remover
+from PIL import Image
 from s3_world import REMOVER, SETTINGS, SOURCE, World
 
-from cutout.errors import InvalidImage, OutOfTime, StorageFailed
+from cutout.errors import InvalidImage, OutOfTime, StorageFailed, UnknownForeground
+from cutout.image.decode import Photo
 from cutout.remover import Report
 from cutout.s3.jobs import Job, Skip
 from cutout.s3.product import Product
@@ -63,6 +67,25 @@ def test_a_photo_that_cannot_be_read() -> None:
     assert done.content.metadata["source-etag"] == stored.etag
     calls, again = calls_of(world, job)
     assert again == Kept(target="cutouts/cat.error.json", code="invalid_image")
+
+
+def test_an_error_that_is_kept_holds_no_photo() -> None:
+    """A photo of 50 MP has 200 MB, beside which the next one would have to fit."""
+    world = World()
+    with io.BytesIO() as file:
+        Image.new("RGBA", (40, 40)).save(file, "PNG")
+        stored = world.store.put(SOURCE, file.getvalue(), input_alpha="keep", on_empty="error")
+    photos: list[object] = []
+
+    def look(method: str, _bucket: str) -> None:
+        if method == "write":
+            photos.extend(kept for kept in gc.get_objects() if isinstance(kept, Photo))
+
+    world.store.before = look
+    done = world.work(Job(source=SOURCE, etag=stored.etag))
+    assert isinstance(done, Product)
+    assert isinstance(done.made, UnknownForeground)
+    assert not photos
 
 
 def test_options_that_are_refused() -> None:

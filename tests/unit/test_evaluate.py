@@ -143,6 +143,19 @@ def test_the_command_prints_a_table(tmp_path: Path) -> None:
     assert 0 < boundary_iou < 1
 
 
+def test_two_models_of_one_name_are_refused(tmp_path: Path) -> None:
+    """One column would hide the other."""
+    program = [sys.executable, str(ROOT / "models/training/evaluate.py"), "--folder", str(tmp_path)]
+    done = subprocess.run(
+        [*program, "--card", str(CARD), "--card", str(CARD)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "two models have the same name" in done.stderr
+
+
 def test_kinds_that_the_pack_has_and_others_are_averaged_apart() -> None:
     """Beside the mean over all; a part without any kind has no mean."""
     scores = {

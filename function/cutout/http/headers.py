@@ -17,9 +17,6 @@ def _count(description: str) -> Mapping[str, Any]:
     return _header(description, type="integer", minimum=0)
 
 
-CONFIDENCE = "X-Matte-Confidence"
-"""It has a name because the line in the log has it too."""
-
 HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "Access-Control-Allow-Origin": _text("CORS: whose pages may read the reply.", example="*"),
@@ -61,7 +58,7 @@ HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "X-Ignored-Params": _text(
             "Names of the fields that were ignored, percent-encoded.", example="colour"
         ),
-        CONFIDENCE: _header(
+        "X-Matte-Confidence": _header(
             "The IoU with a perfect matte that this matte can be expected to have.",
             type="number",
             minimum=0,
@@ -119,7 +116,7 @@ RESULT_FACTS = (
     "X-Foreground-Top",
     "X-Foreground-Width",
     "X-Height",
-    CONFIDENCE,
+    "X-Matte-Confidence",
     "X-Model",
     "X-Width",
 )

@@ -8,7 +8,6 @@ from urllib.parse import quote
 import pybase64
 
 from cutout.errors import CutoutError, MethodNotAllowed, envelope
-from cutout.http.headers import CONFIDENCE
 from cutout.http.large_images import Link, Upload
 from cutout.options import Channels, Options
 from cutout.remover import Result
@@ -138,7 +137,7 @@ def facts(result: Result) -> dict[str, str]:
         "X-Foreground-Width": str(report.subject.width),
         "X-Foreground-Height": str(report.subject.height),
         "X-Foreground-Coverage": f"{report.coverage:.4f}",
-        CONFIDENCE: f"{report.confidence:.2f}",
+        "X-Matte-Confidence": f"{report.confidence:.2f}",
         "X-Model": report.model,
         "Server-Timing": ", ".join(
             f"{stage};dur={elapsed_ms:.1f}" for stage, elapsed_ms in report.stage_ms.items()

@@ -12,7 +12,7 @@ from cutout.http.pages import PAGES, read_page
 from cutout.http.reply import Reply, json_reply
 from cutout.http.request import MAX_REQUEST_BYTES, Request
 from cutout.keys import digest_of
-from cutout.options import Format
+from cutout.options import FORMATS_OUT
 from cutout.options.option import switch
 from cutout.remover import Remover
 from cutout.settings import Settings
@@ -65,7 +65,7 @@ class Service:
                     "max_request_bytes": MAX_REQUEST_BYTES,
                     "max_upload_bytes": self._settings.max_object_bytes if self._transfer else 0,
                     "formats_in": FORMATS_IN,
-                    "formats_out": [name.value for name in Format if name is not Format.AUTO],
+                    "formats_out": FORMATS_OUT,
                     "models": self._settings.model_names,
                 },
             }

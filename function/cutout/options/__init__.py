@@ -10,6 +10,7 @@ from cutout.options.parsers import MODEL_NAME
 from cutout.options.table import OPTIONS
 from cutout.options.values import (
     DEFAULTS,
+    FORMATS_OUT,
     Channels,
     Delivery,
     Format,
@@ -26,6 +27,7 @@ from cutout.options.values import (
 
 __all__ = [
     "DEFAULTS",
+    "FORMATS_OUT",
     "MODEL_NAME",
     "OPTIONS",
     "Channels",

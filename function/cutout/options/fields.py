@@ -26,8 +26,9 @@ def spelled(name: str) -> str:
 def overlay(*layers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Return the fields of all layers that options have, a later layer's over an earlier one's.
 
-    Names are lower case in it, with ``-`` as ``_``. An absent (empty) field changes nothing, and
-    a background takes the place of any other background.
+    Names are lower case in it, with ``-`` as ``_``. An absent (empty) field changes nothing, but
+    an empty ``bg_color`` stays, so that it is refused. A background takes the place of any other
+    background.
     """
     merged: list[tuple[str, str]] = []
     for layer in layers:

@@ -25,6 +25,10 @@ class Format(StrEnum):
         return self not in {Format.JPG, Format.BMP, Format.GIF}
 
 
+FORMATS_OUT = tuple(name.value for name in Format if name is not Format.AUTO)
+"""What a result can be, each also its file's extension; ``auto`` ends in one of them."""
+
+
 class Channels(StrEnum):
     """The cutout, or its matte alone."""
 

@@ -15,16 +15,16 @@ from cutout.s3.results import ERROR, Place, Stamp, accepted_by, digest, fingerpr
 from cutout.settings import Settings
 from cutout.store import Content, Stored
 
-_ASKED = "source-options"
-"""The metadata by which a batch job's result is known: the ``asked`` of its order."""
+_SOURCE_OPTIONS = "source-options"
+"""The metadata by which a batch job's result is known: its order's ``source_options``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What one version of a source is to become: its options, or the error that they end in.
 
-    ``accepted`` is what the deployment accepts, and ``asked`` a digest of the options that the
-    source's metadata ask for. ``by_event`` tells whether the order is that of an event about an
+    ``accepted`` is what the deployment accepts, and ``source_options`` a digest of the options that
+    the source's metadata ask for. ``by_event`` tells whether the order is that of an event about an
     upload, and not that of a batch job, and ``is_refused`` whether such a job's own options are
     wrong.
     """
@@ -33,7 +33,7 @@ class Order:
     stamp: Stamp
     options: Options | CutoutError
     accepted: str
-    asked: str
+    source_options: str
     by_event: bool
     is_refused: bool
 
@@ -43,14 +43,14 @@ class Order:
 
         Of two that name the same option the later in this list counts. ``response`` is ignored.
         """
-        asked = _asked(source.metadata)
-        fields = _fields(settings.default_options, asked, job.arguments or ())
+        own = _option_fields(source.metadata)
+        fields = _fields(settings.default_options, own, job.arguments or ())
         return cls(
             place=place,
             stamp=Stamp.of(place, source, fingerprint(fields)),
             options=job.refusal or _parsed(fields, source, settings),
             accepted=accepted_by(settings),
-            asked=digest(fingerprint(_fields(asked))),
+            source_options=digest(fingerprint(_fields(own))),
             by_event=job.by_event,
             is_refused=job.refusal is not None,
         )
@@ -62,7 +62,7 @@ class Order:
         two be right, the batch job's comes first, so that all workers keep the same one.
         """
         right = [key for key, stamp in own.items() if self._is_filled_by(stamp, files[key])]
-        return sorted(right, key=lambda key: _ASKED not in files[key].metadata)[:1]
+        return sorted(right, key=lambda key: _SOURCE_OPTIONS not in files[key].metadata)[:1]
 
     def _is_filled_by(self, stamp: Stamp, result: Stored) -> bool:
         """Tell whether a result of the source, with this stamp, is what is ordered.
@@ -79,7 +79,7 @@ class Order:
         over a whole bucket must not replace every result by an error file.
         """
         is_cutout = "error" not in result.metadata
-        is_by_job = result.metadata.get(_ASKED) == self.asked
+        is_by_job = result.metadata.get(_SOURCE_OPTIONS) == self.source_options
         stays = (self.by_event and is_by_job) or (self.is_refused and is_cutout)
         if stays and stamp.same_version(self.stamp):
             return True
@@ -91,7 +91,7 @@ class Order:
 
         An error file has none, so an event tries again with the upload's own options.
         """
-        return {} if self.by_event else {_ASKED: self.asked}
+        return {} if self.by_event else {_SOURCE_OPTIONS: self.source_options}
 
 
 def _parsed(
@@ -110,7 +110,7 @@ def _fields(*layers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [field for field in overlay(*layers) if field[0] != "response"]
 
 
-def _asked(metadata: Mapping[str, str]) -> list[tuple[str, str]]:
+def _option_fields(metadata: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return the fields of a source's metadata that can be options.
 
     A result of ours that somebody uploads again, with its metadata, has the stamp of how it was

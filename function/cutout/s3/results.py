@@ -7,14 +7,14 @@ from urllib.parse import quote, urlencode
 
 from cutout import __version__
 from cutout.errors import CutoutError, UnsupportedImageFormat
-from cutout.options import Channels, Format, Options
+from cutout.options import FORMATS_OUT, Channels, Format, Options
 from cutout.settings import Settings
 from cutout.store import MAX_KEY_BYTES, ObjectRef, Stored
 
 ERROR = "error.json"
 """The extension of the file that says what is wrong with a caller's image or options."""
 
-_EXTENSIONS = (*(name.value for name in Format if name is not Format.AUTO), ERROR)
+_EXTENSIONS = (*FORMATS_OUT, ERROR)
 _DIGEST_DIGITS = 16  # of a SHA-256 in hex, as the contract says of a key's (section 8)
 _MAX_VALUE_BYTES = 500  # S3 accepts 2 KB of metadata altogether, and three values can be long
 

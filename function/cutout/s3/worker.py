@@ -234,7 +234,8 @@ class _Case:
         except CutoutError as error:
             if error.is_ours:
                 raise
-            return error_file(order, error, self._request_id)
+            # Without its frames, which hold the photo: the error is kept while the worker writes.
+            return error_file(order, error.with_traceback(None), self._request_id)
         return cutout_file(order, result)
 
     def _confirm(self, source: Stored) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from cutout.errors import CutoutError, InvalidOption
 from cutout.http import removebg
 from cutout.http.headers import CHARGES, EVERY_REPLY
-from cutout.http.openapi.replies import Schema, exactly, header_references
+from cutout.http.openapi.replies import EXAMPLE_ID, Schema, exactly, header_references
 from cutout.options import OPTIONS
 
 _GATEWAY: Mapping[int, Mapping[str, str]] = MappingProxyType(
@@ -118,7 +118,6 @@ def _reply(lines: Mapping[str, str], status: int, schema: str) -> dict[str, Any]
 
 
 _TEXT = {"type": "string"}
-_ID = "5f6b1e0e-6c0f-4f57-9d4b-7c1f6f2f9a10"
 
 
 def _codes(faults: Sequence[Fault]) -> Schema:
@@ -140,7 +139,7 @@ _EXAMPLE = {
     "code": "invalid_bg_color",
     "message": "bg_color must be a valid hex or named color.",
     "status": 400,
-    "request_id": _ID,
+    "request_id": EXAMPLE_ID,
 }
 _REMOVEBG_EXAMPLE = {
     "title": "Missing or invalid API key.",

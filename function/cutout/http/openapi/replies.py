@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cutout.formats import FORMATS_IN
-from cutout.options import Format
+from cutout.http.removebg import CREDITS
+from cutout.http.request import MAX_REQUEST_BYTES
+from cutout.options import FORMATS_OUT
 
 Schema = Mapping[str, Any]
 
@@ -15,8 +17,8 @@ _TEXT = {"type": "string"}
 _TIME = {"type": "string", "format": "date-time"}
 _URL = {"type": "string", "format": "uri"}
 _BASE64 = {"type": "string", "contentEncoding": "base64"}
-_FORMATS_OUT = [name.value for name in Format if name is not Format.AUTO]
-_EXAMPLE_ID = "5f6b1e0e-6c0f-4f57-9d4b-7c1f6f2f9a10"
+EXAMPLE_ID = "5f6b1e0e-6c0f-4f57-9d4b-7c1f6f2f9a10"
+"""The id of a request in every example."""
 
 
 def exactly(**fields: Any) -> dict[str, Any]:
@@ -48,7 +50,7 @@ _FOUND = {
     "confidence": 0.93,
 }
 _DESCRIBED = {
-    "format": {"enum": _FORMATS_OUT, "type": "string"},
+    "format": {"enum": list(FORMATS_OUT), "type": "string"},
     "width": _SIDE,
     "height": _SIDE,
     "foreground": {"$ref": "#/components/schemas/Box"},
@@ -58,13 +60,13 @@ _DESCRIBED = {
 _UPLOAD = {"url": "https://bucket.example/", "fields": {"key": "incoming/…/image"}}
 _LIMITS = {
     "max_pixels": 50_000_000,
-    "max_request_bytes": 4_681_728,
+    "max_request_bytes": MAX_REQUEST_BYTES,
     "max_upload_bytes": 64_000_000,
     "formats_in": list(FORMATS_IN),
-    "formats_out": _FORMATS_OUT,
+    "formats_out": list(FORMATS_OUT),
     "models": ["erase-s"],
 }
-_CREDITS = {"total": 1_000_000, "subscription": 0, "payg": 1_000_000, "enterprise": 0}
+_CREDITS = {"total": CREDITS, "subscription": 0, "payg": CREDITS, "enterprise": 0}
 
 REPLIES: Mapping[str, Schema] = {
     "Box": {
@@ -74,7 +76,7 @@ REPLIES: Mapping[str, Schema] = {
     },
     "Cutout": _with_example(
         exactly(image_base64=_BASE64, **_DESCRIBED, request_id=_TEXT),
-        {"image_base64": "iVBORw0KGgo=", **_FOUND, "request_id": _EXAMPLE_ID},
+        {"image_base64": "iVBORw0KGgo=", **_FOUND, "request_id": EXAMPLE_ID},
     ),
     "Mask": _with_example(
         exactly(mask=_BASE64, width=_SIDE, height=_SIDE),
@@ -86,7 +88,7 @@ REPLIES: Mapping[str, Schema] = {
             "url": "https://bucket.example/results/…/cutout.png",
             "expires_at": "2026-11-23T06:00:00Z",
             **_FOUND,
-            "request_id": _EXAMPLE_ID,
+            "request_id": EXAMPLE_ID,
         },
     ),
     "Upload": _with_example(
@@ -104,7 +106,7 @@ REPLIES: Mapping[str, Schema] = {
             "image_key": "incoming/…/image",
             "expires_at": "2026-11-23T06:00:00Z",
             "max_bytes": 64_000_000,
-            "request_id": _EXAMPLE_ID,
+            "request_id": EXAMPLE_ID,
         },
     ),
     "Account": _with_example(
@@ -127,7 +129,7 @@ REPLIES: Mapping[str, Schema] = {
                 max_request_bytes=_SIDE,
                 max_upload_bytes=_COUNT,
                 formats_in={"type": "array", "items": {"enum": list(FORMATS_IN)}},
-                formats_out={"type": "array", "items": {"enum": _FORMATS_OUT}},
+                formats_out={"type": "array", "items": {"enum": list(FORMATS_OUT)}},
                 models={"type": "array", "minItems": 1, "items": _TEXT},
             ),
         ),
@@ -178,7 +180,7 @@ REPLIES: Mapping[str, Schema] = {
             "data": {
                 "attributes": {
                     "credits": _CREDITS,
-                    "api": {"free_calls": 1_000_000, "sizes": "all"},
+                    "api": {"free_calls": CREDITS, "sizes": "all"},
                 }
             }
         },

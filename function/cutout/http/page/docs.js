@@ -123,12 +123,9 @@ function codesOf(text, status) {
     meanings.set(meaning, [...(meanings.get(meaning) ?? []), part.slice(0, at)]);
   }
   const lines = [...meanings].map(([meaning, names]) =>
-    element("li", {}, ...names.flatMap((name) => [code(name), " "]), ...withCode(meaning)));
+    element("li", {}, ...names.flatMap((name) => [code(name), " "]), meaning));
   return element("ul", { className: "codes" }, ...lines);
 }
-
-// Words between two double backquotes are names.
-const withCode = (text) => text.split("``").map((part, index) => (index % 2 ? code(part) : part));
 
 // The shortest request that is complete, for curl.
 function exampleRequest({ path, method, operation }) {

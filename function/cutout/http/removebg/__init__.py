@@ -4,11 +4,18 @@
 """
 
 from cutout.http.removebg.options import DEFAULTS, IGNORED_WORDS
-from cutout.http.removebg.replies import CODES, removebg_error_reply, show_credits, status_told
+from cutout.http.removebg.replies import (
+    CODES,
+    CREDITS,
+    removebg_error_reply,
+    show_credits,
+    status_told,
+)
 from cutout.http.removebg.route import RemoveBg, key_sent
 
 __all__ = [
     "CODES",
+    "CREDITS",
     "DEFAULTS",
     "IGNORED_WORDS",
     "RemoveBg",

@@ -220,6 +220,110 @@ def test_a_pattern_leaves_out_the_results_of_an_earlier_run(here: Path, pattern:
     assert results(here / "photos/out") == made
 
 
+def redirected(folder: Path, streams: str, *arguments: str) -> tuple[int, str, str]:
+    """Return the status, the output and the messages of a command whose streams a shell sets."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$0" -m cutout "$@" {streams}', sys.executable, *arguments],
+        cwd=folder,
+        env=ENVIRONMENT | {"PYTHONUNBUFFERED": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("streams", ["2>&-", "2>/dev/full", "<&- >&- 2>&-", "2</dev/null"])
+def test_messages_that_cannot_be_written_stop_nothing(here: Path, streams: str) -> None:
+    """Every photo is cut out, and the status says what became of them."""
+    for number in range(4):
+        (here / f"photos/{number}.jpg").write_bytes(PHOTO)
+    arguments = ("photos", "out", "--size", "preview", "--verbose")
+    assert redirected(here, streams, *arguments) == (0, "", "")
+    made = results(here / "out")
+    assert made == {"0.png", "1.png", "2.png", "3.png", "a.png", "cats/b.png"}
+    for name in made:
+        with Image.open(here / "out" / name) as image:
+            image.load()
+    (here / "broken.jpg").write_bytes(BROKEN)
+    assert redirected(here, streams, "broken.jpg", "x.png") == (1, "", "")
+    assert redirected(here, streams, "no.jpg", "x.png") == (2, "", "")
+    assert redirected(here, streams, "photo.jpg") == (2, "", "")
+    assert redirected(here, streams, "photo.jpg", "x.png", "--model", "no") == (3, "", "")
+
+
+@pytest.mark.parametrize(
+    ("streams", "arguments", "status", "message"),
+    [
+        (">&-", ["photo.jpg", "-"], 2, "standard output is closed; give a file as the output"),
+        ("<&-", ["-", "out.png"], 2, "standard input is closed; give the photo as a file"),
+        (">/dev/full", ["--version"], 1, "No space left on device (standard output)"),
+        (">/dev/full", ["--help"], 1, "No space left on device (standard output)"),
+    ],
+)
+def test_a_stream_that_is_not_there_is_named(
+    here: Path, streams: str, arguments: list[str], status: int, message: str
+) -> None:
+    """In one line, without a traceback."""
+    said = f"cutout: error: {message}\n"
+    assert redirected(here, streams, *arguments) == (status, "", said)
+    assert not (here / "out.png").exists()
+
+
+def test_a_closed_output_is_no_matter_where_it_is_not_used(here: Path) -> None:
+    """A result never takes the place of the stream, where prints of a library would go into it."""
+    assert redirected(here, "<&- >&-", "photo.jpg", "out.png") == (0, "", "")
+    assert (here / "out.png").read_bytes() == run(here, "photo.jpg", "-")[1]
+
+
+@pytest.mark.parametrize("size", ["preview", "full"])
+def test_an_image_on_a_full_disk(here: Path, size: str) -> None:
+    """Whether or not it is so small that Python would keep it for later."""
+    arguments = ("photo.jpg", "-", "--format", "webp", "--crop", "--size", size)
+    reason = "photo.jpg: No space left on device (standard output)\n"
+    assert redirected(here, ">/dev/full", *arguments) == (1, "", reason)
+
+
+def test_an_image_that_nobody_reads(here: Path) -> None:
+    """As where the next command of a pipe has ended."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "cutout", "photo.jpg", "-"],
+        cwd=here,
+        env=ENVIRONMENT,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode == 1
+    assert done.stderr == b"photo.jpg: Broken pipe (standard output)\n"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(("output", "place"), [("-", "standard output"), ("out/a.png",) * 2])
+def test_a_disk_that_becomes_full(here: Path, output: str, place: str, unbuffered: str) -> None:
+    """A file that takes 9,000 bytes: no result is called done that is there in part only."""
+    code = (
+        "import resource, sys; from cutout.cli.run import main; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)); sys.exit(main(sys.argv[1:]))"
+    )
+    with (here / "stdout").open("wb") as stdout:
+        done = subprocess.run(
+            [sys.executable, "-c", code, "photo.jpg", output],
+            cwd=here,
+            env=ENVIRONMENT | {"PYTHONUNBUFFERED": unbuffered},
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, f"photo.jpg: File too large ({place})\n")
+    assert results(here) & {"out/a.png"} == set()
+
+
 def test_a_folder_in_the_place_of_a_result_is_named(here: Path) -> None:
     """And nothing of the result stays beside it."""
     (here / "out/photo.png").mkdir(parents=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cutout.cli.arguments import Command, read_command
 from cutout.cli.plan import Job, UsageError, make_plan
+from cutout.cli.streams import STDIN, STDOUT, fill_closed, flush, send, tell
 from cutout.errors import CutoutError, ModelUnavailable
 from cutout.image.decode import Limits
 from cutout.image.model import read_model
@@ -63,19 +64,30 @@ class Progress:
 
     def _clear(self) -> None:
         if self._has_bar():
-            sys.stderr.write("\r\x1b[K")
+            tell("\r\x1b[K")
 
     def _draw(self) -> None:
         if self._has_bar():
             finished = self.done + self.skipped + self.failed
             bar = "#" * (finished * _BAR_WIDTH // self.total)
-            sys.stderr.write(f"\r[{bar:<{_BAR_WIDTH}}] {finished}/{self.total}")
-            sys.stderr.flush()
+            tell(f"\r[{bar:<{_BAR_WIDTH}}] {finished}/{self.total}")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command that the arguments spell, and return its exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    fill_closed()
+    try:
+        status = _main(arguments)
+    except SystemExit as end:  # of argparse: after --help, --version and its errors
+        status = int(end.code or DONE)
+    if problem := flush():
+        _say(f"cutout: error: {problem}")
+        return status or SOME_FAILED
+    return status
+
+
+def _main(arguments: Sequence[str]) -> int:
     command = read_command(arguments)
     try:
         jobs, is_folder = make_plan(command)
@@ -84,8 +96,8 @@ def main(arguments: Sequence[str]) -> int:
         return WRONG_COMMAND
     except KeyboardInterrupt:
         return INTERRUPTED
-    if jobs[0].target is None and sys.stdout.isatty():
-        _say("cutout: error: an image is not written to a terminal; redirect standard output")
+    if problem := _stream_problem(jobs[0]):
+        _say(f"cutout: error: {problem}")
         return WRONG_COMMAND
     progress = Progress(total=len(jobs), verbose=command.verbose)
     try:
@@ -96,6 +108,17 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         _say("\ncutout: interrupted; finished results are kept")
         return INTERRUPTED
+
+
+def _stream_problem(job: Job) -> str:
+    """Return why a standard stream cannot be what the command makes of it; empty if it can."""
+    if job.source is None and sys.stdin is None:
+        return f"{STDIN} is closed; give the photo as a file"
+    if job.target is None and sys.stdout is None:
+        return f"{STDOUT} is closed; give a file as the output"
+    if job.target is None and sys.stdout.isatty():
+        return "an image is not written to a terminal; redirect standard output"
+    return ""
 
 
 def _run(command: Command, jobs: list[Job], progress: Progress, *, is_folder: bool) -> int:
@@ -137,20 +160,20 @@ def _work(command: Command, jobs: list[Job], progress: Progress) -> None:
 
 def _do(remover: Remover, job: Job, options: Options) -> Report | str:
     """Cut out one photo; return its report, or why it failed."""
+    place = STDIN if job.source is None else str(job.source)
     try:
         data = sys.stdin.buffer.read() if job.source is None else job.source.read_bytes()
         result = remover.remove(data, replace(options, format=job.format))
         file = job.file(result.file.format)
+        place = STDOUT if file is None else str(file)
         if file is None:
-            sys.stdout.buffer.write(result.file.body)
-            sys.stdout.buffer.flush()
+            send(result.file.body)
         else:
             _write(file, result.file.body)
     except CutoutError as error:
         return str(error)
     except OSError as error:
-        file = error.filename2 or error.filename  # of a renamed file the second is its new name
-        return f"{error.strerror or error} ({file})" if file else str(error)
+        return f"{error.strerror or error} ({place})"
     return result.report
 
 
@@ -166,4 +189,4 @@ def _write(file: Path, body: bytes) -> None:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
+    tell(line + "\n")

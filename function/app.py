@@ -32,7 +32,7 @@ LAYER_MODELS = Path("/opt/models")
 LOCAL_MODELS = Path(__file__).resolve().parent.parent / "models"  # of a clone
 
 settings = read_settings(os.environ)
-logger = Logger(service=settings.service)
+logger = Logger(service=settings.service, level=settings.log_level)
 metrics = Metrics(namespace=settings.metrics_namespace, service=settings.service)
 
 

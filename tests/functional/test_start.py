@@ -27,6 +27,7 @@ import app
 
 print(json.dumps({
     "passes": len(passes), "collects": gc.isenabled(), "frozen": gc.get_freeze_count(),
+    "level": app.logger.log_level,
     "doors": [name for name in ("http", "s3") if f"cutout.{name}" in sys.modules],
 }))
 """
@@ -70,6 +71,34 @@ def test_a_missing_model_is_said_at_the_start(how: str, tmp_path: Path) -> None:
     assert (told["level"], told["message"]) == ("CRITICAL", "no model")
     assert told["code"] == "model_unavailable"
     assert str(tmp_path) in told["facts"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("given", "level"),
+    [("", 20), (" ", 20), (" debug ", 10), ("Warning", 30), ("WARN", 30), ("FATAL", 50)],
+)
+def test_the_log_has_the_level_that_the_variable_names(given: str, level: int) -> None:
+    """In any case, and with spaces around it, as in all other variables."""
+    assert start(POWERTOOLS_LOG_LEVEL=given)["level"] == level
+
+
+@pytest.mark.parametrize("given", ["foo", "20", "TRACE"])
+def test_a_wrong_level_is_refused_with_all_other_faults(given: str) -> None:
+    """By the project's own message, which says what is accepted."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import app"],
+        cwd=FUNCTION,
+        env={**os.environ, "POWERTOOLS_LOG_LEVEL": given, "SHOW_PAGES": "on"},
+        check=False,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "cutout.errors.InvalidSettings: Invalid settings: "
+        "POWERTOOLS_LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL; "
+        "SHOW_PAGES must be true or false"
+    )
 
 
 def test_garbage_is_collected_after_the_start_only() -> None:

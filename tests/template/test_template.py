@@ -168,10 +168,9 @@ def test_the_variables_are_those_that_the_functions_read() -> None:
     tree = ast.parse(reader.read_text(encoding="utf-8"))
     texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)]
     read = {t for t in texts if isinstance(t, str) and re.fullmatch(r"[A-Z]+(_[A-Z]+)+", t)}
-    # The Logger reads its level by itself; Lambda sets the size of the memory and tells how it
-    # starts the function. Two are for local runs: a deployment has its model in a layer and its
-    # keys in SSM.
-    expected = (read | {"POWERTOOLS_LOG_LEVEL"}) - {"MODEL_DIR", "API_KEY_HASHES"}
+    # Lambda sets the size of the memory and tells how it starts the function. Two are for local
+    # runs: a deployment has its model in a layer and its keys in SSM.
+    expected = read - {"MODEL_DIR", "API_KEY_HASHES"}
     expected -= {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_INITIALIZATION_TYPE"}
     places = [GLOBALS, RESOURCES["ApiFunction"]["Properties"]]
     places.append(RESOURCES["UploadFunction"]["Properties"])

@@ -47,6 +47,7 @@ def test_all_settings() -> None:
             "SHOW_PAGES": "False",
             "POWERTOOLS_SERVICE_NAME": "shop",
             "POWERTOOLS_METRICS_NAMESPACE": "Shop",
+            "POWERTOOLS_LOG_LEVEL": " warning ",
             "_HANDLER": "app.http_handler",
             "PATH": "/usr/bin",
         }
@@ -74,6 +75,7 @@ def test_all_settings() -> None:
         show_pages=False,
         service="shop",
         metrics_namespace="Shop",
+        log_level="WARNING",
     )
 
 
@@ -117,6 +119,7 @@ def test_all_faults_are_named_at_once() -> None:
                 "FETCH_IMAGE_URLS": "yes",
                 "HASH_LOGGED_KEYS": "sha256",
                 "SHOW_PAGES": "on",
+                "POWERTOOLS_LOG_LEVEL": "20",
             }
         )
     for name in (
@@ -126,6 +129,7 @@ def test_all_faults_are_named_at_once() -> None:
         *("API_KEYS_PARAMETER", "HASH_LOGGED_KEYS"),
         "FETCH_IMAGE_URLS must be true or false",
         "SHOW_PAGES must be true or false",
+        "POWERTOOLS_LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL",
         "DEFAULT_RESPONSE must be one of auto, inline, url, fit",
         "ACCOUNT_LABEL must be at most 100 printable characters",
     ):

@@ -23,6 +23,11 @@ _FORMS = {
     "API_KEYS_PARAMETER": (r"[A-Za-z0-9_./:-]+", "the name of an SSM parameter"),
     "FETCH_IMAGE_URLS": (r"(?i)true|false", "true or false"),
     "HASH_LOGGED_KEYS": (r"(?i)true|false", "true or false"),
+    # The names of Python's levels; the short and the old ones are accepted, too.
+    "POWERTOOLS_LOG_LEVEL": (
+        r"(?i)notset|debug|info|warn(ing)?|error|critical|fatal",
+        "DEBUG, INFO, WARNING, ERROR or CRITICAL",
+    ),
     "SHOW_PAGES": (r"(?i)true|false", "true or false"),
 }
 
@@ -113,6 +118,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         handler=given.get("_HANDLER", default.handler),
         service=given.get("POWERTOOLS_SERVICE_NAME", default.service),
         metrics_namespace=given.get("POWERTOOLS_METRICS_NAMESPACE", default.metrics_namespace),
+        log_level=given.get("POWERTOOLS_LOG_LEVEL", default.log_level).upper(),
     )
 
 

@@ -66,6 +66,7 @@ class Settings:
     handler: str = ""
     service: str = "cutout"
     metrics_namespace: str = "Cutout"
+    log_level: str = "INFO"
 
     @property
     def has_storage(self) -> bool:

@@ -1,15 +1,19 @@
 """What a deployment unpacks, for both architectures: small, complete, and right for its machine."""
 
 import hashlib
+import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from checkout import check_out, environment
 
 from deployment_size import MEASURED_BYTES
-from lambda_build import ARCHITECTURE, DEPLOYED, ROOT, build_layers, build_task, make
+from lambda_build import ARCHITECTURE, DEPLOYED, KEPT_IN, build_layers, build_task, make
 from pack import find_python, requirements
 
 MIB = 1024 * 1024
@@ -176,29 +180,54 @@ def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
         assert len(digests) == 1, name
 
 
+BUILD = """
+import json, sys
+from lambda_build import ARCHITECTURE, DEPLOYED, build_layers
+
+layers = build_layers(sys.argv[1], architecture=ARCHITECTURE, python=DEPLOYED)
+print(json.dumps({name: str(path) for name, path in layers.items()}))
+"""
+
+
 @pytest.fixture
-def second_model() -> Iterator[Path]:
-    """Return the folder of another model, beside ours."""
-    folder = ROOT / "models/second"
-    shutil.copytree(ROOT / "models/erase-s", folder)
-    card = folder / "card.toml"
+def two_models(tmp_path: Path) -> Path:
+    """Return a copy of the project that has a second model, and shares what is built here."""
+    check_out(tmp_path)
+    shutil.copytree(tmp_path / "models/erase-s", tmp_path / "models/second")
+    card = tmp_path / "models/second/card.toml"
     text = card.read_text(encoding="utf-8")
     card.write_text(text.replace('name = "erase-s"', 'name = "second"'), encoding="utf-8")
-    yield folder
-    shutil.rmtree(folder)
+    KEPT_IN.mkdir(parents=True, exist_ok=True)
+    (tmp_path / ".aws-sam").mkdir()
+    (tmp_path / ".aws-sam/local").symlink_to(KEPT_IN)
+    return tmp_path
 
 
-def test_a_model_that_changes_is_built_again(second_model: Path) -> None:
+def build_there(checkout: Path, models: str) -> dict[str, str]:
+    """Return each layer's folder by its name, built from a copy of the project."""
+    done = subprocess.run(
+        [sys.executable, "-c", BUILD, models],
+        cwd=checkout,
+        env={**environment(), "PYTHONPATH": "events/local:layers/deps"},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    layers: dict[str, str] = json.loads(done.stdout)
+    return layers
+
+
+def test_a_model_that_changes_is_built_again(two_models: Path) -> None:
     """Each of several, and the packages stay as they are."""
     first, later = "# the first card\n", "# the card of another day\n"
     made = []
     for line in (first, later):
-        with (second_model / "card.toml").open("a", encoding="utf-8") as card:
+        with (two_models / "models/second/card.toml").open("a", encoding="utf-8") as card:
             card.write(line)
-        made.append(build_layers("erase-s,second", architecture=ARCHITECTURE, python=DEPLOYED))
-    texts = [layers["ModelLayer"] / "models/second/card.toml" for layers in made]
+        made.append(build_there(two_models, "erase-s,second"))
+    texts = [Path(layers["ModelLayer"]) / "models/second/card.toml" for layers in made]
     assert [text.read_text(encoding="utf-8").endswith(later) for text in texts] == [False, True]
-    ours = build_layers("erase-s", architecture=ARCHITECTURE, python=DEPLOYED)
+    ours = build_there(two_models, "erase-s")
     for name in ("DepsLayer", "HeifLayer"):
         assert {layers[name] for layers in made} == {ours[name]}
 

@@ -30,6 +30,7 @@ from net import (
     scale_shift,
 )
 from onnx import helper, numpy_helper
+from scales import growth
 from torch import Tensor, nn
 
 from data import IMAGENET_MEAN, IMAGENET_STD
@@ -135,7 +136,7 @@ class Graph:
 
     def grown(self, name: str, x: str, like: str) -> str:
         """Append a bilinear resize with half-pixel centres, to the size of `like`."""
-        factor = self.side[like] / self.side[x]
+        factor = growth(self.side[x], self.side[like])
         scales = self.constant(f"{name}.scales", np.array([1, 1, factor, factor], np.float32))
         mode = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
         return self.node("Resize", name, [x, "", scales], self.side[like], **mode)

@@ -440,6 +440,67 @@ def test_one_transparent_colour_of_16_bits() -> None:
     assert photo.alpha.tolist() == [[0, 255]] * 2
 
 
+def framed(screen: tuple[int, int], left: int, top: int, *, background: int = 0) -> bytes:
+    """Return a GIF of the astronaut's 96x64 px at a place of a screen."""
+    data = bytearray(encoded(ASTRONAUT.quantize(16), "GIF"))
+    data[6:10] = struct.pack("<HH", *screen)
+    data[11] = background
+    place = data.index(b"," + struct.pack("<4H", 0, 0, 96, 64))
+    data[place + 1 : place + 5] = struct.pack("<HH", left, top)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("background", [0, 1, 200])
+@pytest.mark.parametrize(
+    ("screen", "left", "top", "shown"),
+    [
+        ((120, 80), 0, 0, (120, 80)),
+        ((120, 80), 10, 7, (120, 80)),
+        ((97, 64), 1, 0, (97, 64)),
+        ((50, 80), 0, 10, (96, 80)),
+        ((50, 30), 4, 0, (100, 64)),
+    ],
+)
+def test_what_a_gif_leaves_free_of_its_screen_is_transparent(
+    screen: tuple[int, int], left: int, top: int, shown: tuple[int, int], background: int
+) -> None:
+    """As in browsers, whatever colour is the background; a frame that does not fit widens it."""
+    photo = read(framed(screen, left, top, background=background))
+    assert (photo.width, photo.height) == shown
+    expected = np.zeros((shown[1], shown[0]), np.uint8)
+    expected[top : top + 64, left : left + 96] = 255
+    assert photo.alpha is not None
+    assert np.array_equal(photo.alpha, expected)
+    whole = read(framed((96, 64), 0, 0))
+    assert np.array_equal(photo.pixels[top : top + 64, left : left + 96], whole.pixels)
+
+
+@pytest.mark.parametrize("screen", [(96, 64), (50, 30)])
+def test_a_gif_whose_frame_is_its_screen_has_no_alpha(screen: tuple[int, int]) -> None:
+    """Nor has one whose frame is larger at every side."""
+    photo = read(framed(screen, 0, 0))
+    assert photo.alpha is None
+    assert mean_difference(photo, np.asarray(ASTRONAUT.quantize(16).convert("RGB"))) == 0
+
+
+def test_a_cap_scales_a_gifs_frame_with_its_screen() -> None:
+    """Its edge stays where it was."""
+    photo = read(framed((192, 128), 96, 64), cap_px=96 * 64)
+    assert photo.alpha is not None
+    assert (photo.alpha[34:, 50:] == 255).all()
+    assert (photo.alpha[:30] == 0).all()
+    assert (photo.alpha[:, :46] == 0).all()
+
+
+@pytest.mark.parametrize("screen", [(400, 100), (50, 30)])
+def test_a_gifs_screen_and_frame_are_held_to_the_limit(screen: tuple[int, int]) -> None:
+    """Together, since both are in the picture."""
+    data = framed(screen, 300, 0)
+    size = (400, 100) if screen[0] == 400 else (396, 64)
+    with pytest.raises(ImageTooLarge, match=f"is {size[0]}x{size[1]} px"):
+        decode(data, limits=Limits(max_pixels=20_000))
+
+
 CORNERS = np.zeros((40, 60, 3), np.uint8)
 CORNERS[:20, :30] = 255, 0, 0
 CORNERS[:20, 30:] = 0, 255, 0

@@ -157,6 +157,7 @@ def _decode(file: Structure, limits: Limits, cap_px: int | None, budget_ms: floa
         # outside the photo, which is the box in them.
         _, box = image.draft(None, size) or (None, None)
         words = decoded_into(image) if _fits_words(image) else None
+        framed = _alpha_of_frame(image)
         with told_from_memory(width * height):
             image.load()
         if file.jpeg is not None and (not file.jpeg.is_complete or is_filler(_last_pixel(image))):
@@ -165,6 +166,8 @@ def _decode(file: Structure, limits: Limits, cap_px: int | None, budget_ms: floa
             pixels, alpha = _converted(image, file.profile)
         else:
             pixels, alpha = _read(image, words, file.profile)
+    if alpha is None:
+        alpha = framed
     if pixels.shape[1::-1] != size:
         pixels, alpha = _scaled(pixels, alpha, size, box)
     original = None if size == (width, height) else (width, height)
@@ -198,6 +201,22 @@ def _fits_words(image: Image.Image) -> bool:
     has_key = "transparency" in image.info  # one colour that is transparent
     is_colour = image.mode in {"RGB", "RGBA"} and not has_key
     return image.format in _INTO_WORDS and is_colour and bool(getattr(image, "tile", ()))
+
+
+def _alpha_of_frame(image: Image.Image) -> NDArray[np.uint8] | None:
+    """Return the alpha, (H, W), of a GIF whose first frame is not the whole screen, else ``None``.
+
+    Browsers show what is outside the frame as transparent. Pillow does that too where the frame has
+    a transparent colour; where it has none, Pillow paints the first colour of the palette there.
+    The image is not loaded yet.
+    """
+    extents = image.tile[0].extents if isinstance(image, _Gif.GifImageFile) else None
+    if extents is None or extents == (0, 0, *image.size):
+        return None
+    left, top, right, bottom = extents
+    alpha = np.zeros((image.height, image.width), np.uint8)
+    alpha[top:bottom, left:right] = OPAQUE
+    return alpha
 
 
 def _last_pixel(image: Image.Image) -> bytes:

@@ -459,6 +459,8 @@ def framed(screen: tuple[int, int], left: int, top: int, *, background: int = 0)
         ((97, 64), 1, 0, (97, 64)),
         ((50, 80), 0, 10, (96, 80)),
         ((50, 30), 4, 0, (100, 64)),
+        ((0, 0), 3, 2, (99, 66)),
+        ((0, 80), 0, 0, (96, 80)),
     ],
 )
 def test_what_a_gif_leaves_free_of_its_screen_is_transparent(
@@ -475,7 +477,7 @@ def test_what_a_gif_leaves_free_of_its_screen_is_transparent(
     assert np.array_equal(photo.pixels[top : top + 64, left : left + 96], whole.pixels)
 
 
-@pytest.mark.parametrize("screen", [(96, 64), (50, 30)])
+@pytest.mark.parametrize("screen", [(96, 64), (50, 30), (0, 0)])
 def test_a_gif_whose_frame_is_its_screen_has_no_alpha(screen: tuple[int, int]) -> None:
     """Nor has one whose frame is larger at every side."""
     photo = read(framed(screen, 0, 0))
@@ -492,7 +494,7 @@ def test_a_cap_scales_a_gifs_frame_with_its_screen() -> None:
     assert (photo.alpha[:, :46] == 0).all()
 
 
-@pytest.mark.parametrize("screen", [(400, 100), (50, 30)])
+@pytest.mark.parametrize("screen", [(400, 100), (50, 30), (0, 0)])
 def test_a_gifs_screen_and_frame_are_held_to_the_limit(screen: tuple[int, int]) -> None:
     """Together, since both are in the picture."""
     data = framed(screen, 300, 0)

@@ -60,6 +60,9 @@ def check_time(pillow_format: str, size_px: int, photo_px: int, budget_ms: float
 def header_size(data: bytes, pillow_format: str) -> tuple[int, int] | None:
     """Return width and height in px as a GIF, BMP or WebP says; ``None`` for other formats.
 
+    ``None`` is also returned for a GIF without a screen: only its frame, which Pillow finds, has a
+    size.
+
     :raises InvalidImage: the header is cut off or of no known kind.
     :raises ImageTooLarge: a run-length coded BMP of more pixels than can be expanded in time.
     """
@@ -97,9 +100,9 @@ def still_of(data: bytes) -> bytes:
     return b"".join([*parts, data[start:]])
 
 
-def _gif(data: bytes) -> tuple[int, int]:
+def _gif(data: bytes) -> tuple[int, int] | None:
     width, height = struct.unpack_from("<HH", data, 6)
-    return width, height
+    return (width, height) if width and height else None
 
 
 def _bmp(data: bytes) -> tuple[int, int]:
@@ -127,7 +130,7 @@ def _webp(data: bytes) -> tuple[int, int]:
     return width, height
 
 
-_READERS: Mapping[str, Callable[[bytes], tuple[int, int]]] = {
+_READERS: Mapping[str, Callable[[bytes], tuple[int, int] | None]] = {
     "GIF": _gif,
     "BMP": _bmp,
     "WEBP": _webp,

@@ -1,4 +1,4 @@
-"""AV1's sequence headers: the largest frame that they allow."""
+"""AV1's sequence headers: the largest frame that they allow, and the colours that they name."""
 
 import io
 
@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from cutout.errors import InvalidImage
-from cutout.image.av1 import largest_frame_px
+from cutout.image.av1 import code_points, largest_frame_px
 
 
 def bits(*fields: tuple[int, int]) -> bytes:
@@ -57,6 +57,62 @@ def test_what_an_encoder_writes() -> None:
         Image.new("RGB", (300, 200)).save(file, "AVIF")
         data = file.getvalue()
     assert largest_frame_px(data[data.index(b"mdat") + 4 :]) == 60_000
+    assert code_points(data[data.index(b"mdat") + 4 :]) == (1, 13)
+
+
+NAMED = ((1, 1), (9, 8), (16, 8), (9, 8))
+UNNAMED = ((0, 1), (1, 1), (255, 8), (255, 8))  # the range, and what else follows
+CODING = (7, 3)  # of all pictures
+FILTERS = (5, 3)
+# What the coding of films may use: without an order of frames, with one, and with what screens show
+# told for each frame, for all or for none.
+PLAIN_FILM = ((0, 1), CODING, (9, 4), (0, 1), (0, 1), (0, 1))
+ORDERED_FILM = ((1, 1), (99, 7), CODING, (9, 4), (1, 1), (2, 2), (1, 1), (0, 1), (1, 1), (5, 3))
+SCREEN_FILM = ((0, 1), CODING, (9, 4), (0, 1), (0, 1), (1, 1), (1, 1))
+
+
+def header(
+    profile: int,
+    coding: tuple[tuple[int, int], ...],
+    depth_and_grey: tuple[tuple[int, int], ...],
+    colours: tuple[tuple[int, int], ...],
+) -> bytes:
+    """Return the sequence header of a still picture or of a film, by its ``coding``."""
+    is_still = coding == (CODING,)
+    start = ((1, 1), (1, 1), (8, 5)) if is_still else ((0, 1), (0, 1), (0, 1), (0, 1), (0, 5))
+    point = () if is_still else POINT
+    return bits((profile, 3), *start, *point, *SIZE, *coding, FILTERS, *depth_and_grey, *colours)
+
+
+@pytest.mark.parametrize("coding", [(CODING,), PLAIN_FILM, ORDERED_FILM, SCREEN_FILM], ids=len)
+@pytest.mark.parametrize(
+    ("profile", "depth_and_grey"),
+    [
+        (0, ((0, 1), (1, 1))),
+        (0, ((1, 1), (0, 1))),
+        (1, ((1, 1),)),
+        (2, ((0, 1), (0, 1))),
+        (2, ((1, 1), (1, 1), (0, 1))),
+    ],
+    ids=["8 bits, grey", "10 bits", "4:4:4", "4:2:2", "12 bits"],
+)
+def test_the_colours_are_found_behind_whatever_comes_before_them(
+    profile: int,
+    coding: tuple[tuple[int, int], ...],
+    depth_and_grey: tuple[tuple[int, int], ...],
+) -> None:
+    """Those of the first header count, also if it names none."""
+    naming = unit(1, header(profile, coding, depth_and_grey, NAMED))
+    silent = unit(1, header(profile, coding, depth_and_grey, UNNAMED))
+    assert code_points(naming) == code_points(unit(2, b"") + naming + silent) == (9, 16)
+    assert code_points(silent) is None
+    assert code_points(silent + naming) is None
+
+
+def test_data_without_a_header_names_no_colours() -> None:
+    """Nor does no data."""
+    assert code_points(unit(2, b"")) is None
+    assert code_points(b"") is None
 
 
 @pytest.mark.parametrize("data", [unit(1, STILL[:3]), b"\x0a", b"\x0a\xff", unit(1, b"")])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pillow_heif
 import pytest
+from heif_files import avif, avif_tiles
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
@@ -65,6 +66,19 @@ def named(
     return data[:place] + struct.pack(">HH", primaries, transfer) + data[place + 4 :]
 
 
+def in_the_data(
+    data: bytes, primaries: int, transfer: int, *, was: tuple[int, int] = (1, SRGB_CURVE)
+) -> bytes:
+    """Return an AVIF with these code points in its sequence header, and without an ``nclx`` box."""
+    place = data.index(b"mdat") + 4
+    header = int.from_bytes(data[place : place + 40])
+    old, new = (int.from_bytes([*pair, 6]) for pair in (was, (primaries, transfer)))
+    (shift,) = (shift for shift in range(8 * 38) if header >> shift & 0xFFFFFF == old)
+    header ^= (old ^ new) << shift
+    data = data[:place] + header.to_bytes(40) + data[place + 40 :]
+    return data.replace(b"colrnclx", b"freenclx")
+
+
 def read(data: bytes) -> Photo:
     """Return the photo."""
     return decode(data, limits=Limits(max_pixels=1_000_000))
@@ -96,6 +110,46 @@ def test_wide_colours_are_converted(pillow_format: str, primaries: int, transfer
     expected = shown(linear(PATCHES) @ np.transpose(TO_SRGB[primaries]))
     found = middles(read(named(pillow_format, primaries, transfer)))
     assert np.abs(found - expected).max() <= 2.5
+
+
+@pytest.mark.parametrize("is_film", [False, True])
+@pytest.mark.parametrize(("primaries", "transfer"), [(P3, SRGB_CURVE), (BT2020, 1), (1, LINEAR)])
+def test_colours_that_only_the_data_of_an_avif_names(
+    primaries: int, transfer: int, is_film: bool
+) -> None:
+    """They are converted like those of the box, as in browsers. A film's data begins otherwise."""
+    film: dict[str, Any] = {"save_all": True, "append_images": [patches("L").convert("RGB")]}
+    film = film if is_film else {}
+    plain = named("AVIF", 1, SRGB_CURVE, **film)
+    found = read(in_the_data(plain, primaries, transfer))
+    assert np.array_equal(found.pixels, read(named("AVIF", primaries, transfer, **film)).pixels)
+    assert not np.array_equal(found.pixels, read(plain).pixels)
+
+
+@pytest.mark.parametrize("primaries", [1, 2])
+def test_a_box_counts_more_than_the_data_of_an_avif(primaries: int) -> None:
+    """Even if it says that the colours are not known."""
+    plain = named("AVIF", 1, SRGB_CURVE)
+    data = in_the_data(plain, P3, SRGB_CURVE).replace(b"freenclx", b"colrnclx")
+    place = data.index(b"nclx") + 4
+    data = data[:place] + struct.pack(">HH", primaries, primaries) + data[place + 4 :]
+    assert np.array_equal(read(data).pixels, read(plain).pixels)
+
+
+def test_a_profile_counts_more_than_the_data_of_an_avif() -> None:
+    """As it does with a box."""
+    plain = named("AVIF", 1, SRGB_CURVE, icc_profile=linear_profile())
+    data = in_the_data(plain, P3, PQ, was=(2, 2))
+    assert np.array_equal(read(data).pixels, read(plain).pixels)
+
+
+def test_a_grid_has_the_colours_that_its_first_tile_names() -> None:
+    """Neither has a box for them."""
+    expected = read(in_the_data(avif(64), P3, SRGB_CURVE)).pixels
+    tiles = avif_tiles(2, 1, 64, claimed=64, is_shared=True)
+    found = read(in_the_data(tiles, P3, SRGB_CURVE)).pixels
+    assert np.array_equal(found, np.hstack([expected, expected]))
+    assert not np.array_equal(expected, read(avif(64)).pixels)
 
 
 @pytest.mark.parametrize("pillow_format", ["HEIF", "AVIF"])

@@ -1,4 +1,7 @@
-"""The size of the frames in AV1 data, by its sequence headers (AV1 Bitstream, 5.3 to 5.5)."""
+"""What the sequence headers in AV1 data say of its frames (AV1 Bitstream, 5.3 to 5.5)."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from cutout.errors import InvalidImage
 
@@ -6,26 +9,50 @@ _SEQUENCE_HEADER = 1  # a type of OBU, the units of which the data consists
 _MAX_UNITS = 1_000  # a still picture has three; each is looked at here
 _MAX_HEADER_BYTES = 512  # 32 operating points with all that each can say
 _HIGHEST_LEVEL_WITHOUT_TIER = 7
+_PROFILE_WITHOUT_GREY, _PROFILE_OF_12_BITS = 1, 2
 
 
 def largest_frame_px(data: bytes) -> int:
     """Return the pixels of the largest frame that any sequence header in ``data`` allows.
 
+    A stream that breaks this rule can still make dav1d take up to 268 MP, which is libavif's limit.
+    Nobody's encoder writes one, and to find it out takes most of a decoder.
+
     :raises InvalidImage: there are over 1,000 units.
     :raises IndexError: the data is cut off.
     """
-    at = largest = 0
+    return max((_beginning(bits).frame_px for bits in _sequence_headers(data)), default=0)
+
+
+def code_points(data: bytes) -> tuple[int, int] | None:
+    """Return those of primaries and transfer characteristics that the first sequence header names.
+
+    ``None`` is returned where it names none.
+
+    :raises InvalidImage: there are over 1,000 units.
+    :raises IndexError: the data is cut off.
+    """
+    bits = next(_sequence_headers(data), None)
+    return None if bits is None else _colours(bits)
+
+
+def _sequence_headers(data: bytes) -> Iterator["_Bits"]:
+    """Yield the content of each sequence header in ``data``.
+
+    :raises InvalidImage: there are over 1,000 units.
+    :raises IndexError: the data is cut off.
+    """
+    at = 0
     for _ in range(_MAX_UNITS + 1):
         if at >= len(data):
-            return largest
+            return
         header = data[at]
         at += 2 if header & 4 else 1
         size = len(data) - at
         if header & 2:
             size, at = _leb128(data, at)
         if header >> 3 & 15 == _SEQUENCE_HEADER:
-            content = data[at : at + min(size, _MAX_HEADER_BYTES)]
-            largest = max(largest, _frame_px(_Bits(content)))
+            yield _Bits(data[at : at + min(size, _MAX_HEADER_BYTES)])
         at += size
     raise InvalidImage(reason=f"it has over {_MAX_UNITS} units of data")
 
@@ -60,19 +87,58 @@ class _Bits:
         return self._value >> self._left & (1 << count) - 1
 
 
-def _frame_px(bits: _Bits) -> int:
-    """Return the pixels of the largest frame that a sequence header allows.
+class _Beginning(NamedTuple):
+    """What every sequence header begins with: the last is the size of the largest frame."""
 
-    A stream that breaks this rule can still make dav1d take up to 268 MP, which is libavif's limit.
-    Nobody's encoder writes one, and to find it out takes most of a decoder.
-    """
-    bits.read(4)  # the profile, and that it is a still picture
-    if bits.read(1):  # the header of a still picture has no timing
+    profile: int
+    is_of_a_still: bool
+    frame_px: int
+
+
+def _beginning(bits: _Bits) -> _Beginning:
+    """Read a sequence header up to the size that it allows."""
+    profile = bits.read(3)
+    bits.read(1)  # that it is a still picture
+    is_of_a_still = bool(bits.read(1))
+    if is_of_a_still:  # it has no timing
         bits.read(5)
     else:
         _skip_timing(bits)
     width_bits, height_bits = bits.read(4) + 1, bits.read(4) + 1
-    return (bits.read(width_bits) + 1) * (bits.read(height_bits) + 1)
+    frame_px = (bits.read(width_bits) + 1) * (bits.read(height_bits) + 1)
+    return _Beginning(profile, is_of_a_still, frame_px)
+
+
+def _colours(bits: _Bits) -> tuple[int, int] | None:
+    """Return the code points of primaries and transfer that a sequence header names, if any."""
+    profile, is_of_a_still, _ = _beginning(bits)
+    if is_of_a_still:
+        bits.read(3)  # what the coding may use
+    else:
+        _skip_coding_of_films(bits)
+    bits.read(3)  # filters
+    is_deep = bits.read(1)
+    if is_deep and profile == _PROFILE_OF_12_BITS:
+        bits.read(1)
+    if profile != _PROFILE_WITHOUT_GREY:
+        bits.read(1)
+    return (bits.read(8), bits.read(8)) if bits.read(1) else None
+
+
+def _skip_coding_of_films(bits: _Bits) -> None:
+    """Read what the coding of films may use, for the sake of its length."""
+    if bits.read(1):  # frames have numbers, whose lengths follow
+        bits.read(7)
+    bits.read(7)
+    has_order = bits.read(1)
+    if has_order:
+        bits.read(2)
+    # Whether each frame tells that it is a screen's, else whether all are. If any may be, the same
+    # follows of vectors that are whole pixels.
+    if (bits.read(1) or bits.read(1)) and not bits.read(1):
+        bits.read(1)
+    if has_order:
+        bits.read(3)
 
 
 def _skip_timing(bits: _Bits) -> None:

@@ -8,7 +8,7 @@ of 1 kB that claims 64x64 px can take gigabytes.
 import struct
 
 from cutout.errors import ImageTooLarge, InvalidImage, UnsupportedImageFormat
-from cutout.image.av1 import largest_frame_px
+from cutout.image.av1 import code_points, largest_frame_px
 from cutout.image.heif_boxes import AV1, Items, read_items
 
 _MOST_PARTS = 4
@@ -29,7 +29,8 @@ _KINDS = {AV1, b"hvc1", b"hev1", b"grid", b"iden"}
 def check_items(file: bytes, *, max_pixels: int) -> Items:
     """Refuse a HEIC or AVIF file whose picture has far more parts than it shows, or rare ones.
 
-    Returns the items of any other file.
+    Returns the items of any other file. Where no box names the picture's colours, they are those
+    that its AV1 data names.
 
     :raises ImageTooLarge: all parts together have over four times ``max_pixels``, and the picture
         itself has more than once. One with less in all may be cropped: its size is checked later.
@@ -46,6 +47,8 @@ def check_items(file: bytes, *, max_pixels: int) -> Items:
                 raise InvalidImage(reason="its frames are much larger than it says")
             items.pixels[part] = max(items.pixels[part], frame_px)
         total = _decoded_px(items, items.primary, {}, set())
+        if items.primary not in items.colours:
+            _name_colours(items)
     except (struct.error, KeyError, IndexError) as error:
         raise InvalidImage(reason="it is a damaged or truncated HEIC or AVIF file") from error
     if total > _MOST_PARTS * max_pixels:
@@ -55,6 +58,16 @@ def check_items(file: bytes, *, max_pixels: int) -> Items:
         reason = f"its parts have {total} pixels in all, which only a damaged file needs"
         raise InvalidImage(reason=reason)
     return items
+
+
+def _name_colours(items: Items) -> None:
+    """Add the colours that the picture's AV1 data names; a grid has those of its first tile."""
+    first = items.primary
+    while items.parts.get(first):
+        first = items.parts[first][0]
+    named = code_points(items.data.get(first, b""))
+    if named is not None:
+        items.colours[items.primary] = named
 
 
 def _decoded_px(items: Items, item: int, known: dict[int, int], above: set[int]) -> int:

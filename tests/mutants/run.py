@@ -30,6 +30,7 @@ MODULES = {
     "image/gif.py": ["tests/unit/test_gif.py"],
     "image/hidden.py": ["tests/unit/test_hidden.py"],
     "image/prefix_code.py": ["tests/unit/test_prefix_code.py", "tests/unit/test_vp8l.py"],
+    "image/srgb.py": ["tests/unit/test_decode.py", "tests/unit/test_named_colors.py"],
     "image/vp8l.py": ["tests/unit/test_vp8l.py"],
     "image/webp.py": ["tests/unit/test_webp.py"],
     "options/fields.py": ["tests/unit/test_options.py"],

@@ -52,7 +52,7 @@ SOLE_IMPORTERS = {
     "PIL.ImageColor": {"color"},
     "PIL": {"color"}
     | {f"image.{name}" for name in ("decode", "truncation", "matte", "resample", "shadow")}
-    | {"image.background", "image.encode", "image.gif", "image.webp", "image.shared"},
+    | {f"image.{name}" for name in ("background", "encode", "gif", "webp", "shared", "srgb")},
     "pillow_heif": {"image.decode"},
     "onnxruntime": {"image.model"},
     "isal": {"image.png", "image.tiff_file"},

@@ -7,9 +7,7 @@ PNG they see only what the picture needs.
 import io
 import math
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,6 +29,7 @@ from cutout.image.resample import resampled
 from cutout.image.rgba import hidden_color, replace
 from cutout.image.shared import decoded_into, image_of, pixels_of
 from cutout.image.sniff import pillow_format_of
+from cutout.image.srgb import grey_in_srgb, grey_of_8_bits, in_srgb, inks_in_srgb
 from cutout.image.structure import Structure, read_structure
 from cutout.image.tiff import orientation_of
 from cutout.image.tiles import strip_rows
@@ -48,19 +47,6 @@ _INTO_WORDS = {"AVIF", "BMP", "JPEG", "PNG", "WEBP"}
 
 # Pillow's own guard would raise for what our limit, checked from the header, lets through.
 Image.MAX_IMAGE_PIXELS = None
-
-_WHITES = {
-    "I": (255.0, 65_535.0, 2.0**31 - 1, 2.0**32 - 1),
-    "F": (1.0, 255.0, 65_535.0, 2.0**31 - 1),
-}
-
-_BELIEVED = 32
-"""By how much of 255 a profile that calls itself sRGB may move a middle grey. A linear one moves it
-by 60."""
-
-_OF_RGB = b"RGB "
-"""What a profile of RGB says that it is of (ICC.1:2022, 7.2.6). Programs that make a photo grey
-often leave it the profile that it had in colour."""
 
 _BITS_TAG, _PHOTOMETRIC_TAG, _WHITE_IS_ZERO = 258, 262, 0
 _FORMAT_TAG, _UNSIGNED = 339, 1
@@ -162,10 +148,7 @@ def _decode(file: Structure, limits: Limits, cap_px: int | None, budget_ms: floa
             image.load()
         if file.jpeg is not None and (not file.jpeg.is_complete or is_filler(_last_pixel(image))):
             check_rows(file.jpeg)
-        if words is None:
-            pixels, alpha = _converted(image, file.profile)
-        else:
-            pixels, alpha = _read(image, words, file.profile)
+        pixels, alpha = _converted(image, words, file.profile)
     if alpha is None:
         alpha = framed
     if pixels.shape[1::-1] != size:
@@ -224,26 +207,58 @@ def _last_pixel(image: Image.Image) -> bytes:
     return last.tobytes()[: len(image.getbands())]
 
 
-def _read(
-    image: Image.Image, words: NDArray[np.uint8], named: bytes
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """Return the words, (H, W, 4), of a loaded image in sRGB, and its alpha where it has any.
-
-    ``named`` is the profile of what has none of its own.
-    """
-    alpha = np.ascontiguousarray(words[..., 3]) if image.mode == "RGBA" else None
-    profile = image.info.get("icc_profile") or named
-    if profile:
-        _apply_profile(image_of(words), profile)
-    return words, alpha
-
-
 def _converted(
-    image: Image.Image, named: bytes
+    image: Image.Image, words: NDArray[np.uint8] | None, named: bytes
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """Return words, (H, W, 4), of an image of any mode in sRGB, and its alpha where it has any."""
-    color, alpha = _to_srgb(image, named)
-    return pixels_of(color), None if alpha is None else pixels_of(alpha)
+    """Return words, (H, W, 4), of a loaded image in sRGB, and its alpha where it has any.
+
+    ``words`` is the memory into which it was decoded, and ``named`` the profile of what has none of
+    its own.
+    """
+    profile = image.info.get("icc_profile") or named
+    alpha = None
+    if words is not None:
+        alpha = np.ascontiguousarray(words[..., 3]) if image.mode == "RGBA" else None
+        return in_srgb(words, profile), alpha
+    # Pillow converts La, a TIFF's premultiplied grey, to nothing but LA. Grey with one transparent
+    # value stays grey, since its profile is one of grey.
+    if image.mode == "La" or (image.mode in {"1", "L"} and image.has_transparency_data):
+        image = image.convert("LA")
+    if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
+        grey, alpha = _eight_bit(image)
+        return grey_in_srgb(grey, profile), alpha
+    if image.mode == "LA":
+        image, alpha = image.getchannel("L"), pixels_of(image.getchannel("A"))
+    elif image.has_transparency_data:
+        image = image.convert("RGBA")
+        alpha = pixels_of(image.getchannel("A"))
+    if image.mode == "L":
+        return grey_in_srgb(pixels_of(image), profile), alpha
+    if image.mode == "CMYK":
+        return inks_in_srgb(pixels_of(image), profile), alpha
+    if image.mode != "RGB":  # Pillow would copy one that is RGB already
+        image = image.convert("RGB")
+    return in_srgb(pixels_of(image), profile), alpha
+
+
+def _eight_bit(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """Return deep grey in 8 bits, and the alpha of PNG's one transparent value where it has one."""
+    tags = getattr(image, "tag_v2", {})  # a TIFF's
+    is_unsigned = tags.get(_FORMAT_TAG, (_UNSIGNED,))[0] == _UNSIGNED
+    kinds = {"I": np.uint32 if is_unsigned else np.int32, "F": np.float32}
+    values: NDArray[Any] = np.empty((image.height, image.width), kinds.get(image.mode, np.uint16))
+    for rows in strip_rows(*values.shape):  # Pillow's copy of the whole takes twice the memory
+        strip = np.asarray(image.crop((0, rows.start, image.width, rows.stop)))
+        values[rows] = strip.view(values.dtype) if image.mode == "I" else strip
+    grey = grey_of_8_bits(
+        values,
+        white=None if image.mode in kinds else 2.0 ** tags.get(_BITS_TAG, (16,))[0] - 1,
+        is_negative=tags.get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO,
+    )
+    transparent = image.info.get("transparency")
+    if not isinstance(transparent, int):
+        return grey, None
+    return grey, np.where(values == transparent, np.uint8(0), np.uint8(OPAQUE))
 
 
 def _scaled(
@@ -286,71 +301,6 @@ def _capped(width: int, height: int, cap_px: int | None) -> tuple[int, int]:
     return min(scaled[0], cap_px), min(scaled[1], cap_px)  # a ribbon's short side stays at 1 px
 
 
-def _to_srgb(image: Image.Image, named: bytes) -> tuple[Image.Image, Image.Image | None]:
-    """Return the image as RGB in sRGB, and its alpha as L where it has any.
-
-    ``named`` is the profile, for RGB, of what has none of its own.
-    """
-    profile = image.info.get("icc_profile") or b""
-    alpha = None
-    # Pillow converts La, a TIFF's premultiplied grey, to nothing but LA. Grey with one transparent
-    # value stays grey, since its profile is one of grey.
-    if image.mode == "La" or (image.mode in {"1", "L"} and image.has_transparency_data):
-        image = image.convert("LA")
-    if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
-        image, alpha = _eight_bit(image)
-    elif image.mode == "LA":
-        image, alpha = image.getchannel("L"), image.getchannel("A")
-    elif image.has_transparency_data:
-        image = image.convert("RGBA")
-        alpha = image.getchannel("A")
-    if image.mode not in {"L", "CMYK"} or (image.mode == "L" and profile[16:20] == _OF_RGB):
-        image = _rgb(image)
-    if profile:
-        image = _apply_profile(image, profile)
-    elif named:
-        image = _apply_profile(_rgb(image), named)
-    return _rgb(image), alpha
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    """Return an image as RGB; Pillow itself would copy one that is RGB already."""
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _eight_bit(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Return deep grey as L, and the alpha of PNG's one transparent value where it has one."""
-    tags = getattr(image, "tag_v2", {})  # a TIFF's
-    top = 2.0 ** tags.get(_BITS_TAG, (16,))[0] - 1
-    is_negative = tags.get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO
-    if image.mode in {"I", "F"}:  # they have no bit depth: white is the smallest that holds them
-        largest = max(values.max() for _, values in _strips(image))
-        top = next((white for white in _WHITES[image.mode] if largest <= white), 2.0**31)
-    transparent = image.info.get("transparency")
-    grey = np.empty((image.height, image.width), np.uint8)
-    opaque = np.empty_like(grey) if isinstance(transparent, int) else None
-    for rows, values in _strips(image):
-        scaled = values * np.float32(255.0 / top) + np.float32(0.5)
-        if is_negative:
-            scaled = 256 - scaled
-        np.clip(scaled, 0, 255.5, out=grey[rows], casting="unsafe")
-        if opaque is not None:
-            opaque[rows] = np.where(values == transparent, 0, 255)
-    return Image.fromarray(grey), None if opaque is None else Image.fromarray(opaque)
-
-
-def _strips(image: Image.Image) -> Iterator[tuple[slice, NDArray[Any]]]:
-    """Yield rows of the image and their values; a whole photo's copy would be 200 MB at 50 MP."""
-    is_unsigned = getattr(image, "tag_v2", {}).get(_FORMAT_TAG, (_UNSIGNED,))[0] == _UNSIGNED
-    for rows in strip_rows(image.height, image.width):
-        values = np.asarray(image.crop((0, rows.start, image.width, rows.stop)))
-        if image.mode == "I" and is_unsigned:
-            values = values.view(np.uint32)
-        if image.mode == "F":
-            values = np.where(np.isfinite(values), values, 0)
-        yield rows, values
-
-
 def _register_heif() -> None:
     """Make Pillow read HEIF, which not every deployment can, at the first HEIF image.
 
@@ -361,42 +311,3 @@ def _register_heif() -> None:
     except ImportError:
         raise HeicNotDeployed from None
     pillow_heif.register_heif_opener(thumbnails=False)
-
-
-def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
-    """Return the image in sRGB, by the perceptual intent, as browsers do, which does not clip.
-
-    An RGBX image is converted in place.
-    """
-    from PIL import ImageCms  # noqa: PLC0415 - 10 ms of cold start that only some photos need
-
-    in_place = image.mode == "RGBX"
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        is_named_srgb = "sRGB" in ImageCms.getProfileDescription(source)
-        if is_named_srgb and _is_believed(profile, is_grey=image.mode == "L"):
-            return image
-        converted = ImageCms.profileToProfile(
-            image,
-            source,
-            ImageCms.createProfile("sRGB"),
-            outputMode="RGBX" if in_place else "RGB",
-            inPlace=in_place,
-        )
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return image
-    return converted or image  # it returns None where it worked in place
-
-
-@lru_cache(maxsize=4)  # 2.4 ms, and the photos of a shop have one profile
-def _is_believed(profile: bytes, *, is_grey: bool) -> bool:
-    """Tell whether a profile that calls itself sRGB leaves a middle grey about as it is.
-
-    Many differ by a rounding. But GIMP's "built-in Linear sRGB" is another curve.
-    """
-    from PIL import ImageCms  # noqa: PLC0415 - as above
-
-    grey = Image.new("L" if is_grey else "RGB", (1, 1), "#808080")
-    source, srgb = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
-    grey = ImageCms.profileToProfile(grey, source, srgb, outputMode="RGB") or grey
-    return max(abs(value - 0x80) for value in grey.tobytes()) <= _BELIEVED

@@ -32,9 +32,9 @@ def image_of(pixels: NDArray[np.uint8]) -> Image.Image:
 
 
 def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
-    """Return the pixels of an image as uint8: (H, W) of L, and (H, W, 4) of RGB and RGBX.
+    """Return the pixels of an image as uint8: (H, W) of L, and (H, W, 4) of RGB, RGBX and CMYK.
 
-    The fourth channel means nothing.
+    The fourth channel means nothing where it is not the black of CMYK.
     """
     channels = () if image.mode == "L" else (4,)
     pixels = np.empty((image.height, image.width, *channels), np.uint8)

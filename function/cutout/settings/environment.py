@@ -1,38 +1,33 @@
 """The environment → :class:`Settings`. Every variable has a default."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from cutout.errors import CutoutError, InvalidSettings
 from cutout.options import MODEL_NAME, Delivery, parse_object_options
 from cutout.settings.values import INCOMING_PREFIX, RESULTS_PREFIX, KeyCheck, Settings
 
-# The template's rules and policies contain the prefixes, and these signs need no escape there.
-_PREFIX = re.compile(r"([A-Za-z0-9_.-]+/)+")
 _MAX_PREFIX_BYTES = 100
 _MAX_LABEL = 100  # characters: clients show it on one line
+_MAX_BYTES = 9_999_999_999
+_WEEK_S = 604_800  # the longest life of a SigV4 URL
+
+# The template's rules and policies contain the prefixes, and these signs need no escape there.
+_PREFIX = r"([A-Za-z0-9_.-]+/)+"
 # S3's oldest names have capitals, and so have SAM's placeholders for buckets in a local run.
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
+_BUCKET = r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]"
 # Browsers compare an origin letter by letter with what they send, which is ASCII in lower case, and
 # they know no wildcard beside the one for all origins.
-_ORIGIN = re.compile(r"\*|https?://[a-z0-9._:\[\]-]+")
-
-_FORMS = {
-    "API_KEYS_PARAMETER": (r"[A-Za-z0-9_./:-]+", "the name of an SSM parameter"),
-    "FETCH_IMAGE_URLS": (r"(?i)true|false", "true or false"),
-    "HASH_LOGGED_KEYS": (r"(?i)true|false", "true or false"),
-    # The names of Python's levels; the short and the old ones are accepted, too.
-    "POWERTOOLS_LOG_LEVEL": (
-        r"(?i)notset|debug|info|warn(ing)?|error|critical|fatal",
-        "DEBUG, INFO, WARNING, ERROR or CRITICAL",
-    ),
-    "SHOW_PAGES": (r"(?i)true|false", "true or false"),
-}
+_ORIGIN = r"\*|https?://[a-z0-9._:\[\]-]+"
+# The names of Python's levels; the short and the old ones are accepted, too.
+_LEVEL = r"NOTSET|DEBUG|INFO|WARN(ING)?|ERROR|CRITICAL|FATAL"
 
 # How Lambda starts the process. Other values are those of SnapStart and of provisioned concurrency.
-_START, _BY_A_REQUEST = "AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"
+_BY_A_REQUEST = "on-demand"
 
 # A whole removal to avif, the format that needs most, was measured to hold at most 466 MB at 12 MP
 # and 1,476 MB at 50 MP, which is 147 MB and 26.6 bytes for each pixel. The other libraries of the
@@ -50,76 +45,39 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     :raises InvalidSettings: naming every wrong variable at once.
     """
     given = {name: value.strip() for name, value in environment.items() if value.strip()}
-    default = Settings()
+    values: dict[str, Any] = {}
     problems: list[str] = []
-
-    model_names = _model_names(given)
-    if not all(re.fullmatch(MODEL_NAME, name) for name in model_names):
-        problems.append(
-            "MODEL_NAME must be names of folders, of at most 64 characters, with commas between"
-        )
-
-    max_pixels = given.get("MAX_PIXELS", str(default.max_pixels))
-    if not re.fullmatch(r"[1-9][0-9]{0,9}", max_pixels):
-        problems.append("MAX_PIXELS must be a positive integer")
-
-    allowed_origin = given.get("ALLOWED_ORIGIN", default.allowed_origin).lower()
-    if not _ORIGIN.fullmatch(allowed_origin):
-        problems.append("ALLOWED_ORIGIN must be * or one origin such as https://shop.example")
-
-    default_response = given.get("DEFAULT_RESPONSE", default.default_response).lower()
-    if default_response not in set(Delivery):
-        problems.append("DEFAULT_RESPONSE must be one of " + ", ".join(Delivery))
-
-    account_label = given.get("ACCOUNT_LABEL", default.account_label)
-    if len(account_label) > _MAX_LABEL or not account_label.isprintable():
-        problems.append(f"ACCOUNT_LABEL must be at most {_MAX_LABEL} printable characters")
-
-    keys_checked_by = given.get("KEYS_CHECKED_BY", KeyCheck.FUNCTION).lower()
-    if keys_checked_by not in set(KeyCheck):
-        problems.append("KEYS_CHECKED_BY must be function or gateway")
-
-    hashes = frozenset(given.get("API_KEY_HASHES", "").lower().replace(",", " ").split())
-    if not all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in hashes):
-        problems.append("API_KEY_HASHES must be SHA-256 hex digests, with commas between them")
-
-    problems += [
-        f"{name} must be {what}"
-        for name, (form, what) in _FORMS.items()
-        if name in given and not re.fullmatch(form, given[name])
-    ]
-    problems += _storage_problems(given)
+    for variable, row in _ROWS.items():
+        if variable in given:
+            try:
+                values[row.field] = row.read(given[variable])
+            except ValueError:
+                problems.append(f"{variable} must be {row.accepted}")
+    settings = replace(Settings(), **values)
+    problems += _problems(settings)
     if problems:
         raise InvalidSettings(problems="; ".join(problems))
-    memory_pixels = _memory_pixels(given, models=len(model_names))
-    return Settings(
-        model_dir=Path(given["MODEL_DIR"]) if "MODEL_DIR" in given else None,
-        model_names=model_names,
-        max_pixels=min(int(max_pixels), memory_pixels or int(max_pixels)),
-        memory_pixels=memory_pixels,
-        allowed_origin=allowed_origin,
-        default_response=Delivery(default_response),
-        account_label=account_label,
-        fetch_urls=given.get("FETCH_IMAGE_URLS", "false").lower() == "true",
-        show_pages=given.get("SHOW_PAGES", "true").lower() == "true",
-        keys_checked_by=KeyCheck(keys_checked_by),
-        api_key_hashes=hashes,
-        api_keys_parameter=given.get("API_KEYS_PARAMETER", default.api_keys_parameter),
-        input_bucket=given.get("INPUT_BUCKET", default.input_bucket),
-        result_bucket=given.get("RESULT_BUCKET", default.result_bucket),
-        upload_prefix=given.get("UPLOAD_PREFIX", default.upload_prefix),
-        target_prefix=given.get("TARGET_PREFIX", default.target_prefix),
-        catalogue_buckets=_names(given.get("CATALOGUE_BUCKETS", "")),
-        max_object_bytes=int(given.get("MAX_OBJECT_BYTES", default.max_object_bytes)),
-        result_url_seconds=int(given.get("RESULT_URL_SECONDS", default.result_url_seconds)),
-        default_options=tuple(parse_qsl(given.get("DEFAULT_OPTIONS", ""), keep_blank_values=True)),
-        hash_logged_keys=given.get("HASH_LOGGED_KEYS", "false").lower() == "true",
-        starts_ahead=given.get(_START, _BY_A_REQUEST) != _BY_A_REQUEST,
-        handler=given.get("_HANDLER", default.handler),
-        service=given.get("POWERTOOLS_SERVICE_NAME", default.service),
-        metrics_namespace=given.get("POWERTOOLS_METRICS_NAMESPACE", default.metrics_namespace),
-        log_level=given.get("POWERTOOLS_LOG_LEVEL", default.log_level).upper(),
-    )
+    fitting = _memory_pixels(given, models=len(settings.model_names))
+    if fitting is None:
+        return settings
+    return replace(settings, memory_pixels=fitting, max_pixels=min(settings.max_pixels, fitting))
+
+
+def _problems(settings: Settings) -> Iterator[str]:
+    """Yield what is wrong between settings that are each right."""
+    upload, target = settings.upload_prefix, settings.target_prefix
+    is_one_bucket = settings.has_storage and settings.input_bucket == settings.result_bucket
+    if is_one_bucket and (_meet(upload, target) or _meet(upload, RESULTS_PREFIX)):
+        yield "UPLOAD_PREFIX must lie apart from what is written to the same bucket"
+    if settings.default_response is Delivery.URL and not settings.has_storage:
+        yield "DEFAULT_RESPONSE=url needs INPUT_BUCKET and RESULT_BUCKET"
+    try:
+        _, unknown = parse_object_options(settings.default_options, settings.model_names)
+    except CutoutError as error:
+        yield f"DEFAULT_OPTIONS: {error}"
+    else:
+        if unknown:
+            yield f"DEFAULT_OPTIONS: there is no option {unknown[0]}"
 
 
 def _memory_pixels(given: Mapping[str, str], *, models: int) -> int | None:
@@ -132,72 +90,148 @@ def _memory_pixels(given: Mapping[str, str], *, models: int) -> int | None:
     return max(_LEAST_MAX_PIXELS, fitting)
 
 
-def _names(text: str) -> frozenset[str]:
-    """Return the names in a list with commas or spaces between them."""
-    return frozenset(text.replace(",", " ").split())
-
-
-def _model_names(given: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names of the models in their order, each once."""
-    names = given.get("MODEL_NAME", "").replace(",", " ").split()
-    return tuple(dict.fromkeys(names)) or Settings().model_names
-
-
-def _storage_problems(given: Mapping[str, str]) -> list[str]:
-    """Return what is wrong with the variables of S3."""
-    default = Settings()
-    problems = [
-        f"{name} must be a bucket's name"
-        for name in ("INPUT_BUCKET", "RESULT_BUCKET")
-        if name in given and not _BUCKET.fullmatch(given[name])
-    ]
-    if not all(_BUCKET.fullmatch(name) for name in _names(given.get("CATALOGUE_BUCKETS", ""))):
-        problems.append("CATALOGUE_BUCKETS must be names of buckets with commas between them")
-
-    upload = given.get("UPLOAD_PREFIX", default.upload_prefix)
-    target = given.get("TARGET_PREFIX", default.target_prefix)
-    reserved = {
-        "UPLOAD_PREFIX": (upload, INCOMING_PREFIX),
-        "TARGET_PREFIX": (target, RESULTS_PREFIX),
-    }
-    problems += [
-        f"{name} must be folders such as {getattr(default, name.lower())}, of at most "
-        f"{_MAX_PREFIX_BYTES} bytes, outside {other}"
-        for name, (prefix, other) in reserved.items()
-        if len(prefix) > _MAX_PREFIX_BYTES or not _PREFIX.fullmatch(prefix) or _meet(prefix, other)
-    ]
-    one_bucket = "INPUT_BUCKET" in given and given["INPUT_BUCKET"] == given.get("RESULT_BUCKET")
-    if one_bucket and (_meet(upload, target) or _meet(upload, RESULTS_PREFIX)):
-        problems.append("UPLOAD_PREFIX must lie apart from what is written to the same bucket")
-
-    if given.get("DEFAULT_RESPONSE", "").lower() == Delivery.URL and not (
-        "INPUT_BUCKET" in given and "RESULT_BUCKET" in given
-    ):
-        problems.append("DEFAULT_RESPONSE=url needs INPUT_BUCKET and RESULT_BUCKET")
-
-    # The longest life of a SigV4 URL is a week.
-    for name, longest in {"MAX_OBJECT_BYTES": 9_999_999_999, "RESULT_URL_SECONDS": 604_800}.items():
-        if not re.fullmatch(r"[1-9][0-9]{0,9}", given.get(name, "1")) or (
-            int(given.get(name, "1")) > longest
-        ):
-            problems.append(f"{name} must be an integer from 1 to {longest}")
-    if problem := _options_problem(given.get("DEFAULT_OPTIONS", ""), _model_names(given)):
-        problems.append(f"DEFAULT_OPTIONS: {problem}")
-    return problems
-
-
 def _meet(one: str, other: str) -> bool:
     """Tell whether a key can be under both prefixes."""
     return one.startswith(other) or other.startswith(one)
 
 
-def _options_problem(query: str, models: tuple[str, ...]) -> str:
-    """Return what is wrong with options in the form of a query string; empty if nothing is."""
-    try:
-        fields = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
-        _, unknown = parse_object_options(fields, models)
-    except CutoutError as error:
-        return str(error)
-    except ValueError:
-        return "must be options such as format=webp&bg_color=white"
-    return f"there is no option {unknown[0]}" if unknown else ""
+def _of_form(form: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not re.fullmatch(form, text):
+            raise ValueError
+        return text
+
+    return read
+
+
+def _names(form: str) -> Callable[[str], tuple[str, ...]]:
+    """Return the reader of a list with commas or spaces between its names, each kept once."""
+    read_one = _of_form(form)
+
+    def read(text: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(map(read_one, text.replace(",", " ").split())))
+
+    return read
+
+
+def _integer(most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        number = int(_of_form(r"[1-9][0-9]{0,9}")(text))
+        if number > most:
+            raise ValueError
+        return number
+
+    return read
+
+
+def _boolean(text: str) -> bool:
+    return _of_form("true|false")(text.lower()) == "true"
+
+
+def _label(text: str) -> str:
+    if len(text) > _MAX_LABEL or not text.isprintable():
+        raise ValueError
+    return text
+
+
+def _prefix(reserved: str) -> Callable[[str], str]:
+    """Return the reader of a prefix for keys, which no key under ``reserved`` has."""
+
+    def read(text: str) -> str:
+        if len(text) > _MAX_PREFIX_BYTES or _meet(text, reserved):
+            raise ValueError
+        return _of_form(_PREFIX)(text)
+
+    return read
+
+
+def _model_names(text: str) -> tuple[str, ...]:
+    names = _names(MODEL_NAME)(text)
+    if not names:
+        raise ValueError
+    return names
+
+
+class _Row(NamedTuple):
+    """One variable: its field of ``Settings``, and the reader, which raises ``ValueError``.
+
+    ``accepted`` is the end of the sentence that then says what the variable must be.
+    """
+
+    field: str
+    read: Callable[[str], Any]
+    accepted: str = ""
+
+
+_TRUE_OR_FALSE = "true or false"
+_FOLDERS = f"folders such as {{}}, of at most {_MAX_PREFIX_BYTES} bytes, outside {{}}"
+
+_ROWS = {
+    "MODEL_DIR": _Row("model_dir", Path),
+    "MODEL_NAME": _Row(
+        "model_names",
+        _model_names,
+        "names of folders, of at most 64 characters, with commas between",
+    ),
+    "MAX_PIXELS": _Row("max_pixels", _integer(_MAX_BYTES), "a positive integer"),
+    "ALLOWED_ORIGIN": _Row(
+        "allowed_origin",
+        lambda text: _of_form(_ORIGIN)(text.lower()),
+        "* or one origin such as https://shop.example",
+    ),
+    "DEFAULT_RESPONSE": _Row(
+        "default_response", lambda text: Delivery(text.lower()), "one of " + ", ".join(Delivery)
+    ),
+    "ACCOUNT_LABEL": _Row("account_label", _label, f"at most {_MAX_LABEL} printable characters"),
+    "FETCH_IMAGE_URLS": _Row("fetch_urls", _boolean, _TRUE_OR_FALSE),
+    "KEYS_CHECKED_BY": _Row(
+        "keys_checked_by", lambda text: KeyCheck(text.lower()), "function or gateway"
+    ),
+    "API_KEY_HASHES": _Row(
+        "api_key_hashes",
+        lambda text: frozenset(_names("[0-9a-f]{64}")(text.lower())),
+        "SHA-256 hex digests, with commas between them",
+    ),
+    "API_KEYS_PARAMETER": _Row(
+        "api_keys_parameter", _of_form("[A-Za-z0-9_./:-]+"), "the name of an SSM parameter"
+    ),
+    "INPUT_BUCKET": _Row("input_bucket", _of_form(_BUCKET), "a bucket's name"),
+    "RESULT_BUCKET": _Row("result_bucket", _of_form(_BUCKET), "a bucket's name"),
+    "UPLOAD_PREFIX": _Row(
+        "upload_prefix",
+        _prefix(INCOMING_PREFIX),
+        _FOLDERS.format(Settings().upload_prefix, INCOMING_PREFIX),
+    ),
+    "TARGET_PREFIX": _Row(
+        "target_prefix",
+        _prefix(RESULTS_PREFIX),
+        _FOLDERS.format(Settings().target_prefix, RESULTS_PREFIX),
+    ),
+    "CATALOGUE_BUCKETS": _Row(
+        "catalogue_buckets",
+        lambda text: frozenset(_names(_BUCKET)(text)),
+        "names of buckets with commas between them",
+    ),
+    "MAX_OBJECT_BYTES": _Row(
+        "max_object_bytes", _integer(_MAX_BYTES), f"an integer from 1 to {_MAX_BYTES}"
+    ),
+    "RESULT_URL_SECONDS": _Row(
+        "result_url_seconds", _integer(_WEEK_S), f"an integer from 1 to {_WEEK_S}"
+    ),
+    "DEFAULT_OPTIONS": _Row(
+        "default_options",
+        lambda text: tuple(parse_qsl(text, keep_blank_values=True, strict_parsing=True)),
+        "options such as format=webp&bg_color=white",
+    ),
+    "HASH_LOGGED_KEYS": _Row("hash_logged_keys", _boolean, _TRUE_OR_FALSE),
+    "AWS_LAMBDA_INITIALIZATION_TYPE": _Row("starts_ahead", lambda text: text != _BY_A_REQUEST),
+    "_HANDLER": _Row("handler", str),
+    "POWERTOOLS_SERVICE_NAME": _Row("service", str),
+    "POWERTOOLS_METRICS_NAMESPACE": _Row("metrics_namespace", str),
+    "POWERTOOLS_LOG_LEVEL": _Row(
+        "log_level",
+        lambda text: _of_form(_LEVEL)(text.upper()),
+        "DEBUG, INFO, WARNING, ERROR or CRITICAL",
+    ),
+    "SHOW_PAGES": _Row("show_pages", _boolean, _TRUE_OR_FALSE),
+}

@@ -233,9 +233,9 @@ def boundary(mask: Bytes) -> Bytes:
     return mask - eroded(mask, steps)
 
 
-def score(found: Floats, truth: Floats) -> Score:
-    """Score one picture; both float32 (H,W) in 0…1."""
-    ours, theirs = ((plane > THRESHOLD).astype(np.uint8) for plane in (found, truth))
+def score(found: Floats, truth: Floats, threshold: float = THRESHOLD) -> Score:
+    """Score one picture; both float32 (H,W) in 0…1. What is found counts above `threshold`."""
+    ours, theirs = (found > threshold).astype(np.uint8), (truth > THRESHOLD).astype(np.uint8)
     return Score(
         mae=float(np.abs(found - truth).mean()),
         iou=overlap(ours, theirs),
@@ -260,12 +260,12 @@ def bounded(pair: Pair) -> tuple[Bytes, Floats]:
     return np.asarray(rgb), np.asarray(truth, np.float32) / np.float32(255)
 
 
-def judge(run: Matting, pairs: Sequence[Pair]) -> dict[str, Score]:
-    """Score per set, and the `mean` over the sets."""
+def judge(run: Matting, pairs: Sequence[Pair], threshold: float = THRESHOLD) -> dict[str, Score]:
+    """Score per set, and the `mean` over the sets. Mattes count above `threshold`."""
     by_set: dict[str, list[Score]] = {}
     for pair in pairs:
         rgb, truth = bounded(pair)
-        by_set.setdefault(pair.set, []).append(score(run(rgb), truth))
+        by_set.setdefault(pair.set, []).append(score(run(rgb), truth, threshold))
     scores = {name: mean(items) for name, items in sorted(by_set.items())}
     scores["mean"] = mean(list(scores.values()))
     return scores
@@ -370,6 +370,12 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=20, help="of timing; 0 for none")
     parser.add_argument(
+        "--threshold",
+        type=float,
+        default=THRESHOLD,
+        help="alpha from which a matte counts as subject in both IoUs; the truth counts from 0.5",
+    )
+    parser.add_argument(
         "--served",
         type=Path,
         action="append",
@@ -394,12 +400,12 @@ def main() -> None:
     print("MAE / IoU / boundary IoU")
     times = times_ms(cards, options.rounds) if options.rounds and cards else []
     if pairs:
-        results = [judge(run, pairs) for run in mattings.values()]
+        results = [judge(run, pairs, options.threshold) for run in mattings.values()]
         print("\n" + table(list(mattings), results, times))
     if unseen:
         counts = Counter(pair.set for pair in unseen)
         print("\nUnseen sources: " + ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())))
-        results = [with_means(judge(run, unseen)) for run in mattings.values()]
+        results = [with_means(judge(run, unseen, options.threshold)) for run in mattings.values()]
         print("\n" + table(list(mattings), results, [] if pairs else times))
 
 

@@ -76,6 +76,15 @@ def test_a_shift_hurts_the_boundary_most() -> None:
     assert found.boundary_iou < found.iou - 0.2
 
 
+def test_the_threshold_is_that_of_what_was_found() -> None:
+    """A matte that lies around its truth by a soft rim is right at the rim's alpha."""
+    truth = disc(200, 50, 100)
+    found = np.maximum(truth, disc(200, 60, 100) * np.float32(0.6))
+    assert score(found, truth, 0.5).iou < 0.8
+    assert score(found, truth, 0.7).iou == 1
+    assert score(truth, found, 0.7).iou < 0.8
+
+
 def test_soft_errors_count_in_mae_only() -> None:
     """A matte of 0.6 is a subject, but not a sure one."""
     found = score(disc() * np.float32(0.6), disc())

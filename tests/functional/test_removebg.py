@@ -94,6 +94,19 @@ def test_numbers_of_json_mean_what_they_mean_in_a_form(client: Client) -> None:
         assert fault(client.json(ROUTE, {"type_level": wrong}))["code"] == "invalid_type_level"
 
 
+def test_a_margin_does_not_pass_the_size(client: Client) -> None:
+    """``size`` is ``preview`` by default: at most 0.25 megapixels, and the box lies in them."""
+    reply = cut(client, crop="true", crop_margin="500px", format="png")
+    height, width = pixels(reply).shape[:2]
+    assert 248_000 < width * height <= 250_000
+    whole = cut(client, crop="true", crop_margin="500px", format="png", size="full")
+    box = {name: int(reply.headers[f"x-foreground-{name}"]) for name in ("top", "left", "width")}
+    factor = width / int(whole.headers["x-width"])
+    assert factor < 0.5
+    for name, value in box.items():
+        assert abs(value - int(whole.headers[f"x-foreground-{name}"]) * factor) <= 2
+
+
 @ANY_PAYLOAD
 def test_the_headers_of_an_image(client: Client) -> None:
     """Clients read integers from them, so they are always there."""

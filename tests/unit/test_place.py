@@ -13,7 +13,7 @@ from cutout.image.composite import quantized
 from cutout.image.decode import Photo
 from cutout.image.matte import Matte
 from cutout.image.place import Box, lay_out
-from cutout.options import Channels, Length, Margin, Options, Position
+from cutout.options import Channels, Length, Margin, Options, Position, ShadowType, Size
 
 RANDOM = np.random.default_rng(3)
 PIXELS = RANDOM.integers(0, 256, (40, 60, 3), dtype=np.uint8)
@@ -21,12 +21,17 @@ SUBJECT = Box(top=10, left=20, width=24, height=16)
 CENTER, ORIGINAL = Position(x=50, y=50), Position(x=None, y=None)
 
 
-def composed(pixels: NDArray[np.uint8] = PIXELS, **options: object) -> Cutout:
+def composed(
+    pixels: NDArray[np.uint8] = PIXELS,
+    picture: NDArray[np.uint8] | None = None,
+    **options: object,
+) -> Cutout:
     """Return the cutout of a rectangle at SUBJECT, in the photo's own colours."""
     alpha = np.zeros(pixels.shape[:2], np.float32)
     alpha[SUBJECT.slices] = 1
     settings = Options(**{"clean_edges": False, **options})  # type: ignore[arg-type]
-    return compose(Photo(pixels=pixels, alpha=None), Matte(alpha=quantized(alpha)), settings)
+    photo = Photo(pixels=pixels, alpha=None)
+    return compose(photo, Matte(alpha=quantized(alpha)), settings, picture)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +123,97 @@ def test_the_canvas_of_a_scaled_crop_is_the_crop() -> None:
     )
     assert cutout.pixels.shape == (24, 32, 4)
     assert cutout.subject == Box(top=6, left=8, width=16, height=11)
+
+
+FAR = Length(value=500, relative=False)
+WIDE = Margin(top=FAR, right=FAR, bottom=FAR, left=FAR)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"channels": Channels.ALPHA},
+        {"shadow_type": ShadowType.DROP},
+        {"picture": np.full((9, 9, 3), (1, 2, 3), np.uint8)},
+        {"bg_blur": 20},
+    ],
+    ids="".join,
+)
+def test_a_margin_makes_the_canvas_no_larger_than_the_size(options: dict[str, Any]) -> None:
+    """500 px around 24 x 16 px are 1024 x 1016: at 250,000 px, all of it is seen at 0.49."""
+    flat = np.full_like(PIXELS, (200, 100, 50))
+    flat[SUBJECT.slices] = (20, 40, 90)
+    cutout = composed(flat, crop=True, crop_margin=WIDE, size=Size.PREVIEW, **options)
+    assert cutout.pixels.shape == (498, 501, 4)
+    assert cutout.subject == Box(top=245, left=245, width=12, height=8)
+    if options.get("channels") is not Channels.ALPHA:
+        assert (cutout.pixels[246:252, 246:256] == (20, 40, 90, 255)).all()
+    if "picture" in options:
+        assert (cutout.pixels[:200] == (1, 2, 3, 255)).all()
+    if "bg_blur" in options:
+        assert (cutout.pixels[:200] == (200, 100, 50, 255)).all()
+
+
+def test_the_photos_own_background_stays_where_it_is_behind_a_smaller_canvas() -> None:
+    """Its colours at the edge of the photo lie where the canvas shows that edge."""
+    halves = np.full((400, 600, 3), (200, 100, 50), np.uint8)
+    halves[:, 300:] = (20, 200, 90)
+    alpha = np.zeros((400, 600), np.uint8)
+    alpha[150:250, 200:400] = 255
+    options = Options(crop=True, crop_margin=WIDE, size=Size.PREVIEW, bg_blur=0)
+    cutout = compose(Photo(pixels=halves, alpha=None), Matte(alpha=alpha), options)
+    height, width = cutout.pixels.shape[:2]
+    assert (height, width) == (478, 522)
+    middle = width // 2
+    for row in (190, 290):
+        assert np.abs(cutout.pixels[row, middle - 60 : middle - 3, 0].astype(int) - 200).max() <= 1
+        assert np.abs(cutout.pixels[row, middle + 3 : middle + 60, 0].astype(int) - 20).max() <= 1
+
+
+@given(
+    width=st.integers(2, 700),
+    height=st.integers(2, 700),
+    corners=st.tuples(*[st.floats(0, 1)] * 4),
+    margin=st.builds(
+        Margin,
+        **dict.fromkeys(
+            ("top", "right", "bottom", "left"),
+            st.builds(Length, value=st.floats(0, 50), relative=st.just(value=True))
+            | st.builds(Length, value=st.floats(0, 500), relative=st.just(value=False)),
+        ),
+    ),
+    size=st.sampled_from([Size.PREVIEW, Size.MEDIUM, Size.HD]),
+    scale=st.none() | st.floats(10, 100),
+)
+def test_a_smaller_canvas_shows_all_of_the_crop_at_one_factor(
+    width: int,
+    height: int,
+    corners: tuple[float, float, float, float],
+    margin: Margin,
+    size: Size,
+    scale: float | None,
+) -> None:
+    """It is at most the size, never enlarged, and as large as that allows, to the pixel."""
+    (first, last), (top, bottom) = sorted(corners[:2]), sorted(corners[2:])
+    left, right = int(first * (width - 1)), int(last * (width - 1)) + 1
+    upper, lower = int(top * (height - 1)), int(bottom * (height - 1)) + 1
+    subject = Box(top=upper, left=left, width=right - left, height=lower - upper)
+    photo = Photo(pixels=np.zeros((height, width, 3), np.uint8), alpha=None)
+    asked = {"crop": True, "crop_margin": margin, "scale": scale}
+    whole = lay_out(subject, photo, Options(**asked))  # type: ignore[arg-type]
+    layout = lay_out(subject, photo, Options(**asked, size=size))  # type: ignore[arg-type]
+    limit = size.max_pixels
+    assert limit is not None
+    frame, canvas, target = whole.canvas, layout.canvas, layout.target
+    factor = min(1.0, (limit / (frame.width * frame.height)) ** 0.5)
+    assert canvas.width * canvas.height <= limit
+    assert frame.width * factor - 1 < canvas.width <= frame.width
+    assert frame.height * factor - 1 < canvas.height <= frame.height
+    assert 0 <= target.left <= target.left + target.width <= canvas.width
+    assert 0 <= target.top <= target.top + target.height <= canvas.height
+    for side in ("top", "left", "width", "height"):
+        assert abs(getattr(target, side) - getattr(whole.target, side) * factor) <= 2
 
 
 def test_without_a_subject_nothing_moves() -> None:

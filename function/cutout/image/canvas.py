@@ -11,9 +11,8 @@ from cutout.image.decode import Photo
 from cutout.image.place import Box, Layout
 from cutout.image.resample import resampled
 
-# Pixels that are read around the part that is scaled. The filter reaches 2 px, or 20 px when it
-# scales to 1/10 of the size.
-_AROUND_PX = 24
+# Pixels of the coarser side that are read around the part that is scaled. The filter reaches 2.
+_AROUND_PX = 3
 _ROUNDING = 1e-6  # a pixel is shown if no more than this share of it is missing
 
 
@@ -22,13 +21,13 @@ def seen(layout: Layout, photo: Photo) -> Box:
 
     If nothing is scaled, the part has the canvas's size and may reach beyond the photo.
     """
-    subject, target, frame = layout.subject, layout.target, layout.frame
+    subject, target, canvas = layout.subject, layout.target, layout.canvas
     if not layout.is_scaled:
-        return replace(frame, top=subject.top - target.top, left=subject.left - target.left)
-    top, height = _span(subject.top, subject.height, target.top, target.height, frame.height)
-    left, width = _span(subject.left, subject.width, target.left, target.width, frame.width)
-    first_row, last_row = _clipped(top, top + height, photo.height)
-    first_column, last_column = _clipped(left, left + width, photo.width)
+        return replace(canvas, top=subject.top - target.top, left=subject.left - target.left)
+    across, down = subject.width / target.width, subject.height / target.height
+    left, top = subject.left - target.left * across, subject.top - target.top * down
+    first_row, last_row = _read(top, down, canvas.height, photo.height)
+    first_column, last_column = _read(left, across, canvas.width, photo.width)
     return Box(
         top=first_row,
         left=first_column,
@@ -37,16 +36,15 @@ def seen(layout: Layout, photo: Photo) -> Box:
     )
 
 
-def _span(start: int, length: int, place: int, size: int, side: int) -> tuple[float, float]:
-    """Return where a side of the canvas begins in the photo, and how long it is there."""
-    step = length / size
-    return start - place * step, side * step
+def _read(start: float, step: float, side: int, photo_side: int) -> tuple[int, int]:
+    """Return the pixels of a side of the photo that a side of the canvas is made of.
 
-
-def _clipped(start: float, stop: float, side: int) -> tuple[int, int]:
+    The canvas begins at ``start``, and each of its pixels is ``step`` px of the photo.
+    """
+    around = _AROUND_PX * max(step, 1)
     return (
-        max(0, math.floor(start) - _AROUND_PX),
-        min(side, math.ceil(stop) + _AROUND_PX),
+        max(0, math.floor(start - around)),
+        min(photo_side, math.ceil(start + side * step + around)),
     )
 
 
@@ -69,19 +67,19 @@ def scaled(pixels: NDArray[np.uint8], source: Box, layout: Layout) -> NDArray[np
     The subject's box comes to lie exactly on ``layout.target``. What is beyond the photo is
     transparent.
     """
-    subject, target, frame = layout.subject, layout.target, layout.frame
+    subject, target, size = layout.subject, layout.target, layout.canvas
     across, down = subject.width / target.width, subject.height / target.height
     left = subject.left - source.left - target.left * across
     top = subject.top - source.top - target.top * down
-    columns = _covered(left, across, source.width, frame.width)
-    rows = _covered(top, down, source.height, frame.height)
+    columns = _covered(left, across, source.width, size.width)
+    rows = _covered(top, down, source.height, size.height)
     box = (
         max(0.0, left + columns.start * across),
         max(0.0, top + rows.start * down),
         min(float(source.width), left + columns.stop * across),
         min(float(source.height), top + rows.stop * down),
     )
-    canvas = np.zeros((frame.height, frame.width, 4), np.uint8)
+    canvas = np.zeros((size.height, size.width, 4), np.uint8)
     canvas[rows, columns] = resampled(
         pixels, box, columns.stop - columns.start, rows.stop - rows.start
     )

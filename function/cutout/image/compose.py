@@ -14,6 +14,7 @@ from cutout.image.despill import remove_green_spill
 from cutout.image.foreground import clean_edges, extend_foreground
 from cutout.image.matte import Matte
 from cutout.image.place import Box, Layout, lay_out, subject_of
+from cutout.image.resample import resampled
 from cutout.image.rgba import behind, clear, joined, picked, put, replace
 from cutout.image.shadow import cast_shadow
 from cutout.image.tiles import strips, tiles
@@ -74,7 +75,7 @@ def compose(  # noqa: PLR0913 - the three inputs, the background and what the de
             cast_shadow(pixels, subject, options.shadow_opacity)
         if options.bg_color is not None and options.bg_color.a < OPAQUE:
             lay_under(pixels, options.bg_color)
-        backdrop = _backdrop(photo, matte, layout.frame, options, picture)
+        backdrop = _backdrop(photo, matte, layout, options, picture)
         if backdrop is not None:
             flatten(pixels, backdrop)
         elif options.format is Format.ZIP:
@@ -135,19 +136,40 @@ def _subject_alone(
 def _backdrop(
     photo: Photo,
     matte: Matte,
-    frame: Box,
+    layout: Layout,
     options: Options,
     picture: NDArray[np.uint8] | None,
 ) -> NDArray[np.uint8] | None:
     """Return what is behind the subject, uint8 (H, W, 3) or (3,); ``None`` for transparency."""
     if picture is not None:
-        return cover(picture, frame.width, frame.height)
+        return cover(picture, layout.canvas.width, layout.canvas.height)
     if options.bg_blur is not None:
         shown = Photo(pixels=on_white(photo), alpha=None)
-        return own_background(shown, matte, frame, options.bg_blur)
+        return own_background(*_reduced(shown, matte, layout), options.bg_blur)
     if options.bg_color is not None and options.bg_color.a == OPAQUE:
         return np.array([options.bg_color.r, options.bg_color.g, options.bg_color.b], np.uint8)
     return None if options.format.has_alpha else WHITE
+
+
+def _reduced(photo: Photo, matte: Matte, layout: Layout) -> tuple[Photo, Matte, Box]:
+    """Return a photo without alpha, its matte and the frame, all at the scale of the canvas."""
+    frame, canvas = layout.frame, layout.canvas
+    if not layout.is_reduced:
+        return photo, matte, frame
+    across, down = canvas.width / frame.width, canvas.height / frame.height
+    width, height = max(1, round(photo.width * across)), max(1, round(photo.height * down))
+    whole = (0.0, 0.0, float(photo.width), float(photo.height))
+    pixels = resampled(joined(photo.pixels, matte.alpha), whole, width, height, is_weighted=False)
+    return (
+        Photo(pixels=pixels[..., :3], alpha=None),
+        Matte(alpha=np.ascontiguousarray(pixels[..., 3])),
+        Box(
+            top=round(frame.top * down),
+            left=round(frame.left * across),
+            width=canvas.width,
+            height=canvas.height,
+        ),
+    )
 
 
 def flatten(pixels: NDArray[np.uint8], backdrop: NDArray[np.uint8]) -> None:

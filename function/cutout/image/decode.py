@@ -137,7 +137,7 @@ def _decode(file: Structure, limits: Limits, cap_px: int | None, budget_ms: floa
         if orientation is None:
             orientation = orientation_of(image.info.get("exif") or b"")
         width, height = image.size
-        size = _capped(width, height, cap_px)
+        size = capped(width, height, cap_px)
         check_time(file.pillow_format, width * height, math.prod(size), budget_ms)
         # A JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough. Its last pixels are then partly
         # outside the photo, which is the box in them.
@@ -292,7 +292,7 @@ def _scaled(
     return words, own
 
 
-def _capped(width: int, height: int, cap_px: int | None) -> tuple[int, int]:
+def capped(width: int, height: int, cap_px: int | None) -> tuple[int, int]:
     """Return the size, at most the given one, that keeps the ratio and holds ``cap_px`` px."""
     if cap_px is None or width * height <= cap_px:
         return width, height

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutout.errors import InvalidOption
-from cutout.image.decode import Photo
+from cutout.image.decode import Photo, capped
 from cutout.options import Margin, Options, Position
 
 SUBJECT_ALPHA = 26
@@ -41,11 +41,13 @@ class Box:
 class Layout:
     """How the photo is seen in the canvas.
 
-    ``frame`` is what the crop keeps, in px of the photo; the canvas has its size. ``subject`` is
-    the subject's box in the photo, and ``target`` where that box comes to lie in the canvas.
+    ``frame`` is what the crop keeps, in px of the photo. ``canvas``, whose top and left are 0, has
+    its size, or a smaller one of its ratio. ``subject`` is the subject's box in the photo, and
+    ``target`` where that box comes to lie in the canvas.
     """
 
     frame: Box
+    canvas: Box
     subject: Box
     target: Box
 
@@ -54,6 +56,12 @@ class Layout:
         """Whether the subject has another size in the canvas than in the photo."""
         subject, target = self.subject, self.target
         return (subject.width, subject.height) != (target.width, target.height)
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether the canvas is smaller than what it shows of the photo."""
+        frame, canvas = self.frame, self.canvas
+        return (frame.width, frame.height) != (canvas.width, canvas.height)
 
 
 def subject_of(alpha: NDArray[np.uint8]) -> Box:
@@ -74,36 +82,39 @@ def lay_out(
 ) -> Layout:
     """Return where a subject at the box ``subject`` of the photo is to be seen.
 
-    Without a subject the whole photo is seen as it is. ``memory_pixels`` is the size of a canvas
-    that fits into memory, ``None`` where that is not known.
+    Without a subject the whole photo is seen as it is. A canvas that the crop's margin makes larger
+    than ``size`` is scaled down to it, the subject with it. ``memory_pixels`` is the size of a
+    canvas that fits into memory, ``None`` where that is not known.
 
     :raises InvalidOption: ``invalid_crop_margin``, the canvas would be larger than the photo, and
         larger than 50 megapixels or than what fits into memory.
     """
-    frame = Box(width=photo.width, height=photo.height)
+    frame = canvas = Box(width=photo.width, height=photo.height)
     if not subject.width:
-        return Layout(frame=frame, subject=subject, target=subject)
+        return Layout(frame=frame, canvas=canvas, subject=subject, target=subject)
     if options.crop:
         frame = _with_margin(subject, options.crop_margin)
+        width, height = capped(frame.width, frame.height, options.size.max_pixels)
+        canvas = Box(width=width, height=height)
         most = min(_MAX_CANVAS_PX, memory_pixels or _MAX_CANVAS_PX)
-        if frame.width * frame.height > max(most, photo.width * photo.height):
+        if width * height > max(most, photo.width * photo.height):
             raise InvalidOption(
                 option="crop_margin",
-                accepted=f"smaller: the canvas would be {frame.width}x{frame.height} px, and "
-                f"{most} pixels are the most",
+                accepted=f"smaller: the canvas would be {width}x{height} px, and {most} pixels are "
+                "the most",
             )
-    target = replace(subject, top=subject.top - frame.top, left=subject.left - frame.left)
+    target = _shown(subject, frame, canvas)
     position = options.position
     if options.scale is not None:
-        target = _fitted(target, frame, options.scale)
+        target = _fitted(target, canvas, options.scale)
         position = position or _CENTER
     if position is not None and position.x is not None and position.y is not None:
         target = replace(
             target,
-            top=round((frame.height - target.height) * position.y / 100),
-            left=round((frame.width - target.width) * position.x / 100),
+            top=round((canvas.height - target.height) * position.y / 100),
+            left=round((canvas.width - target.width) * position.x / 100),
         )
-    return Layout(frame=frame, subject=subject, target=target)
+    return Layout(frame=frame, canvas=canvas, subject=subject, target=target)
 
 
 def _with_margin(subject: Box, margin: Margin | None) -> Box:
@@ -117,6 +128,19 @@ def _with_margin(subject: Box, margin: Margin | None) -> Box:
         left=subject.left - left,
         width=left + subject.width + right,
         height=top + subject.height + bottom,
+    )
+
+
+def _shown(subject: Box, frame: Box, canvas: Box) -> Box:
+    """Return where a box within ``frame`` is in the canvas that shows all of it."""
+    across, down = canvas.width / frame.width, canvas.height / frame.height
+    width, height = max(1, round(subject.width * across)), max(1, round(subject.height * down))
+    left, top = round((subject.left - frame.left) * across), round((subject.top - frame.top) * down)
+    return Box(
+        top=min(top, canvas.height - height),
+        left=min(left, canvas.width - width),
+        width=width,
+        height=height,
     )
 
 

@@ -663,6 +663,34 @@ def test_a_linear_profile_is_no_srgb_whatever_it_is_called(mode: str) -> None:
     assert np.abs(photo.pixels.astype(int) - 188).max() <= 1
 
 
+def p3_profile(name: str) -> bytes:
+    """Return the profile of Display P3 by a name of 13 letters at most."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    primaries = {  # as the profile of Apple's displays has them, under D50
+        b"rXYZ": (0.5151, 0.2412, -0.0011),
+        b"gXYZ": (0.2920, 0.6922, 0.0419),
+        b"bXYZ": (0.1571, 0.0666, 0.7841),
+    }
+    for entry in range(132, 132 + 12 * struct.unpack_from(">I", profile, 128)[0], 12):
+        tag, offset = struct.unpack_from(">4sI", profile, entry)
+        if tag in primaries:
+            values = (round(value * 65_536) for value in primaries[tag])
+            struct.pack_into(">3i", profile, offset + 8, *values)
+        elif tag == b"desc":
+            length = struct.unpack_from(">I", profile, offset + 20)[0]
+            text = name.encode("utf-16-be")
+            profile[offset + 28 : offset + 28 + length] = text.ljust(length, b"\0")
+    return bytes(profile)
+
+
+@pytest.mark.parametrize("name", ["Display P3", "P3 with sRGB"])
+def test_a_wide_profile_is_no_srgb_whatever_it_is_called(name: str) -> None:
+    """Android's cameras call theirs "Display P3 Gamut with sRGB Transfer"."""
+    orange = Image.new("RGB", (8, 8), (200, 100, 50))
+    photo = read(encoded(orange, "PNG", icc_profile=p3_profile(name)))
+    assert np.abs(photo.pixels[0, 0].astype(int) - (215, 93, 31)).max() <= 1
+
+
 def test_srgb_is_left_as_it_is() -> None:
     """Not one bit is lost in a conversion from sRGB to sRGB."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -26,6 +26,9 @@ _BELIEVED = 32
 """By how much of 255 a profile that calls itself sRGB may move a middle grey. A linear one moves it
 by 60."""
 
+_SAME_PRIMARY = 0.04
+"""By how much X, Y or Z of its primaries may differ from sRGB's. Those of P3 differ by 0.09."""
+
 _OF_RGB = b"RGB "
 """What a profile of RGB says that it is of (ICC.1:2022, 7.2.6). Programs that make a photo grey
 often leave it the profile that it had in colour."""
@@ -114,13 +117,19 @@ def _by_profile(image: Image.Image, profile: bytes) -> Image.Image:
 
 @lru_cache(maxsize=4)  # 2.4 ms, and the photos of a shop have one profile
 def _is_believed(profile: bytes, *, is_grey: bool) -> bool:
-    """Tell whether a profile that calls itself sRGB leaves a middle grey about as it is.
+    """Tell whether a profile that calls itself sRGB has about its primaries and its middle grey.
 
-    Many differ by a rounding. But GIMP's "built-in Linear sRGB" is another curve.
+    Many differ by a rounding. But GIMP's "built-in Linear sRGB" is another curve, and the "Display
+    P3 Gamut with sRGB Transfer" of Android's cameras has other primaries.
     """
     from PIL import ImageCms  # noqa: PLC0415 - as above
 
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    for primary in ("red_colorant", "green_colorant", "blue_colorant"):
+        own, usual = (getattr(one.profile, primary) for one in (source, srgb))
+        if own is not None and not np.allclose(own[0], usual[0], rtol=0, atol=_SAME_PRIMARY):
+            return False
     grey = Image.new("L" if is_grey else "RGB", (1, 1), "#808080")
-    source, srgb = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
     grey = ImageCms.profileToProfile(grey, source, srgb, outputMode="RGB") or grey
     return max(abs(value - 0x80) for value in grey.tobytes()) <= _BELIEVED

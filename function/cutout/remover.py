@@ -135,7 +135,7 @@ class Remover:
 
     def remove(
         self,
-        data: bytes,
+        data: bytes | Callable[[], bytes],
         options: Options,
         *,
         background: bytes | None = None,
@@ -144,6 +144,8 @@ class Remover:
     ) -> Result:
         """Return the cutout of the photo in ``data``, encoded as ``options`` say.
 
+        A caller that gives a function, which is called once, need not hold the photo's bytes, and
+        then their memory is free for what follows the decoder.
         ``background`` is what was fetched from ``bg_image_url``: the file of an image, which takes
         the place of ``bg_image_file``. ``budget_ms`` is the time that is left for all stages
         together. A file of more than ``max_bytes``, or with sides that the format cannot hold, is
@@ -158,7 +160,7 @@ class Remover:
 
     def _removed(
         self,
-        data: bytes,
+        data: bytes | Callable[[], bytes],
         options: Options,
         background: bytes | None,
         timer: StageTimer,
@@ -166,7 +168,7 @@ class Remover:
     ) -> Result:
         with timer("decode"):
             photo = decode(
-                data,
+                data() if callable(data) else data,
                 limits=self._limits,
                 cap_px=options.size.max_pixels,
                 budget_ms=timer.left_ms(),

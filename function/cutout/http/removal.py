@@ -124,11 +124,11 @@ class Removal:
 
         :raises CutoutError: the image is refused, or something fails on our side.
         """
-        image = self._images.of(source, left_ms=_budget_ms(request))
+        held = [self._images.of(source, left_ms=_budget_ms(request))]
         background = self._images.fetched_background(options, left_ms=_budget_ms(request))
         result = interruptible(
             lambda: self._remover.remove(
-                image,
+                held.pop,  # so that nothing here holds the photo's bytes
                 options,
                 background=background,
                 budget_ms=_budget_ms(request),  # once it begins, which others can delay

@@ -214,15 +214,17 @@ class _Case:
         if self._product is not None and self._product.stamp == order.stamp:
             self._confirm(source)
         elif isinstance(order.options, Options):
-            data = self._store.read(self._job.source, source)
-            self._product = self._cut_out(order, order.options, data)
+            held = [self._store.read(self._job.source, source)]
+            self._product = self._cut_out(order, order.options, held.pop)
         else:
             self._confirm(source)
             self._product = error_file(order, order.options, self._request_id)
         return self._product
 
-    def _cut_out(self, order: Order, options: Options, data: bytes) -> Product:
-        """Return the cutout of the photo in ``data``, or the error file if the photo is at fault.
+    def _cut_out(self, order: Order, options: Options, data: Callable[[], bytes]) -> Product:
+        """Return the cutout of a photo, or the error file if the photo is at fault.
+
+        ``data`` gives the photo's bytes away, so that nothing here holds them.
 
         :raises CutoutError: it failed on our side (status 500 or more).
         """

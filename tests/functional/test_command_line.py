@@ -302,6 +302,32 @@ def test_an_image_that_nobody_reads(here: Path) -> None:
     assert done.stderr == b"photo.jpg: Broken pipe (standard output)\n"
 
 
+def test_a_result_can_go_into_a_pipe_with_a_name(here: Path) -> None:
+    """As with ``>(command)`` of a shell: the pipe stays, and gets the bytes of the result."""
+    status, body, said = run(here, "photo.jpg", "/dev/fd/1", "--format", "png")
+    assert (status, said) == (0, "")
+    assert body == run(here, "photo.jpg", "-")[1]
+    os.mkfifo(here / "out.png")
+    with subprocess.Popen(["/bin/cat", "out.png"], cwd=here, stdout=subprocess.PIPE) as reader:
+        done = run(here, "photo.jpg", "out.png", "--size", "preview")
+        is_pipe = (here / "out.png").is_fifo()
+        if not is_pipe:
+            reader.kill()
+        read, _ = reader.communicate(timeout=60)
+    assert done == (0, b"", "")
+    assert is_pipe
+    assert read == run(here, "photo.jpg", "-", "--size", "preview")[1]
+
+
+def test_a_link_stays_and_its_file_is_written(here: Path) -> None:
+    """As every other program does it that writes a file."""
+    (here / "results").mkdir()
+    (here / "out.png").symlink_to("results/a.png")
+    assert run(here, "photo.jpg", "out.png", "--size", "preview") == (0, b"", "")
+    assert (here / "out.png").readlink() == Path("results/a.png")
+    assert results(here / "results") == {"a.png"}
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(("output", "place"), [("-", "standard output"), ("out/a.png",) * 2])
 def test_a_disk_that_becomes_full(here: Path, output: str, place: str, unbuffered: str) -> None:

@@ -178,7 +178,14 @@ def _do(remover: Remover, job: Job, options: Options) -> Report | str:
 
 
 def _write(file: Path, body: bytes) -> None:
-    """Write a file that appears only when it is whole."""
+    """Write a file that appears only when it is whole; a pipe or a device gets the bytes at once.
+
+    A link, such as /dev/stdout, stays, and what it leads to is written.
+    """
+    if file.exists() and not file.is_file() and not file.is_dir():
+        file.write_bytes(body)
+        return
+    file = file.resolve()
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f".{uuid.uuid4().hex}.part")
     try:

@@ -149,6 +149,30 @@ def test_a_broken_file_does_not_stop_the_others(here: Path) -> None:
     assert results(here / "cutouts") == {"a.png", "cats/b.png"}
 
 
+def test_a_fault_of_ours_ends_one_photo_only(here: Path) -> None:
+    """Here Pillow was built without a codec, which no folder of photos can expect."""
+    with Image.open(io.BytesIO(PHOTO)) as image:
+        image.save(here / "photos" / "c.avif")
+    program = (
+        "import sys; from PIL import AvifImagePlugin; AvifImagePlugin.SUPPORTED = False; "
+        "from cutout.cli.run import main; sys.exit(main(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "photos", "cutouts"],
+        cwd=here,
+        env=ENVIRONMENT,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "photos/c.avif: ImportError: Pillow lacks its codec for AVIF",
+        "3 photos: 2 cut out, 0 skipped, 1 failed.",
+    ]
+    assert results(here / "cutouts") == {"a.png", "cats/b.png"}
+
+
 def test_an_output_folder_inside_the_input_is_never_an_input(here: Path) -> None:
     """Nor does a second run with another format cut out the first one's results."""
     assert run(here, "photos", "photos/out")[0] == 0

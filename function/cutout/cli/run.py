@@ -174,6 +174,8 @@ def _do(remover: Remover, job: Job, options: Options) -> Report | str:
         return str(error)
     except OSError as error:
         return f"{error.strerror or error} ({place})"
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other photos go on
+        return f"{type(error).__name__}: {error}"
     return result.report
 
 

@@ -691,6 +691,33 @@ def test_a_wide_profile_is_no_srgb_whatever_it_is_called(name: str) -> None:
     assert np.abs(photo.pixels[0, 0].astype(int) - (215, 93, 31)).max() <= 1
 
 
+def bmp_with(profile: bytes, mode: str, *, kind: bytes = b"DEBM", start: int = 0) -> bytes:
+    """Return the astronaut as a BMP of version 5, with a profile behind the pixels."""
+    data = encoded(ASTRONAUT.convert(mode), "BMP")
+    (pixels,) = struct.unpack_from("<I", data, 10)
+    header = struct.pack("<I", 124) + data[18:54] + bytes(84)
+    start = start or len(data) - 14 + 84
+    place = struct.pack("<II", start, len(profile))
+    header = header[:56] + kind + header[60:112] + place + header[120:]
+    file = data[:10] + struct.pack("<I", pixels + 84) + header
+    return file + data[54:] + profile
+
+
+@pytest.mark.parametrize("mode", ["RGB", "P", "L"])
+def test_a_profile_in_a_bmp_is_converted(mode: str) -> None:
+    """As in a PNG; ImageMagick writes one."""
+    profile = rgb_profile(3.0)
+    expected = read(encoded(ASTRONAUT.convert(mode), "PNG", icc_profile=profile))
+    assert np.array_equal(read(bmp_with(profile, mode)).pixels, expected.pixels)
+
+
+@pytest.mark.parametrize("settings", [{"kind": b"KNIL"}, {"kind": b"BGRs"}, {"start": 2**32 - 1}])
+def test_a_bmp_without_a_profile_in_it_is_taken_as_srgb(settings: dict[str, Any]) -> None:
+    """Its profile is linked, it says that it is sRGB, or the profile is nowhere."""
+    photo = read(bmp_with(rgb_profile(3.0), "RGB", **settings))
+    assert np.array_equal(photo.pixels, RGB)
+
+
 def test_srgb_is_left_as_it_is() -> None:
     """Not one bit is lost in a conversion from sRGB to sRGB."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -11,7 +11,8 @@ MAX_SIDE_PX = 65_535
 
 _MAX_RLE_PX = 8_000_000  # Pillow's run-length decoder is Python: 140 ns a pixel at worst
 _RLE = {1, 2}  # BI_RLE8 and BI_RLE4
-_CORE_HEADER_BYTES = 12
+_CORE_HEADER_BYTES, _V5_HEADER_BYTES = 12, 124
+_EMBEDDED = b"DEBM"  # what a BMP's header of version 5 says where its profile is in the file
 
 _LEAST_NS_PER_PX = {
     "AVIF": 2.0,
@@ -72,6 +73,15 @@ def header_size(data: bytes, pillow_format: str) -> tuple[int, int] | None:
     except (struct.error, KeyError) as error:
         reason = f"it is a damaged or truncated {pillow_format} file"
         raise InvalidImage(reason=reason) from error
+
+
+def profile_of_bmp(data: bytes) -> bytes:
+    """Return the ICC profile that is embedded in a BMP; nothing where there is none."""
+    header = data[14 : 14 + _V5_HEADER_BYTES]
+    if len(header) < _V5_HEADER_BYTES or header[56:60] != _EMBEDDED:
+        return b""
+    start, size = struct.unpack_from("<II", header, 112)
+    return data[14 + start : 14 + start + size]
 
 
 def still_of(data: bytes) -> bytes:

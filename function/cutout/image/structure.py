@@ -6,7 +6,7 @@ Each format's own module walks its segments, chunks or directory; this one asks 
 import math
 from dataclasses import dataclass
 
-from cutout.image.header import check_size, header_size, still_of
+from cutout.image.header import check_size, header_size, profile_of_bmp, still_of
 from cutout.image.heif_items import check_items
 from cutout.image.jpeg import JpegImage, read_jpeg
 from cutout.image.named_colors import profile_of_code_points
@@ -21,8 +21,8 @@ class Structure:
     ``data`` is what Pillow gets, ``pixels`` the picture's size in px, or 0 if only Pillow can tell
     it. ``orientation`` is EXIF's 1 to 8, or ``None`` if Pillow's plugin is to find the EXIF block;
     ``jpeg`` and ``tiff`` are ``None`` for every other format. ``profile`` is an ICC profile, for
-    RGB, of the colour space that the file names in another way, or empty for sRGB. It counts where
-    Pillow finds no profile in ``data``.
+    RGB, of the colour space that the file names in a way that Pillow does not read, or empty for
+    sRGB. It counts where Pillow finds no profile in ``data``.
     """
 
     data: bytes
@@ -50,6 +50,8 @@ def read_structure(data: bytes, pillow_format: str, *, max_pixels: int) -> Struc
         png = read_png(data)
         size, orientation, data = (png.width, png.height), orientation_of(png.exif), png.data
         profile = png.profile
+    elif pillow_format == "BMP":
+        profile = profile_of_bmp(data)
     elif pillow_format == "TIFF":
         tiff = read_directory(data)
         size, orientation = tiff.size, 1  # Pillow itself turns a TIFF upright

@@ -74,11 +74,13 @@ def _file(
     items: list[_Item],
     *references: tuple[bytes, int, list[int]],
     is_wide: bool = False,
+    has_boxes_of_links: bool = False,
 ) -> bytes:
     """Return a file of items whose numbers begin with 1, the picture.
 
     ``references`` are each a kind, an item, and the items that it names. In a wide file all numbers
-    have the larger of their sizes, and the items' data is within ``meta`` where it can be.
+    have the larger of their sizes, and the items' data is within ``meta`` where it can be. The
+    links from items to their properties are in one box, or in one for each item.
     """
     if is_wide:
         return _wide_file(brand, items, *references)
@@ -92,10 +94,13 @@ def _file(
     def links() -> Iterator[bytes]:
         index = 0
         for number, item in enumerate(items, 1):
-            yield struct.pack(">HB", number, len(item.properties))
+            link = struct.pack(">HB", number, len(item.properties))
             for box in item.properties:
                 index += 1
-                yield bytes([index | (0 if box[4:8] == b"ispe" else 0x80)])
+                link += bytes([index | (0 if box[4:8] == b"ispe" else 0x80)])
+            yield link
+
+    groups = [[link] for link in links()] if has_boxes_of_links else [list(links())]
 
     fixed = [
         _full(b"hdlr", 0, bytes(4), b"pict", bytes(13)),
@@ -113,7 +118,7 @@ def _file(
         _box(
             b"iprp",
             _box(b"ipco", *boxes),
-            _full(b"ipma", 0, struct.pack(">I", len(items)), *links()),
+            *(_full(b"ipma", 0, struct.pack(">I", len(group)), *group) for group in groups),
         ),
     ]
 
@@ -286,6 +291,15 @@ def avif_of_shared_data() -> bytes:
         start = struct.unpack_from(">I", data, place + 14 + 6)[0]
         data = data[: at + 6] + struct.pack(">II", start, end - start) + data[at + 14 :]
     return data
+
+
+def avif_with_alpha(side: int, *, has_boxes_of_links: bool) -> bytes:
+    """Return an AVIF with an alpha plane; cavif wrote a box of links for each of the two."""
+    picture = _coded(avif(side), b"av01", b"av1C", side)
+    kind = _full(b"auxC", 0, b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0")
+    alpha = replace(picture, properties=(*picture.properties, kind))
+    references = (b"auxl", 2, [1])
+    return _file(b"avif", [picture, alpha], references, has_boxes_of_links=has_boxes_of_links)
 
 
 def avif_film(side: int) -> bytes:

@@ -3,12 +3,14 @@
 import io
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from heif_files import (
     avif,
     avif_of_a_large_frame,
     avif_of_shared_data,
     avif_tiles,
+    avif_with_alpha,
     heic,
     heic_cropped,
     heic_grid,
@@ -41,6 +43,17 @@ def test_a_file_with_large_numbers_is_read() -> None:
     photo = decode(wide("HEIF"), limits=Limits(max_pixels=20_000))
     assert (photo.width, photo.height) == (128, 128)
     assert photo.alpha is not None
+
+
+def test_an_avif_may_have_a_box_of_links_for_each_item() -> None:
+    """cavif wrote one for the picture and one for its alpha, which browsers read."""
+    limits = Limits(max_pixels=20_000)
+    expected = decode(avif_with_alpha(64, has_boxes_of_links=False), limits=limits)
+    photo = decode(avif_with_alpha(64, has_boxes_of_links=True), limits=limits)
+    assert np.array_equal(photo.pixels, expected.pixels)
+    assert photo.alpha is not None
+    assert expected.alpha is not None
+    assert np.array_equal(photo.alpha, expected.alpha)
 
 
 def test_the_data_of_a_picture_in_avif() -> None:

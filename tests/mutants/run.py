@@ -61,9 +61,8 @@ EQUIVALENT = {
     "image/decode.py": {
         **dict.fromkeys(
             (
-                'return image if (image.mode == "RGB") and False else image.convert("RGB")',
-                'return image if image.mode == "XXRGBXX" else image.convert("RGB")',
-                'return image if image.mode == "rgb" else image.convert("RGB")',
+                'if image.mode != "XXRGBXX":  # Pillow would copy one that is RGB already',
+                'if image.mode != "rgb":  # Pillow would copy one that is RGB already',
                 "words = None",
                 "words = decoded_into(image) if (_fits_words(image)) and False else None",
                 "is_colour = None",
@@ -171,6 +170,28 @@ EQUIVALENT = {
             ),
             "numpy adds in 64 bits then, which takes more memory",
         ),
+    },
+    "image/srgb.py": {
+        **dict.fromkeys(
+            (
+                "for target, strip in zip(strips(grey), strips(values), strict=None):",
+                "for target, strip in zip(strips(grey), strips(values), ):",
+                "for target, strip in zip(strips(grey), strips(values), strict=False):",
+            ),
+            "both have the same rows",
+        ),
+        **dict.fromkeys(
+            (
+                'image = Image.frombuffer("CMYK", size, inks, "raw", "CMYK", 1, 1)',
+                'image = Image.frombuffer("CMYK", size, inks, "raw", "CMYK", 0, 2)',
+            ),
+            "Pillow uses neither the stride nor how many rows a step has, only its sign",
+        ),
+        **dict.fromkeys(
+            ('if image.mode != "XXRGBXX":', 'if image.mode != "rgb":'),
+            "the same pixels, after a copy more",
+        ),
+        "if profile or profile[16:20] != _OF_RGB:": "what is empty is no profile to LittleCMS",
     },
     "image/vp8l.py": {
         "is_long = runs >= _SHORT_RUN": "four zeros are read the same from either way of writing",

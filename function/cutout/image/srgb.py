@@ -50,7 +50,6 @@ def grey_in_srgb(grey: NDArray[np.uint8], profile: bytes) -> NDArray[np.uint8]:
         image = _by_profile(image_of(grey), profile)
         if image.mode == "RGB":
             return pixels_of(image)
-        profile = b""
     words = np.multiply(grey, _FOUR_TIMES).view(np.uint8).reshape(*grey.shape, 4)
     return in_srgb(words, profile)
 

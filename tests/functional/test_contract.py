@@ -676,6 +676,7 @@ def test_a_result_over_the_limit_says_what_helps(client: Client) -> None:
     fitted = client.post("/v2?format=bmp&response=fit", body=data, content_type="image/jpeg")
     assert picture(fitted).format == "BMP"
     assert float(fitted.headers["x-result-scale"]) < 1
+    assert 0.96 * 4_712_523 < len(fitted.body) <= 4_712_523  # no smaller than it must be
     assert (
         client.post("/v2?format=jpg&quality=50", body=data, content_type="image/jpeg").status == 200
     )

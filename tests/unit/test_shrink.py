@@ -13,7 +13,8 @@ from cutout.image import shrink
 from cutout.image.compose import Cutout, coverage_of
 from cutout.image.encode import ImageFile, encode
 from cutout.image.place import Box, subject_of
-from cutout.image.shrink import Encoded, encode_within, scaled
+from cutout.image.reduced import scaled
+from cutout.image.shrink import Encoded, encode_within
 from cutout.options import Channels, Format, Options
 
 
@@ -44,16 +45,54 @@ FORMATS = [Format.PNG, Format.JPG, Format.WEBP, Format.AVIF, Format.BMP, Format.
 FORMATS += [Format.ZIP, Format.AUTO]
 
 
-@pytest.mark.parametrize("share", [0.95, 0.5, 0.1])
+@pytest.mark.parametrize(
+    ("share", "least"), [(0.999, 0.9), (0.95, 0.9), (0.7, 0.9), (0.5, 0.9), (0.1, 2 / 3)]
+)
 @pytest.mark.parametrize("name", FORMATS)
-def test_it_fits_and_is_not_much_smaller_than_it_must_be(name: Format, share: float) -> None:
-    """The limit is kept, two thirds of it are used, and what is told is what is in the file."""
+def test_it_fits_and_is_not_much_smaller_than_it_must_be(
+    name: Format, share: float, least: float
+) -> None:
+    """The limit is kept, nine tenths are used, and what is told is what is in the file."""
     encoded, limit = within(astronaut(), Options(format=name), share)
-    assert limit * 2 / 3 <= len(encoded.file.body) <= limit
+    assert limit * least <= len(encoded.file.body) <= limit
     assert (encoded.file.width, encoded.file.height) == (round(512 * encoded.scale),) * 2
     assert encoded.cutout.pixels.shape == (encoded.file.height, encoded.file.width, 4)
     assert 0 < encoded.scale < 1
     assert encoded.scale == round(encoded.scale, 4)
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """Return a list to which the encoder adds the shape of all of which it makes a file."""
+    given: list[tuple[int, ...]] = []
+
+    def encode_and_count(cutout: Cutout, options: Options) -> ImageFile:
+        given.append(cutout.pixels.shape)
+        return encode(cutout, options)
+
+    monkeypatch.setattr(shrink, "encode", encode_and_count)
+    return given
+
+
+def placed(width: int, height: int, top: int, left: int) -> Cutout:
+    """Return the astronaut, 512 x 512 px, in an empty canvas."""
+    pixels = np.zeros((height, width, 4), np.uint8)
+    pixels[top : top + 512, left : left + 512] = astronaut().pixels
+    return cutout_of(pixels)
+
+
+@pytest.mark.parametrize("share", [0.9, 0.5])
+@pytest.mark.parametrize("name", [*FORMATS[:3], *FORMATS[4:8]])
+@pytest.mark.parametrize(
+    "place", [(1500, 1500, 0, 0), (1500, 1500, 988, 988), (600, 1800, 1200, 0), (1800, 520, 8, 0)]
+)
+def test_the_limit_is_filled_wherever_the_subject_is(
+    monkeypatch: pytest.MonkeyPatch, name: Format, share: float, place: tuple[int, int, int, int]
+) -> None:
+    """In a corner or at the end of a long picture, whose middle is empty: in three files."""
+    given = counted(monkeypatch)
+    encoded, limit = within(placed(*place), Options(format=name), share)
+    assert limit * 0.9 <= len(encoded.file.body) <= limit
+    assert len(given) <= 3
 
 
 def test_what_fits_is_not_touched() -> None:
@@ -208,11 +247,39 @@ def test_a_file_that_became_too_small_is_tried_once_more(monkeypatch: pytest.Mon
 
 
 def test_a_file_of_exactly_the_limit_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And so does one of exactly four fifths, after which nothing more is tried."""
-    for size in (100, 80):
+    """And so does one of exactly 95 %, after which nothing more is tried."""
+    for size in (100, 95):
         given = faked(monkeypatch, [1000, size])
         encoded = encode_within(astronaut(), Options(), max_bytes=100, has_time=lambda: True)
         assert (len(encoded.file.body), len(given)) == (size, 2)
+
+
+@pytest.mark.parametrize("share", [0.999_999, 0.95, 0.7, 0.4, 0.15])
+def test_a_file_without_compression_is_right_at_once(
+    monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    """BMP: two files of the whole, of which the second has 95 % of the limit or more."""
+    given = counted(monkeypatch)
+    limit = int(len(encode(astronaut(), Options(format=Format.BMP)).body) * share)
+    encoded = encode_within(
+        astronaut(), Options(format=Format.BMP), max_bytes=limit, has_time=lambda: True
+    )
+    assert len(given) == 2
+    assert limit * 0.95 <= len(encoded.file.body) <= limit
+
+
+def test_sides_that_would_be_a_hundredth_longer_are_not_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Noise loses a tenth of its bytes where it is scaled at all, and no try finds them again."""
+    noise = np.random.default_rng(3).integers(0, 256, (400, 400, 4), np.uint8)
+    noise[..., 3] = 255
+    given = faked(monkeypatch, [1_000_001, 900_000])
+    encoded = encode_within(
+        cutout_of(noise), Options(format=Format.WEBP), max_bytes=1_000_000, has_time=lambda: True
+    )
+    assert (len(encoded.file.body), len(given)) == (900_000, 2)
+    assert encoded.scale > 0.97
 
 
 def test_time_that_ends_before_the_last_try_is_a_time_out(monkeypatch: pytest.MonkeyPatch) -> None:

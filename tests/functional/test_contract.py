@@ -345,6 +345,23 @@ def test_no_subject(client: Client) -> None:
     assert refused.error()["code"] == "unknown_foreground"
 
 
+@pytest.mark.parametrize("name", ["png", "jpg", "webp", "avif", "bmp", "gif", "tiff", "zip"])
+def test_an_image_without_a_subject_shows_no_ghost(client: Client, name: str) -> None:
+    """Alpha of 25 of 255 is no subject, so that nothing is left of it in any format."""
+    ghost = encoded(Image.new("RGBA", (60, 40), (200, 10, 10, 25)), "PNG")
+    reply = client.post(f"/v2?format={name}&input_alpha=keep", body=ghost, content_type="image/png")
+    assert reply.headers["x-foreground-coverage"] == "0.0000"
+    if name == "zip":
+        with zipfile.ZipFile(io.BytesIO(reply.body)) as archive:
+            alpha = np.asarray(Image.open(io.BytesIO(archive.read("alpha.png"))))
+        assert not alpha.any()
+        return
+    image = picture(reply)
+    has_alpha = name in {"png", "webp", "avif", "tiff"}
+    shown = np.asarray(image.convert("RGBA" if has_alpha else "RGB"))
+    assert (shown == (0 if has_alpha else 255)).all()
+
+
 # The JSON replies
 
 

@@ -2,6 +2,7 @@
 
 import io
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -226,6 +227,43 @@ def test_an_empty_matte_is_an_empty_canvas_uncropped() -> None:
     cutout = composed(np.full((40, 60), 25 / 255, np.float32), crop=True)
     assert cutout.pixels.shape == (40, 60, 4)
     assert cutout.subject == Box(top=0, left=0, width=0, height=0)
+
+
+@pytest.mark.parametrize("channels", Channels)
+@pytest.mark.parametrize("name", Format)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"bg_color": Color(r=1, g=2, b=3)},
+        {"bg_color": Color(r=1, g=2, b=3, a=128)},
+        {"picture": np.full((9, 9, 3), 7, np.uint8)},
+        {"bg_blur": 0},
+        {"shadow_type": ShadowType.DROP},
+        {"semitransparency": False},
+        {"scale": 50.0},
+    ],
+    ids=str,
+)
+def test_nothing_is_seen_of_what_is_too_faint_for_a_subject(
+    options: dict[str, Any], name: Format, channels: Channels
+) -> None:
+    """The cutout is that of an empty matte, and what is behind it is whole."""
+    picture = options.get("picture")
+    settings = Options(
+        **{key: value for key, value in options.items() if key != "picture"},
+        format=name,
+        channels=channels,
+    )
+    make = partial(compose, Photo(pixels=PIXELS, alpha=None))
+    faint = make(Matte(alpha=np.full((40, 60), 25, np.uint8)), settings, picture)
+    empty = make(Matte(alpha=np.zeros((40, 60), np.uint8)), settings, picture)
+    assert np.array_equal(faint.pixels, empty.pixels)
+    assert (faint.subject, faint.coverage) == (Box(), 0)
+    if channels is Channels.ALPHA:
+        assert not faint.pixels[..., 3].any()
+    elif settings.bg_blur == 0:
+        assert np.array_equal(faint.pixels[..., :3], PIXELS)
 
 
 def test_an_empty_matte_can_be_an_error() -> None:

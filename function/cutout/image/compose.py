@@ -63,8 +63,11 @@ def compose(  # noqa: PLR0913 - the three inputs, the background and what the de
         alpha = alpha.copy()
         harden(alpha)
     found = subject_of(alpha)
-    if not found.width and options.on_empty is OnEmpty.ERROR:
-        raise UnknownForeground
+    if not found.width:
+        if options.on_empty is OnEmpty.ERROR:
+            raise UnknownForeground
+        alpha = np.zeros_like(alpha)  # what is too faint for a subject is none of the result either
+        matte = Matte(alpha=alpha)
     layout = lay_out(found, photo, options, memory_pixels=memory_pixels)
     pixels = _placed(photo, matte, alpha, layout, options, may_overwrite=may_overwrite)
     alpha = np.ascontiguousarray(pixels[..., 3])

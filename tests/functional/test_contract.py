@@ -345,6 +345,20 @@ def test_no_subject(client: Client) -> None:
     assert refused.error()["code"] == "unknown_foreground"
 
 
+def test_a_subject_that_vanishes_where_it_is_scaled_is_none(client: Client) -> None:
+    """``on_empty`` is about the result: a line of one pixel is lost at a tenth of its size."""
+    pixels = np.zeros((400, 600, 4), np.uint8)
+    pixels[200] = pixels[:, 300] = (200, 10, 10, 40)
+    data = {"image_base64": base64.b64encode(encoded(Image.fromarray(pixels), "PNG")).decode()}
+    asked = data | {"input_alpha": "keep", "scale": "10%"}
+    refused = client.json("/v2", asked | {"on_empty": "error"})
+    assert refused.status == 422
+    assert refused.error()["code"] == "unknown_foreground"
+    assert not np.asarray(picture(client.json("/v2", asked))).any()
+    whole = client.json("/v2", asked | {"on_empty": "error", "scale": "original"})
+    assert np.array_equal(np.asarray(picture(whole)), pixels)
+
+
 @pytest.mark.parametrize("name", ["png", "jpg", "webp", "avif", "bmp", "gif", "tiff", "zip"])
 def test_an_image_without_a_subject_shows_no_ghost(client: Client, name: str) -> None:
     """Alpha of 25 of 255 is no subject, so that nothing is left of it in any format."""

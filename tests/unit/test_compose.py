@@ -25,6 +25,7 @@ from cutout.options import (
     OnEmpty,
     Options,
     ShadowType,
+    Size,
 )
 from make_events import PHOTO
 
@@ -272,6 +273,42 @@ def test_an_empty_matte_can_be_an_error() -> None:
         composed(np.zeros((40, 60), np.float32), on_empty=OnEmpty.ERROR)
     assert (refusal.value.status, refusal.value.code) == (422, "unknown_foreground")
     assert composed(matte(), on_empty=OnEmpty.ERROR).subject == BOX
+
+
+@pytest.mark.parametrize("is_overwritten", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"scale": 10.0},
+        {"scale": 10.0, "semitransparency": False},
+        {"scale": 10.0, "crop": True, "bg_blur": 0},
+        {"size": Size.PREVIEW, "crop": True, "crop_margin": every(pixels_px(500))},
+    ],
+    ids=str,
+)
+def test_a_subject_of_which_scaling_leaves_nothing_is_none(
+    options: dict[str, Any], *, is_overwritten: bool
+) -> None:
+    """A cross of one pixel's width: an error, or the empty canvas of the photo's size."""
+    alpha = np.zeros((400, 600), np.uint8)
+    alpha[200], alpha[:, 300] = 26, 26
+    if not options.get("semitransparency", True):
+        alpha[alpha > 0] = 128
+    matte = Matte(alpha=alpha)
+    image = Image.fromarray(PIXELS).resize((600, 400))
+    with io.BytesIO() as file:
+        image.save(file, "PNG")
+        read = partial(decode, file.getvalue(), limits=Limits(max_pixels=1_000_000))
+    make = partial(compose, may_overwrite=is_overwritten)
+    empty = make(read(), matte, Options(**options))
+    assert (empty.subject, empty.coverage) == (Box(), 0)
+    assert empty.pixels.shape == (400, 600, 4)
+    if "bg_blur" in options:
+        assert np.array_equal(empty.pixels[..., :3], np.asarray(image))
+    else:
+        assert not empty.pixels.any()
+    with pytest.raises(UnknownForeground):
+        make(read(), matte, Options(**options, on_empty=OnEmpty.ERROR))
 
 
 def test_the_matte_alone_has_the_same_geometry_and_no_background() -> None:

@@ -53,7 +53,8 @@ def compose(  # noqa: PLR0913 - the three inputs, the background and what the de
     worth of it; the photo's pixels mean nothing afterwards. ``memory_pixels`` is the size of a
     canvas that fits into memory, ``None`` where that is not known.
 
-    :raises UnknownForeground: no subject, and ``on_empty`` is ``error``.
+    :raises UnknownForeground: no subject is found, or none is left where it is scaled down, and
+        ``on_empty`` is ``error``.
     :raises InvalidOption: ``invalid_crop_margin``, the canvas would be too large.
     """
     if options.input_alpha is InputAlpha.DISCARD:
@@ -73,16 +74,19 @@ def compose(  # noqa: PLR0913 - the three inputs, the background and what the de
     alpha = np.ascontiguousarray(pixels[..., 3])
     subject, coverage = subject_of(alpha), coverage_of(alpha)
     del alpha
+    if found.width and not subject.width:  # it was so thin that nothing is left at its new size
+        return compose(
+            photo,
+            Matte(alpha=np.zeros_like(matte.alpha)),
+            options,
+            picture,
+            may_overwrite=may_overwrite,
+            memory_pixels=memory_pixels,
+        )
     if options.channels is Channels.RGBA:
         if options.shadow_type is ShadowType.DROP and subject.width:
             cast_shadow(pixels, subject, options.shadow_opacity)
-        if options.bg_color is not None and options.bg_color.a < OPAQUE:
-            lay_under(pixels, options.bg_color)
-        backdrop = _backdrop(photo, matte, layout, options, picture)
-        if backdrop is not None:
-            flatten(pixels, backdrop)
-        elif options.format is Format.ZIP:
-            pixels[..., :3] = extend_foreground(pixels[..., :3], pixels[..., 3])
+        _lay_behind(pixels, _backdrop(photo, matte, layout, options, picture), options)
     return Cutout(pixels=pixels, subject=subject, coverage=coverage)
 
 
@@ -152,6 +156,21 @@ def _backdrop(
     if options.bg_color is not None and options.bg_color.a == OPAQUE:
         return np.array([options.bg_color.r, options.bg_color.g, options.bg_color.b], np.uint8)
     return None if options.format.has_alpha else WHITE
+
+
+def _lay_behind(
+    pixels: NDArray[np.uint8], backdrop: NDArray[np.uint8] | None, options: Options
+) -> None:
+    """Put what is behind the subject under ``pixels``, uint8 (H, W, 4), in place.
+
+    In a zip of which alpha stays, the subject's colours are extended instead.
+    """
+    if options.bg_color is not None and options.bg_color.a < OPAQUE:
+        lay_under(pixels, options.bg_color)
+    if backdrop is not None:
+        flatten(pixels, backdrop)
+    elif options.format is Format.ZIP:
+        pixels[..., :3] = extend_foreground(pixels[..., :3], pixels[..., 3])
 
 
 def _reduced(photo: Photo, matte: Matte, layout: Layout) -> tuple[Photo, Matte, Box]:

@@ -46,7 +46,7 @@ def test_a_file_with_large_numbers_is_read() -> None:
 
 
 def test_an_avif_may_have_a_box_of_links_for_each_item() -> None:
-    """cavif wrote one for the picture and one for its alpha, which browsers read."""
+    """An encoder, cavif, wrote one for the picture and one for its alpha, which browsers read."""
     limits = Limits(max_pixels=20_000)
     expected = decode(avif_with_alpha(64, has_boxes_of_links=False), limits=limits)
     photo = decode(avif_with_alpha(64, has_boxes_of_links=True), limits=limits)

@@ -274,6 +274,8 @@ def test_zip_holds_color_and_alpha(client: Client) -> None:
     assert np.abs(color[solid].astype(int) - cutout[solid][:, :3]).mean() < 4
     photo = np.asarray(ASTRONAUT)
     assert np.abs(color[alpha == 0].astype(int) - photo[alpha == 0]).mean() > 20
+    kept = client.post("/v2?format=zip&clean_edges=0", body=JPEG, content_type="image/jpeg")
+    assert kept.body == reply.body  # the photo's own colours would be its background
 
 
 def test_quality_is_the_encoders(client: Client) -> None:

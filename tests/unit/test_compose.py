@@ -400,3 +400,20 @@ def test_zip_holds_extended_foreground_never_the_background() -> None:
         Photo(pixels=pixels, alpha=None), Matte(alpha=quantized(alpha)), Options(format=Format.ZIP)
     )
     assert np.abs(cutout.pixels[..., :3].astype(int) - [200, 20, 20]).max() <= 2
+
+
+def test_a_zip_holds_none_of_the_photo_where_alpha_is_faint() -> None:
+    """Not with clean_edges=false either, which keeps the photo's colours in other formats."""
+    alpha = matte(edge=0.1)
+    red, blue = np.array([200, 20, 20]), np.array([0, 0, 255])
+    pixels = np.rint(red * alpha[..., None] + blue * (1 - alpha[..., None])).astype(np.uint8)
+    make = partial(compose, Photo(pixels=pixels, alpha=None), Matte(alpha=quantized(alpha)))
+    kept = make(Options(format=Format.ZIP, clean_edges=False))
+    assert np.array_equal(kept.pixels, make(Options(format=Format.ZIP)).pixels)
+    assert np.abs(kept.pixels[..., :3].astype(int) - red).max() <= 16
+    edge = alpha == 0.1
+    assert np.array_equal(make(Options(clean_edges=False)).pixels[edge][:, :3], pixels[edge])
+    blurred = [
+        make(Options(format=Format.ZIP, bg_blur=30, clean_edges=is_on)) for is_on in (False, True)
+    ]
+    assert not np.array_equal(blurred[0].pixels, blurred[1].pixels)

@@ -132,7 +132,9 @@ def _subject_alone(
         pixels = joined(photo.pixels, alpha)
     else:
         pixels[..., 3] = alpha
-    if options.clean_edges:
+    # A zip's colours are for layers of any background, unless it is the photo's own.
+    is_zip = options.format is Format.ZIP and options.bg_blur is None
+    if options.clean_edges or is_zip:
         clean_edges(pixels, photo, matte)
     if options.despill:
         remove_green_spill(pixels, photo, matte)

@@ -96,6 +96,14 @@ EQUIVALENT = {
             ),
             "thumbnails are listed beside the picture, which is all that is read",
         ),
+        **dict.fromkeys(
+            (
+                "values: NDArray[Any] = np.empty((image.height, image.width), "
+                f"kinds.get(image.mode, {kind}))"
+                for kind in ("None", "")
+            ),
+            "the same numbers in more memory",
+        ),
         "hidden = resampled(pixels, whole, *size, is_weighted=None)": "None is as false as False",
         "if cap_px is None or width * height < cap_px:": "at the cap itself the scale is 1",
         'orientation = orientation_of(image.info.get("exif") or b"XXXX")': "neither is EXIF",

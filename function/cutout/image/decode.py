@@ -248,8 +248,7 @@ def _eight_bit(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8]
     kinds = {"I": np.uint32 if is_unsigned else np.int32, "F": np.float32}
     values: NDArray[Any] = np.empty((image.height, image.width), kinds.get(image.mode, np.uint16))
     for rows in strip_rows(*values.shape):  # Pillow's copy of the whole takes twice the memory
-        strip = np.asarray(image.crop((0, rows.start, image.width, rows.stop)))
-        values[rows] = strip.view(values.dtype) if image.mode == "I" else strip
+        values[rows] = np.asarray(image.crop((0, rows.start, image.width, rows.stop)))
     grey = grey_of_8_bits(
         values,
         white=None if image.mode in kinds else 2.0 ** tags.get(_BITS_TAG, (16,))[0] - 1,

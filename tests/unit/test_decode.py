@@ -4,6 +4,7 @@ import io
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -652,6 +653,21 @@ def test_a_profile_that_calls_itself_srgb_is_believed() -> None:
     assert mean_difference(read(encoded(ASTRONAUT, "PNG", icc_profile=almost)), RGB) == 0
 
 
+def test_a_large_profile_is_not_kept_in_memory() -> None:
+    """What is found of a profile is remembered for the next photo, and with it the profile."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes() + bytes(4_000_000)
+    large = struct.pack(">I", len(profile)) + profile[4:]
+    small, data = (
+        encoded(ASTRONAUT, "WEBP", icc_profile=one) for one in (profile[:-4_000_000], large)
+    )
+    read(small)  # imports what every profile needs
+    tracemalloc.start()
+    read(data)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 1_000_000
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
 def test_a_linear_profile_is_no_srgb_whatever_it_is_called(mode: str) -> None:
     """GIMP's is the "built-in Linear sRGB". Half of the light is sRGB's 188."""
@@ -685,7 +701,7 @@ def p3_profile(name: str) -> bytes:
 
 @pytest.mark.parametrize("name", ["Display P3", "P3 with sRGB"])
 def test_a_wide_profile_is_no_srgb_whatever_it_is_called(name: str) -> None:
-    """Android's cameras call theirs "Display P3 Gamut with sRGB Transfer"."""
+    """Some photos in P3 have one called "Display P3 Gamut with sRGB Transfer"."""
     orange = Image.new("RGB", (8, 8), (200, 100, 50))
     photo = read(encoded(orange, "PNG", icc_profile=p3_profile(name)))
     assert np.abs(photo.pixels[0, 0].astype(int) - (215, 93, 31)).max() <= 1

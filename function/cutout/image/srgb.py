@@ -29,6 +29,9 @@ by 60."""
 _SAME_PRIMARY = 0.04
 """By how much X, Y or Z of its primaries may differ from sRGB's. Those of P3 differ by 0.09."""
 
+_REMEMBERED_BYTES = 1 << 16
+"""Of a profile that is kept with what was found of it. Those that call themselves sRGB have 3 kB."""
+
 _OF_RGB = b"RGB "
 """What a profile of RGB says that it is of (ICC.1:2022, 7.2.6). Programs that make a photo grey
 often leave it the profile that it had in colour."""
@@ -100,7 +103,10 @@ def _by_profile(image: Image.Image, profile: bytes) -> Image.Image:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         is_named_srgb = "sRGB" in ImageCms.getProfileDescription(source)
-        if is_named_srgb and _is_believed(profile, is_grey=image.mode == "L"):
+        is_believed = (
+            _is_believed if len(profile) <= _REMEMBERED_BYTES else _is_believed.__wrapped__
+        )
+        if is_named_srgb and is_believed(profile, is_grey=image.mode == "L"):
             return image
         converted = ImageCms.profileToProfile(
             image,
@@ -119,7 +125,7 @@ def _is_believed(profile: bytes, *, is_grey: bool) -> bool:
     """Tell whether a profile that calls itself sRGB has about its primaries and its middle grey.
 
     Many differ by a rounding. But GIMP's "built-in Linear sRGB" is another curve, and the "Display
-    P3 Gamut with sRGB Transfer" of Android's cameras has other primaries.
+    P3 Gamut with sRGB Transfer" of some photos has other primaries.
     """
     from PIL import ImageCms  # noqa: PLC0415 - as above
 

@@ -30,7 +30,7 @@ _SAME_PRIMARY = 0.04
 """By how much X, Y or Z of its primaries may differ from sRGB's. Those of P3 differ by 0.09."""
 
 _REMEMBERED_BYTES = 1 << 16
-"""Of a profile that is kept with what was found of it. Those that call themselves sRGB have 3 kB."""
+"""The largest profile that is kept with what was found of it. That of sRGB itself has 3 kB."""
 
 _OF_RGB = b"RGB "
 """What a profile of RGB says that it is of (ICC.1:2022, 7.2.6). Programs that make a photo grey

@@ -171,7 +171,10 @@ def main() -> None:
     (out / "photo.jpg").write_bytes(main_photo)
     _show_requests(caller, main_photo, out)
     rows = [_make_row(caller, photograph) for photograph in PHOTOGRAPHS]
-    print(f"\nAll by the model {caller.model}; decode, matte, compose and encode are in ms.")
+    print(
+        f"\nAll by the model {caller.model}. A subject is width×height+left+top in px, cover is the"
+        " mean alpha, and the last columns are ms."
+    )
     sheet = contact_sheet(rows)
     sheet.save(out / "result.png", optimize=True)
 
@@ -203,6 +206,7 @@ def _show_requests(caller: Caller, photo: bytes, out: Path) -> None:
     bad_color = caller.form("bg_color=bluish", photo, [("bg_color", "bluish")], expect=400)
     half = photo[: len(photo) // 2]
     broken = caller.form("half of the file", half, [("format", "png")], expect=400)
+    print("The last two are wrong on purpose. Their answers:")
     for answer in (bad_color, broken):
         print(f"  {answer.body.decode()}")
     print()

@@ -107,6 +107,18 @@ REQUESTS: dict[str, tuple[Callable[[], Content], str]] = {
         ),
         "invalid_form",
     ),
+    "a form of nothing but percent signs": (
+        lambda: Content(
+            body=b"a=" + b"%" * WHOLE_BYTES, content_type="application/x-www-form-urlencoded"
+        ),
+        "invalid_form",
+    ),
+    "a form of as many percent signs as are read": (
+        lambda: Content(
+            body=b"a=" + b"%" * 500_000, content_type="application/x-www-form-urlencoded"
+        ),
+        "missing_image",
+    ),
     "base64 that is nothing but white space": (
         lambda: json_body('{"image_base64": "' + " " * WHOLE_BYTES + '"}'),
         "invalid_image",

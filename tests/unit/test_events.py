@@ -178,6 +178,7 @@ def test_records_and_messages_are_tasks_of_their_own() -> None:
     assert [task.name for task in planned.tasks] == [r["messageId"] for r in event["Records"]]
     faults = [bool(task.fault) for task in planned.tasks]
     assert faults == [False, True, True, True, True, True, True, False]
+    assert planned.tasks[2].fault == "it is neither from S3 nor from EventBridge"
 
     broken = {"Records": [*good["Records"], {"eventSource": "aws:s3", "s3": {}}]}
     planned = plan(broken, SETTINGS)

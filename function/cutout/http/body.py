@@ -31,6 +31,8 @@ Field = tuple[str, object]
 _MAX_PARTS = 64
 _FILE_NAMES = {"image_file", "bg_image_file"}
 _MAX_FORM_FIELDS = 1_000
+_MAX_ESCAPES = 500_000
+"""Of a form. Base64 in the largest request has about 150,000, and each takes memory of its own."""
 _LET_LIBRARY = "Let your HTTP library set Content-Type"
 _IMAGE_BODY = "An image as the body needs its own Content-Type, such as image/jpeg"
 _MAX_TOLD_NAME = 40  # characters of a field's name in a message: it is the caller's data
@@ -195,6 +197,8 @@ def _form(body: bytes) -> tuple[Field, ...]:
         raise InvalidForm(reason=f"it is not in UTF-8. {_IMAGE_BODY}") from None
     if text.count("&") >= _MAX_FORM_FIELDS:
         raise InvalidForm(reason=f"it has more than {_MAX_FORM_FIELDS} fields")
+    if text.count("%") > _MAX_ESCAPES:
+        raise InvalidForm(reason=f"it has more than {_MAX_ESCAPES} percent signs")
     try:
         return tuple(parse_qsl(text, keep_blank_values=True, errors="strict"))
     except UnicodeDecodeError:

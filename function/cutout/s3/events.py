@@ -54,7 +54,7 @@ def _message(record: Mapping[str, Any], settings: Settings) -> Task:
     try:
         read, parts = _reader(json.loads(record["body"]))
     except UnknownEvent as error:
-        return Task(name=name, fault=str(error))
+        return Task(name=name, fault=str(error.facts["reason"]))
     except (KeyError, TypeError, ValueError, RecursionError):
         return Task(name=name, fault="the message is not JSON")
     return _task(name, read, parts, settings)
@@ -68,7 +68,7 @@ def _task(name: str, read: _Reader, parts: list[Any], settings: Settings) -> Tas
         try:
             steps.append(read(part, settings))
         except UnknownEvent as error:
-            faults.append(str(error))
+            faults.append(str(error.facts["reason"]))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             faults.append(f"a field is missing or wrong: {type(error).__name__}")
     return Task(name=name, steps=tuple(steps), fault="; ".join(dict.fromkeys(faults)))

@@ -1,9 +1,11 @@
 """Colours and alpha in one array, word by word: the same bytes as channel by channel."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
-from cutout.image.rgba import clear, hidden_color, joined, picked, put, repeated, replace
+from cutout.image.rgba import clear, hidden_color, joined, packed, picked, put, repeated, replace
 
 RANDOM = np.random.default_rng(5)
 
@@ -19,6 +21,20 @@ def test_joined_is_what_two_assignments_give(size: tuple[int, int], alpha: str) 
     expected = np.empty((*size, 4), np.uint8)
     expected[..., :3], expected[..., 3] = colours, opacity
     assert np.array_equal(joined(colours, opacity), expected)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (7, 5), (1100, 1001), (1, 2_200_001)], ids=str)
+def test_packed_colours_lie_in_the_pixels_memory(size: tuple[int, int]) -> None:
+    """While the block runs, even if it fails: afterwards every pixel is as before."""
+    colours = RANDOM.integers(0, 256, (*size, 3), np.uint8)
+    pixels = joined(colours, 255)
+    before = pixels.copy()
+    with suppress(KeyError), packed(pixels) as found:
+        assert np.array_equal(found, colours)
+        assert found.flags.c_contiguous
+        assert np.shares_memory(found, pixels)
+        raise KeyError
+    assert np.array_equal(pixels, before)
 
 
 def test_a_window_of_a_photo_is_joined() -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from cutout.image.decode import Limits, decode
 from cutout.image.rgba import behind
-from cutout.image.shared import decoded_into, image_of, pixels_of
+from cutout.image.shared import decoded_into, image_giving, image_of, pixels_of
 
 RANDOM = np.random.default_rng(3)
 WORDS = RANDOM.integers(0, 256, (13, 17, 4), np.uint8)
@@ -57,6 +57,18 @@ def test_other_colours_are_copied(colours: np.ndarray) -> None:
     """They are not the first three bytes of words that lie side by side."""
     assert behind(colours) is None
     assert np.array_equal(pixels_of(image_of(colours))[..., :3], colours)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_an_encoder_is_given_the_memory_itself(channels: int) -> None:
+    """It makes the file that Pillow's own image of the pixels gives; a window is copied."""
+    pixels = RANDOM.integers(0, 256, (31, 43, channels), np.uint8)
+    assert np.shares_memory(np.asarray(image_giving(pixels).tobytes("raw", "RGB")), pixels)
+    for view in (pixels, pixels[3:20, 4:30]):
+        with io.BytesIO() as ours, io.BytesIO() as theirs:
+            image_giving(view).save(ours, "AVIF")
+            Image.fromarray(view).save(theirs, "AVIF")
+            assert ours.getvalue() == theirs.getvalue()
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])

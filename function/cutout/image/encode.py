@@ -3,7 +3,6 @@
 import io
 import zipfile
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +16,8 @@ from cutout.image.gif import write_gif
 from cutout.image.hidden import hidden_filled
 from cutout.image.memory import check_memory, told_from_memory
 from cutout.image.png import write_png
-from cutout.image.shared import image_of
+from cutout.image.rgba import packed
+from cutout.image.shared import image_giving, image_of
 from cutout.image.tiff_file import write_tiff
 from cutout.image.webp import COLOUR_METHOD, write_webp
 from cutout.options import Channels, Format, Options
@@ -142,9 +142,9 @@ def _webp(pixels: NDArray[np.uint8], quality: int) -> bytes:
 
 def _avif(pixels: NDArray[np.uint8], quality: int) -> bytes:
     check_memory(pixels.shape[0] * pixels.shape[1])  # libaom crashes where it gets too little
-    with nullcontext() if _is_opaque(pixels) else hidden_filled(pixels):
+    with packed(pixels) if _is_opaque(pixels) else hidden_filled(pixels) as given:
         return _save(
-            _image(pixels),
+            image_giving(given),
             "AVIF",
             quality=quality,
             speed=_AVIF_SPEED,

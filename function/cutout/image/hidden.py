@@ -18,12 +18,12 @@ _BLOCK_PX = 16  # side of VP8's macroblock (RFC 6386, section 2), and of a usual
 
 
 @contextmanager
-def hidden_filled(pixels: NDArray[np.uint8]) -> Iterator[None]:
+def hidden_filled(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
     """While the block runs, what is invisible in ``pixels``, uint8 (H, W, 4), costs few bytes.
 
-    In a block of the format that is visible in part, the pixels of alpha 0 get the mean colour of
-    the others. Afterwards all pixels of alpha 0 are black, as in every cutout. A copy of the
-    picture would need too much memory beside what the encoders take.
+    They are yielded. In a block of the format that is visible in part, the pixels of alpha 0 get
+    the mean colour of the others. Afterwards all pixels of alpha 0 are black, as in every cutout. A
+    copy of the picture would need too much memory beside what the encoders take.
     """
     height, width = pixels.shape[:2]
     try:
@@ -32,7 +32,7 @@ def hidden_filled(pixels: NDArray[np.uint8]) -> Iterator[None]:
             hidden = tile[..., 3] == 0
             if hidden.any() and not hidden.all():
                 replace(tile, hidden, _block_means(tile, ~hidden))
-        yield
+        yield pixels
     finally:
         clear(pixels)
 

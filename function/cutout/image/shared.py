@@ -12,6 +12,7 @@ from PIL import Image
 from cutout.image.rgba import behind
 
 _MODES = {2: "L", 3: "RGBX"}  # dimensions → Pillow's name for what each pixel is
+_GIVEN_MODES = {3: "RGB", 4: "RGBA"}  # channels → Pillow's name for them
 
 
 def image_of(pixels: NDArray[np.uint8]) -> Image.Image:
@@ -29,6 +30,19 @@ def image_of(pixels: NDArray[np.uint8]) -> Image.Image:
     mode = _MODES[pixels.ndim]
     size = (pixels.shape[1], pixels.shape[0])
     return Image.frombuffer(mode, size, np.ascontiguousarray(pixels), "raw", mode, 0, 1)
+
+
+def image_giving(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Return an image for an encoder that asks Pillow for all bytes at once, as that of AVIF does.
+
+    They are the memory of ``pixels``, uint8 (H, W, 3) or (H, W, 4), if it has no gaps, where Pillow
+    would give a copy. The image is good for nothing else: its own memory is never touched.
+    """
+    height, width, channels = pixels.shape
+    given = np.ascontiguousarray(pixels)
+    image = Image.new(_GIVEN_MODES[channels], (width, height), None)
+    image.tobytes = lambda *_: given  # type: ignore[method-assign,assignment]
+    return image
 
 
 def pixels_of(image: Image.Image) -> NDArray[np.uint8]:

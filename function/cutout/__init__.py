@@ -15,5 +15,5 @@ import os
 # numpy reads this when it is imported, which only modules of this package do.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-__version__ = "0.11.0"
+__version__ = "0.12.0"
 """The release, as ``python -m cutout --version`` prints it; CHANGELOG.md says what it holds."""

@@ -80,3 +80,10 @@ def test_an_avif_with_a_background(background: str) -> None:
     picture.putalpha(Image.radial_gradient("L").resize(SIZES[1]))
     data = files(np.asarray(picture), "PNG")
     assert bytes_per_pixel(data, f"format=avif&input_alpha=keep&{background}") < promised()
+
+
+def test_a_webp_of_noise() -> None:
+    """In its alpha, too, where libwebp alone would take 33 bytes."""
+    noise = np.random.default_rng(6).integers(0, 256, (*SIZES[1][::-1], 4), np.uint8)
+    data = files(noise, "TIFF")
+    assert bytes_per_pixel(data, "format=webp&input_alpha=keep") < promised()

@@ -144,6 +144,20 @@ def test_a_wide_gradient_is_about_as_small_as_the_librarys_own_file() -> None:
         assert len(write_webp(pixels, 90)) < 1.1 * len(file.getvalue())
 
 
+def test_a_busy_alpha_takes_no_more_than_it_must() -> None:
+    """Noise takes a byte for each pixel, whoever compresses it; what repeats takes much less."""
+    pixels = cutout(1000, 800)
+    noise = RANDOM.integers(0, 256, pixels.shape[:2], np.uint8)
+    sizes = []
+    for alpha in (noise, np.tile(noise[:50, :50], (16, 20))):
+        pixels[..., 3] = alpha
+        data = write_webp(pixels, 90)
+        assert np.array_equal(read(data)[..., 3], alpha)
+        sizes.append(len(dict(chunks(data))[b"ALPH"]))
+    assert sizes[0] < 1.001 * noise.size
+    assert sizes[1] < 0.1 * noise.size
+
+
 def test_the_longest_side() -> None:
     """16,383 px are the format's end."""
     pixels = np.zeros((2, 16_383, 4), np.uint8)

@@ -56,7 +56,8 @@ class Keys:
             recent enough.
         """
         digest = digest_of(key)
-        return bool(key) and (_is_among(digest, self._fixed) or _is_among(digest, self._listed()))
+        is_accepted = _is_among(digest, self._fixed) or _is_among(digest, self._listed())
+        return is_accepted and bool(key)
 
     def _listed(self) -> frozenset[str]:
         """Return the digests of the list, read again where they are old."""

@@ -209,10 +209,10 @@ EQUIVALENT = {
             (
                 "if np.count_nonzero(residual) < _BUSY_SHARE * residual.size:",
                 "if np.count_nonzero(residual) <= _BUSY_SHARE / residual.size:",
-                "data = _compressed(image_of(planes), lossless=True, method=_ALPHA_METHOD)",
-                "data = _compressed(image_of(planes), lossless=True, quality=0, )",
+                "data = _compressed(image_of(green), lossless=True, method=_ALPHA_METHOD)",
+                "data = _compressed(image_of(green), lossless=True, quality=0, )",
                 (
-                    "data = _compressed(image_of(planes), lossless=True, quality=1, "
+                    "data = _compressed(image_of(green), lossless=True, quality=1, "
                     "method=_ALPHA_METHOD)"
                 ),
             ),

@@ -158,6 +158,17 @@ def test_a_busy_alpha_takes_no_more_than_it_must() -> None:
     assert sizes[1] < 0.1 * noise.size
 
 
+def test_a_part_that_repeats_counts_wherever_it_is() -> None:
+    """Here it is at the end of noise: a look at the beginning alone would not find it."""
+    pixels = cutout(800, 1600)
+    alpha = RANDOM.integers(0, 256, pixels.shape[:2], np.uint8)
+    alpha[-85:] = np.tile(alpha[:50, :50], (2, 16))[:85]
+    pixels[..., 3] = alpha
+    data = write_webp(pixels, 90)
+    assert np.array_equal(read(data)[..., 3], alpha)
+    assert len(dict(chunks(data))[b"ALPH"]) < 0.96 * alpha.size
+
+
 def test_the_longest_side() -> None:
     """16,383 px are the format's end."""
     pixels = np.zeros((2, 16_383, 4), np.uint8)

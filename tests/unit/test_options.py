@@ -7,6 +7,7 @@ import pytest
 
 from cutout.color import Color
 from cutout.errors import (
+    BackgroundUrlDisabled,
     CutoutError,
     DuplicateOption,
     InvalidOption,
@@ -413,6 +414,15 @@ def test_an_empty_bg_color_beside_another_background(other: tuple[str, object]) 
     """The colour was lost, which is what the caller has to mend."""
     with pytest.raises(InvalidOption, match="bg_color must be a valid hex or named color"):
         parse_options([other, ("bg_color", "")])
+
+
+def test_a_background_by_url_where_none_is_fetched() -> None:
+    """Only that one is refused."""
+    url = ("bg_image_url", "https://shop.example/b.jpg")
+    with pytest.raises(BackgroundUrlDisabled):
+        parse_options([url], fetches_urls=False)
+    assert parse_options([("bg_blur", "5")], fetches_urls=False)[0].bg_blur == 5
+    assert parse_options([url])[0].bg_image_url == url[1]
 
 
 def test_formats_without_transparency() -> None:

@@ -200,6 +200,16 @@ def test_results_by_url_need_the_buckets() -> None:
     assert settings.default_response is Delivery.URL
 
 
+def test_a_wrong_variable_is_the_only_one_that_is_named() -> None:
+    """What depends on it, and would be right with it, is no second fault."""
+    bucket = {"DEFAULT_RESPONSE": "url", "INPUT_BUCKET": "s3://one", "RESULT_BUCKET": "one-bucket"}
+    with pytest.raises(InvalidSettings, match=r"^Invalid settings: INPUT_BUCKET must[^;]*$"):
+        read_settings(bucket)
+    models = {"MODEL_NAME": "u2netp,../other", "DEFAULT_OPTIONS": "model=u2netp"}
+    with pytest.raises(InvalidSettings, match=r"^Invalid settings: MODEL_NAME must[^;]*$"):
+        read_settings(models)
+
+
 def test_storage_takes_both_buckets() -> None:
     """One alone is as none; apart from each other the prefixes are free."""
     assert not read_settings({"INPUT_BUCKET": "one-bucket"}).has_storage

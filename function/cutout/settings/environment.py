@@ -13,7 +13,7 @@ from cutout.settings.values import INCOMING_PREFIX, RESULTS_PREFIX, KeyCheck, Se
 
 _MAX_PREFIX_BYTES = 100
 _MAX_LABEL = 100  # characters: clients show it on one line
-_MAX_BYTES = 9_999_999_999
+_MOST = 9_999_999_999  # ten digits
 _WEEK_S = 604_800  # the longest life of a SigV4 URL
 
 # The template's rules and policies contain the prefixes, and these signs need no escape there.
@@ -48,14 +48,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     given = {name: value.strip() for name, value in environment.items() if value.strip()}
     values: dict[str, Any] = {}
     problems: list[str] = []
+    wrong: set[str] = set()
     for variable, row in _ROWS.items():
         if variable in given:
             try:
                 values[row.field] = row.read(given[variable])
             except ValueError:
+                wrong.add(variable)
                 problems.append(f"{variable} must be {row.accepted}")
     settings = replace(Settings(), **values)
-    problems += _problems(settings)
+    problems += _problems(settings, wrong)
     if problems:
         raise InvalidSettings(problems="; ".join(problems))
     fitting = _memory_pixels(given, models=len(settings.model_names))
@@ -64,16 +66,18 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return replace(settings, memory_pixels=fitting, max_pixels=min(settings.max_pixels, fitting))
 
 
-def _problems(settings: Settings) -> Iterator[str]:
-    """Yield what is wrong between settings that are each right."""
+def _problems(settings: Settings, wrong: set[str]) -> Iterator[str]:
+    """Yield what is wrong between settings; those of the ``wrong`` variables say nothing."""
     upload, target = settings.upload_prefix, settings.target_prefix
     is_one_bucket = settings.has_storage and settings.input_bucket == settings.result_bucket
     if is_one_bucket and (_meet(upload, target) or _meet(upload, RESULTS_PREFIX)):
         yield "UPLOAD_PREFIX must lie apart from what is written to the same bucket"
-    if settings.default_response is Delivery.URL and not settings.has_storage:
+    lacks_storage = not settings.has_storage and not wrong & {"INPUT_BUCKET", "RESULT_BUCKET"}
+    if settings.default_response is Delivery.URL and lacks_storage:
         yield "DEFAULT_RESPONSE=url needs INPUT_BUCKET and RESULT_BUCKET"
+    models = () if "MODEL_NAME" in wrong else settings.model_names
     try:
-        _, unknown = parse_object_options(settings.default_options, settings.model_names)
+        _, unknown = parse_object_options(settings.default_options, models)
     except CutoutError as error:
         yield f"DEFAULT_OPTIONS: {error}"
     else:
@@ -174,7 +178,7 @@ _ROWS = {
         _model_names,
         "names of folders, of at most 64 characters, with commas between",
     ),
-    "MAX_PIXELS": _Row("max_pixels", _integer(_MAX_BYTES), "a positive integer"),
+    "MAX_PIXELS": _Row("max_pixels", _integer(_MOST), "a positive integer"),
     "ALLOWED_ORIGIN": _Row(
         "allowed_origin",
         lambda text: _of_form(_ORIGIN)(text.lower()),
@@ -213,9 +217,7 @@ _ROWS = {
         lambda text: frozenset(_names(_BUCKET)(text)),
         "names of buckets with commas between them",
     ),
-    "MAX_OBJECT_BYTES": _Row(
-        "max_object_bytes", _integer(_MAX_BYTES), f"an integer from 1 to {_MAX_BYTES}"
-    ),
+    "MAX_OBJECT_BYTES": _Row("max_object_bytes", _integer(_MOST), f"an integer from 1 to {_MOST}"),
     "RESULT_URL_SECONDS": _Row(
         "result_url_seconds", _integer(_WEEK_S), f"an integer from 1 to {_WEEK_S}"
     ),

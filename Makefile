@@ -71,13 +71,18 @@ e2e: $(STAMP) ## Run the built function in AWS's runtime emulator, and the page 
 SAM := $(or $(wildcard $(VENV)/bin/sam),$(shell command -v sam))
 OWN_SAM := .aws-sam/cli
 OWN_SAM_STAMP := $(OWN_SAM)/.made-$(call key,tests/e2e/requirements.txt)
+# With `make deploy` there are none: ARGS are then for `sam deploy`, and `sam build` ends with a usage
+# error at most of its options.
+BUILD_ARGS = $(ARGS)
+deploy: BUILD_ARGS =
+
 # MAKEFLAGS is emptied because the PYTHON= of a command line in it would take the place of the PYTHON
 # here, and that one need not have pip.
 build: $(STAMP) $(if $(SAM),,$(OWN_SAM_STAMP)) ## Build what `sam deploy` takes, without Docker; ARCHITECTURE=arm64
 	@MAKEFLAGS= SAM_CLI_TELEMETRY=0 PYTHON="$(CURDIR)/$(RUN)" \
 	  ARCHITECTURE=$(ARCHITECTURE) MODEL_NAME=$(MODEL_NAME) \
 	  "$(or $(SAM),$(OWN_SAM)/bin/sam)" build \
-	  --parameter-overrides Architecture=$(ARCHITECTURE) ModelName=$(MODEL_NAME) $(ARGS)
+	  --parameter-overrides Architecture=$(ARCHITECTURE) ModelName=$(MODEL_NAME) $(BUILD_ARGS)
 
 # What is built must be what is deployed. Parameters that samconfig.toml keeps are all that SAM then
 # takes, so they are compared with what is built; where it keeps none, this prints them for SAM.

@@ -188,6 +188,20 @@ def test_deploy_takes_the_answers_that_are_kept(checkout: Path, sam: dict[str, s
     assert "sam deploy --no-confirm-changeset" in calls.read_text(encoding="utf-8")
 
 
+def test_arguments_of_deploy_are_none_of_build(checkout: Path, sam: dict[str, str]) -> None:
+    """``sam build`` knows few options of ``sam deploy``, and ends with a usage error at others."""
+    keep(checkout, 'stack_name = "cutout"')
+    built = "--parameter-overrides Architecture=x86_64 ModelName=erase-s"
+    assert make(checkout, "deploy", "SAM=sam", "ARGS=--guided", **sam).returncode == 0
+    assert make(checkout, "build", "SAM=sam", "ARGS=--parallel", **sam).returncode == 0
+    calls = Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines()
+    assert [call for call in calls if call.startswith("sam ")] == [
+        f"sam build {built}",
+        f"sam deploy {built} --guided",
+        f"sam build {built} --parallel",
+    ]
+
+
 def test_deploy_gives_what_is_built_where_nothing_else_does(
     checkout: Path, sam: dict[str, str]
 ) -> None:

@@ -8,10 +8,8 @@ OUT ?= demo/
 MINUTES ?= 10
 CORPUS ?= demo/fuzz
 # The defaults of the template's parameters Architecture and ModelName.
-DEFAULT_ARCHITECTURE := x86_64
-DEFAULT_MODEL_NAME := erase-s
-ARCHITECTURE ?= $(DEFAULT_ARCHITECTURE)
-MODEL_NAME ?= $(DEFAULT_MODEL_NAME)
+ARCHITECTURE ?= x86_64
+MODEL_NAME ?= erase-s
 ARGS ?=
 
 # Where numpy is imported before cutout, which asks for the same, its OpenBLAS would let a thread for
@@ -85,10 +83,10 @@ build: $(STAMP) $(if $(SAM),,$(OWN_SAM_STAMP)) ## Build what `sam deploy` takes,
 	  --parameter-overrides Architecture=$(ARCHITECTURE) ModelName=$(MODEL_NAME) $(BUILD_ARGS)
 
 # What is built must be what is deployed. Parameters that samconfig.toml keeps are all that SAM then
-# takes, so they are compared with what is built; where it keeps none, this prints them for SAM.
+# gives to CloudFormation, so they are compared with what is built; where it keeps none, this prints
+# them for SAM.
 PARAMETERS = $(RUN) layers/deps/samconfig.py \
-  --built Architecture=$(ARCHITECTURE) ModelName=$(MODEL_NAME) \
-  --default Architecture=$(DEFAULT_ARCHITECTURE) ModelName=$(DEFAULT_MODEL_NAME) -- $(ARGS)
+  --built Architecture=$(ARCHITECTURE) ModelName=$(MODEL_NAME) -- $(ARGS)
 same-parameters: $(STAMP)
 	@$(PARAMETERS) >/dev/null
 

@@ -2,8 +2,9 @@
 
 With another model than the built one the function would answer ``model_unavailable``, and with
 another architecture none of its libraries would load. Parameters that samconfig.toml keeps for
-``deploy`` must name the same model and architecture, or none where the template's default was
-built. Where it keeps none, what was built is printed as an option for ``sam deploy``.
+``deploy`` must name the same model and architecture: what they do not name stays as the stack has
+it, whatever was built. Where it keeps none, what was built is printed as an option for
+``sam deploy``.
 """
 
 import argparse
@@ -55,24 +56,22 @@ def _pairs(value: Any) -> Iterator[tuple[str, str]]:
             yield name, one
 
 
-def compare(
-    file: Path, kept: Mapping[str, str], built: Mapping[str, str], default: Mapping[str, str]
-) -> None:
+def compare(file: Path, kept: Mapping[str, str], built: Mapping[str, str]) -> None:
     """Compare the parameters that are kept in a file with what was built.
 
-    :raises Differs: SAM would deploy something else.
+    :raises Differs: SAM would deploy something else, or might.
     """
     for parameter, (variable, what) in VARIABLES.items():
         value = built[parameter]
         write = f"write {parameter}={value} into its parameter_overrides"
-        if parameter in kept and kept[parameter] != value:
+        if parameter not in kept:
+            raise Differs(
+                f"{file} names no {what}, so a stack would keep the one that it has: {write}."
+            )
+        if kept[parameter] != value:
             raise Differs(
                 f"{file} names another {what} than {variable}={value}: {write}, or run make with"
                 f" the {variable}= that {file} has."
-            )
-        if parameter not in kept and value != default[parameter]:
-            raise Differs(
-                f"{file} names no {what}, so {default[parameter]} would be deployed: {write}."
             )
 
 
@@ -80,7 +79,6 @@ def main() -> int:
     """Run the program; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--built", nargs="+", metavar="NAME=VALUE", required=True)
-    parser.add_argument("--default", nargs="+", metavar="NAME=VALUE", required=True)
     parser.add_argument("sam", nargs="*", help="after --: the other arguments of sam deploy")
     given = parser.parse_args()
     chosen = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
@@ -92,7 +90,7 @@ def main() -> int:
         if kept is None:
             print("--parameter-overrides", *given.built)
         else:
-            compare(sam.config_file, kept, dict(_pairs(given.built)), dict(_pairs(given.default)))
+            compare(sam.config_file, kept, dict(_pairs(given.built)))
     except Differs as error:
         print(error, file=sys.stderr)
         return 1

@@ -225,12 +225,12 @@ def test_what_is_deployed_is_built_by_make(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("variable", "parameter"),
-    [("DEFAULT_ARCHITECTURE", "Architecture"), ("DEFAULT_MODEL_NAME", "ModelName")],
+    [("ARCHITECTURE", "Architecture"), ("MODEL_NAME", "ModelName")],
 )
 def test_make_builds_what_is_deployed_by_default(variable: str, parameter: str) -> None:
-    """``make deploy`` compares what it builds with these where ``samconfig.toml`` is silent."""
+    """Whoever accepts every answer of the first deployment deploys what was built."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert re.findall(rf"^{variable} := (.*)$", makefile, re.MULTILINE) == [
+    assert re.findall(rf"^{variable} \?= (.*)$", makefile, re.MULTILINE) == [
         TEMPLATE["Parameters"][parameter]["Default"]
     ]
 

@@ -93,6 +93,8 @@ same-parameters: $(STAMP)
 deploy: same-parameters build ## Build, then `sam deploy`: guided the first time, from samconfig.toml after it
 	@SAM_CLI_TELEMETRY=0 "$(or $(SAM),$(OWN_SAM)/bin/sam)" deploy \
 	  $(if $(wildcard samconfig.toml),,--guided --stack-name cutout) $$($(PARAMETERS)) $(ARGS)
+# The answers of a guided deployment are known only now.
+	@$(PARAMETERS) >/dev/null
 
 smoke: $(STAMP) ## Check a deployment with eleven requests: URL=https://.../live KEY=...
 	@KEY="$(KEY)" exec $(RUN) events/local/smoke.py "$(URL)"

@@ -54,6 +54,9 @@ U2NETP = 'parameter_overrides = "Architecture=x86_64 ModelName=u2netp"'
 SAM = """#!/bin/sh
 echo "sam $*" >> "$SAM_CALLS"
 [ "$1" = deploy ] || echo "ARCHITECTURE=$ARCHITECTURE MODEL_NAME=$MODEL_NAME" >> "$SAM_CALLS"
+if [ "$1" = deploy ] && [ -n "$SAM_KEEPS" ]; then
+  printf '[default.deploy.parameters]\nparameter_overrides = "%s"\n' "$SAM_KEEPS" > samconfig.toml
+fi
 """
 
 # Calls the targets of the folders that need no network, as `sam build` calls them.
@@ -176,6 +179,25 @@ def test_deploy_is_guided_the_first_time(checkout: Path, sam: dict[str, str]) ->
             "--parameter-overrides Architecture=arm64 ModelName=erase-s"
         ),
     ]
+
+
+@pytest.mark.parametrize(
+    ("answers", "another"),
+    [
+        ("Architecture=arm64 ModelName=erase-s", "architecture than ARCHITECTURE=x86_64"),
+        ("Architecture=x86_64 ModelName=mine", "model than MODEL_NAME=erase-s"),
+    ],
+)
+def test_an_answer_that_differs_from_what_was_built_is_said(
+    checkout: Path, sam: dict[str, str], answers: str, another: str
+) -> None:
+    """SAM asks for every parameter, after the build. Such a deployment cuts out nothing."""
+    done = make(checkout, "deploy", "SAM=sam", **sam, SAM_KEEPS=answers)
+    assert done.returncode != 0
+    assert f"samconfig.toml names another {another}: write " in done.stderr
+    (checkout / "samconfig.toml").unlink()
+    right = "Architecture=x86_64 ModelName=erase-s"
+    assert make(checkout, "deploy", "SAM=sam", **sam, SAM_KEEPS=right).returncode == 0
 
 
 def test_deploy_takes_the_answers_that_are_kept(checkout: Path, sam: dict[str, str]) -> None:

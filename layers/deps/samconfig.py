@@ -3,8 +3,9 @@
 With another model than the built one the function would answer ``model_unavailable``, and with
 another architecture none of its libraries would load. Parameters that samconfig.toml keeps for
 ``deploy`` must name the same model and architecture: what they do not name stays as the stack has
-it, whatever was built. Where it keeps none, what was built is printed as an option for
-``sam deploy``.
+it, whatever was built. The same holds for ``--parameter-overrides`` among the arguments of
+``sam deploy``, which take the place of those in the file. Where there are neither, what was built
+is printed as such an option.
 """
 
 import argparse
@@ -56,8 +57,8 @@ def _pairs(value: Any) -> Iterator[tuple[str, str]]:
             yield name, one
 
 
-def compare(file: Path, kept: Mapping[str, str], built: Mapping[str, str]) -> None:
-    """Compare the parameters that are kept in a file with what was built.
+def compare(place: str, kept: Mapping[str, str], built: Mapping[str, str]) -> None:
+    """Compare the parameters that are kept in a place, such as a file, with what was built.
 
     :raises Differs: SAM would deploy something else, or might.
     """
@@ -66,12 +67,12 @@ def compare(file: Path, kept: Mapping[str, str], built: Mapping[str, str]) -> No
         write = f"write {parameter}={value} into its parameter_overrides"
         if parameter not in kept:
             raise Differs(
-                f"{file} names no {what}, so a stack would keep the one that it has: {write}."
+                f"{place} names no {what}, so a stack would keep the one that it has: {write}."
             )
         if kept[parameter] != value:
             raise Differs(
-                f"{file} names another {what} than {variable}={value}: {write}, or run make with"
-                f" the {variable}= that {file} has."
+                f"{place} names another {what} than {variable}={value}: {write}, or run make with"
+                f" the {variable}= that {place} has."
             )
 
 
@@ -84,13 +85,16 @@ def main() -> int:
     chosen = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
     chosen.add_argument("--config-file", type=Path, default=Path("samconfig.toml"))
     chosen.add_argument("--config-env", default="default")
+    chosen.add_argument("--parameter-overrides", nargs="+")
     sam, _ = chosen.parse_known_args(given.sam)
     try:
-        kept = kept_parameters(sam.config_file, sam.config_env)
+        kept, place = kept_parameters(sam.config_file, sam.config_env), str(sam.config_file)
+        if sam.parameter_overrides:
+            kept, place = dict(_pairs(sam.parameter_overrides)), "ARGS"
         if kept is None:
             print("--parameter-overrides", *given.built)
         else:
-            compare(sam.config_file, kept, dict(_pairs(given.built)))
+            compare(place, kept, dict(_pairs(given.built)))
     except Differs as error:
         print(error, file=sys.stderr)
         return 1

@@ -312,6 +312,24 @@ def test_deploy_reads_parameters_as_sam_does(
     assert calls[-1] == f"sam deploy {arguments}".strip()
 
 
+@pytest.mark.parametrize("kept", [U2NETP, 'stack_name = "cutout"'])
+def test_parameters_in_arguments_take_the_place_of_those_in_the_file(
+    checkout: Path, sam: dict[str, str], kept: str
+) -> None:
+    """SAM takes all of them from one place, so these must name what was built, too."""
+    keep(checkout, kept)
+    given = "--parameter-overrides MemoryMb=3008 ModelName=u2netp"
+    refused = make(checkout, "deploy", "SAM=sam", "MODEL_NAME=u2netp", f"ARGS={given}", **sam)
+    assert refused.returncode != 0
+    assert refused.stderr.startswith("ARGS names no architecture, so ")
+    assert not Path(sam["SAM_CALLS"]).exists()
+    given = f"{given} Architecture=x86_64 --no-confirm-changeset"
+    done = make(checkout, "deploy", "SAM=sam", "MODEL_NAME=u2netp", f"ARGS={given}", **sam)
+    assert done.returncode == 0
+    calls = Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines()
+    assert calls[-1] == f"sam deploy {given}"
+
+
 def test_deploy_names_a_file_that_it_cannot_read(checkout: Path, sam: dict[str, str]) -> None:
     """Before anything is built."""
     keep(checkout, "parameter_overrides = ")

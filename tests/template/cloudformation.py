@@ -28,10 +28,15 @@ ACCOUNT = "123456789012"
 STACK = "cutout-test"
 PSEUDO_PARAMETERS = {
     "AWS::AccountId": ACCOUNT,
-    "AWS::Partition": "aws",
     "AWS::Region": REGION,
     "AWS::StackName": STACK,
-    "AWS::URLSuffix": "amazonaws.com",
+}
+# Each partition that anyone can have an account in, with the end of its host names.
+PARTITIONS = {
+    "aws": "amazonaws.com",
+    "aws-cn": "amazonaws.com.cn",
+    "aws-us-gov": "amazonaws.com",
+    "aws-eusc": "amazonaws.eu",
 }
 # Values that turn on everything that a parameter can turn on.
 EVERYTHING = {
@@ -108,7 +113,11 @@ class Deployment:
         template = translated(rebuilt)
         declared = template["Parameters"]
         assert set(parameters) <= set(declared)
-        self._values: dict[str, Any] = PSEUDO_PARAMETERS | {"AWS::Partition": partition}
+        self._values: dict[str, Any] = {
+            **PSEUDO_PARAMETERS,
+            "AWS::Partition": partition,
+            "AWS::URLSuffix": PARTITIONS[partition],
+        }
         for name, parameter in declared.items():
             assert parameter["Type"] in {"String", "Number"}
             self._values[name] = parameters.get(name, str(parameter["Default"]))

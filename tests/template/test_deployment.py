@@ -12,7 +12,16 @@ import pytest
 from botocore.validate import ParamValidator
 
 import app
-from cloudformation import ACCOUNT, EVERYTHING, REGION, STACK, TEMPLATE, Deployment, Refused
+from cloudformation import (
+    ACCOUNT,
+    EVERYTHING,
+    PARTITIONS,
+    REGION,
+    STACK,
+    TEMPLATE,
+    Deployment,
+    Refused,
+)
 from cutout.http.removal import DEADLINE_RESERVE_MS
 from cutout.keys import Keys
 from cutout.settings import KeyCheck, Settings, read_settings
@@ -394,7 +403,14 @@ def test_a_catalogues_key_is_one_key() -> None:
         assert re.fullmatch(pattern, text)
 
 
-@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+def test_no_partition_is_forgotten() -> None:
+    """All that the SDK knows but the isolated ones, which are closed to the public."""
+    session = boto3.session.Session()
+    public = {n for n in session.get_available_partitions() if not n.startswith("aws-iso")}
+    assert set(PARTITIONS) == public
+
+
+@pytest.mark.parametrize("partition", PARTITIONS)
 def test_every_arn_is_of_the_partition(partition: str) -> None:
     """Of each of AWS's partitions that anyone can have an account in."""
     keys = {"CatalogueKmsKeys": f"arn:{partition}:kms:x:{ACCOUNT}:key/1"}
@@ -417,6 +433,7 @@ def test_every_arn_is_of_the_partition(partition: str) -> None:
         ("aws", "console.aws.amazon.com"),
         ("aws-cn", "console.amazonaws.cn"),
         ("aws-us-gov", "console.amazonaws-us-gov.com"),
+        ("aws-eusc", "console.amazonaws-eusc.eu"),
     ],
 )
 def test_the_dashboard_is_in_the_console_of_the_partition(partition: str, console: str) -> None:
@@ -424,6 +441,17 @@ def test_the_dashboard_is_in_the_console_of_the_partition(partition: str, consol
     assert Deployment(partition=partition).outputs["DashboardUrl"] == (
         f"https://{console}/cloudwatch/home?region={REGION}#dashboards:name=Dashboard"
     )
+
+
+@pytest.mark.parametrize(("partition", "suffix"), PARTITIONS.items())
+def test_the_urls_are_those_of_the_partition(partition: str, suffix: str) -> None:
+    """China and the European Sovereign Cloud have host names of their own."""
+    deployment = Deployment(partition=partition, **EVERYTHING)
+    for name in ("Url", "HttpUrl"):
+        host = deployment.outputs[name].removeprefix("https://").partition("/")[0]
+        assert host.partition(".")[2] == f"execute-api.{REGION}.{suffix}"
+    (decrypt,) = [s for s in deployment.statements() if s.actions == ("kms:Decrypt",)]
+    assert decrypt.condition == {"StringLike": {"kms:ViaService": f"s3.*.{suffix}"}}
 
 
 @pytest.mark.parametrize("memory_mb", TEMPLATE["Parameters"]["MemoryMb"]["AllowedValues"])

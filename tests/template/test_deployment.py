@@ -466,6 +466,16 @@ def test_images_that_do_not_fit_the_memory_are_refused(max_pixels: int, memory_m
             Deployment(**parameters)
 
 
+def test_rules_compare_text_with_text() -> None:
+    """CloudFormation describes what a rule's Contains takes as a string and a list of strings."""
+    lists = [
+        assertion["Assert"]["Fn::Contains"][0]
+        for rule in TEMPLATE["Rules"].values()
+        for assertion in rule["Assertions"]
+    ]
+    assert {type(value) for values in lists for value in values} == {str}
+
+
 @pytest.mark.parametrize("name", ["ApiFunction", "UploadFunction"])
 def test_the_longest_variables_fit(name: str) -> None:
     """Lambda takes 4,096 bytes of names and values."""

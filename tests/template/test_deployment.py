@@ -17,6 +17,7 @@ from cloudformation import (
     EVERYTHING,
     PARTITIONS,
     REGION,
+    ROOT,
     STACK,
     TEMPLATE,
     Deployment,
@@ -732,6 +733,7 @@ def test_alarms_are_sent_where_there_is_an_address() -> None:
     assert watched == {
         *("5XXError", "5xx", "Errors", "Throttles", "Duration"),
         *("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"),
+        "InvocationsFailedToBeSentToDlq",
     }
     for alarm in alarms.values():
         assert alarm["AlarmActions"] == ["AlarmTopic"]
@@ -758,6 +760,28 @@ def test_the_errors_of_every_door_are_watched() -> None:
     http = FULL.of_type("AWS::CloudWatch::Alarm")["HttpApiErrorsAlarm"]
     assert http["MetricName"] == "5xx"
     assert http["Dimensions"] == [{"Name": "ApiId", "Value": "HttpApi"}]
+
+
+def test_no_upload_is_lost_in_silence() -> None:
+    """What EventBridge can deliver to neither queue leaves no other trace than this number."""
+    alarm = PLAIN.of_type("AWS::CloudWatch::Alarm")["LostUploadsAlarm"]
+    assert (alarm["Namespace"], alarm["Statistic"]) == ("AWS/Events", "Sum")
+    assert alarm["MetricName"] == "InvocationsFailedToBeSentToDlq"
+    assert alarm["Dimensions"] == [{"Name": "RuleName", "Value": "UploadRule"}]
+
+
+def test_the_runbook_has_every_alarm() -> None:
+    """Each in one row of its first table, whose link is a section that says what to do."""
+    runbook = (ROOT / ".github/RUNBOOK.md").read_text(encoding="utf-8")
+    table, _, sections = runbook.partition("\n## ")
+    rows = re.findall(r"^\| \[([^\]]+)\]\(#[a-z-]+\) \| ([^|]+) \|", table, re.MULTILINE)
+    named = [name for _, names in rows for name in re.findall(r"`(\w+)`", names)]
+    assert sorted(named) == sorted(FULL.of_type("AWS::CloudWatch::Alarm"))
+    titles = re.findall(r"^## (.+)$", f"## {sections}", re.MULTILINE)
+    assert {title for title, _ in rows} <= set(titles)
+    for alarm in FULL.of_type("AWS::CloudWatch::Alarm").values():
+        for title in re.findall(r"see (.+) in RUNBOOK.md", alarm["AlarmDescription"]):
+            assert title in titles
 
 
 def test_the_dashboard_can_be_read() -> None:

@@ -91,7 +91,8 @@ def main() -> int:
         parser.error("URL must be the output Url of the stack, such as https://....../live")
     # From the environment, since everybody on a machine can read the arguments of a program.
     key = os.environ.get("KEY", "")
-    if not key:
+    # A header takes no other signs: such a text is what a command said that failed.
+    if not key or not key.isascii() or not key.isprintable():
         parser.error("KEY must be an API key of the deployment; the output ReadKey prints it")
     try:
         rows, is_right = run(url, key)

@@ -135,10 +135,14 @@ def test_nobody_answers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "key"), [("", "local"), ("shop.example", "local"), ("http://x", "")]
+    ("url", "key"),
+    [
+        *(("", "local"), ("shop.example", "local")),
+        *(("http://x", key) for key in ("", "two\nlines", "a key\u2026")),
+    ],
 )
 def test_what_is_missing_is_said(url: str, key: str) -> None:
-    """As when a make variable was forgotten."""
+    """As when a make variable was forgotten, or is what another command said of a failure."""
     status, _, said = smoke(url, key)
     assert status == 2
     assert "URL must be" in said or "KEY must be" in said

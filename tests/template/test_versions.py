@@ -85,6 +85,36 @@ def test_the_parameters_that_change_the_function() -> None:
     }
 
 
+def at(path: str, resource: dict[str, Any]) -> Any:
+    """Return what a resource has at a path such as ``/properties/Name``."""
+    found: Any = resource.get("Properties", {})
+    for step in path.split("/")[2:]:
+        found = found.get(step) if isinstance(found, dict) else None
+    return found
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_parameter_replaces_nothing_that_holds_data_or_has_an_address(
+    name: str, start: dict[str, str]
+) -> None:
+    """CloudFormation's descriptions say which properties make a resource anew if they change."""
+    now = start.get(name, str(PARAMETERS[name]["Default"]))
+    before = Deployment(**start).resources
+    after = Deployment(**{**start, name: another(name, now)}).resources
+    replaced = set()
+    for resource_name in set(before) & set(after):
+        old, new = before[resource_name], after[resource_name]
+        described = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, old["Type"]).schema
+        fixed = described.get("createOnlyProperties", [])
+        if any(at(path, old) != at(path, new) for path in fixed):
+            replaced.add(old["Type"])
+    assert replaced <= {"AWS::Lambda::Version", "AWS::Lambda::LayerVersion"}
+    # Both buckets and queues are in every deployment.
+    kept = {"AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::ApiGateway::RestApi"}
+    assert not {before[gone]["Type"] for gone in set(before) - set(after)} & kept
+
+
 @pytest.mark.parametrize("name", BUILT)
 def test_what_is_built_anew_makes_a_new_version(name: str) -> None:
     """The function's code, and each of its layers."""

@@ -350,6 +350,20 @@ def test_answers_are_in_the_document(client: Client) -> None:
 
 
 @ANY_PAYLOAD
+def test_the_first_clients_field_is_told_but_not_offered(client: Client) -> None:
+    """A generated client that offered it beside ``image_base64`` would get masks by mistake."""
+    document = fetched(client)
+    (example,) = document["components"]["schemas"]["RemovalJson"]["examples"]
+    assert "The field image" in document["paths"]["/v2"]["post"]["description"]
+    fields = {"image": example["image_base64"]}
+    for mask in (client.json("/v2", fields), client.form("/v2", fields)):
+        assert list(mask.json()) == ["mask", "width", "height"]
+        check(document, "POST", "/v2", mask)
+    for name in ("RemovalForm", "RemovalJson", "RemovalUrlencoded"):
+        assert "image" not in document["components"]["schemas"][name]["properties"]
+
+
+@ANY_PAYLOAD
 def test_the_document_is_compressed_and_not_sent_twice(client: Client) -> None:
     """As the pages are, for the page that reads it at every visit."""
     plain = client.send("GET", "/openapi.json", key=None)

@@ -137,8 +137,10 @@ def upload_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     return uploads().handle(event, context)
 
 
-def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
+def lambda_handler(event: Any, context: LambdaContext) -> dict[str, Any] | None:
     """Answer either kind of event, told apart by what only API Gateway sends."""
-    handler = http_handler if "requestContext" in event else upload_handler
+    only_http = {"requestContext", "httpMethod", "rawPath"}
+    is_http = isinstance(event, dict) and not only_http.isdisjoint(event)
+    handler = http_handler if is_http else upload_handler
     answer: dict[str, Any] | None = handler(event, context)
     return answer

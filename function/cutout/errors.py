@@ -10,6 +10,7 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
     ├── InvalidOption               400 invalid_<option>
     │   ├── BackgroundUrlDisabled       invalid_bg_image
     │   └── ObjectBackground            invalid_bg_image
+    ├── InvalidEvent                400 bad_request
     ├── DuplicateOption             400 duplicate_option
     ├── MultipleBackgrounds         400 multiple_bg_sources
     ├── InvalidBackground           400 invalid_bg_image
@@ -131,6 +132,18 @@ class ObjectBackground(InvalidOption):
             name=name,
             accepted="left out: S3 objects can have bg_color or bg_blur instead",
         )
+
+
+class InvalidEvent(CutoutError):
+    """The request cannot be read: its event is not as API Gateway sends it.
+
+    Facts ``part``, which is missing or wrong, and the ``kind`` of value that it must have.
+    """
+
+    status = 400
+    code = "bad_request"
+    text = "The event is not as API Gateway sends it: {part} must be {kind}."
+    accepted = "an event as API Gateway sends it"
 
 
 class DuplicateOption(CutoutError):

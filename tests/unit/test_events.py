@@ -250,6 +250,13 @@ def test_events_of_no_kind(event: dict[str, Any]) -> None:
         plan(event, SETTINGS)
 
 
+@pytest.mark.parametrize("event", [None, "tasks", 5, [], [{"Records": []}]])
+def test_an_event_that_is_no_object(event: Any) -> None:
+    """As a direct call can send it."""
+    with pytest.raises(UnknownEvent, match=r"it is neither from S3 nor from EventBridge$"):
+        plan(event, SETTINGS)
+
+
 def test_what_an_event_is_about() -> None:
     """Version and ETag both decide, as far as both sides have them; else the key alone."""
     source = ObjectRef(bucket="shop-in", key="uploads/a")

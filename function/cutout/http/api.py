@@ -17,10 +17,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from cutout.deadline import within
 from cutout.errors import (
     InvalidApiKey,
+    InvalidEvent,
     MethodNotAllowed,
     NotFound,
     OutOfMemory,
+    UnknownEvent,
 )
+from cutout.http.event import request_id_in
 from cutout.http.fetch import Fetcher
 from cutout.http.headers import EXPOSED_HEADERS
 from cutout.http.large_images import Transfer
@@ -84,15 +87,22 @@ class Api:
     def handle(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         """Return the proxy reply to an API Gateway event of either payload format.
 
-        :raises KeyError: the event does not describe an HTTP request.
+        :raises UnknownEvent: the event is not about an HTTP request.
         """
         start = time.perf_counter()
-        request = Request.parse(
-            event,
-            invocation_id=context.aws_request_id,
-            left_ms=context.get_remaining_time_in_millis,
-        )
-        self._logger.append_keys(request_id=request.request_id)
+        request_id = request_id_in(event) or context.aws_request_id
+        self._logger.append_keys(request_id=request_id)
+        self._metrics.add_metric(name="Requests", unit=MetricUnit.Count, value=1)
+        try:
+            request = Request.parse(
+                event, request_id=request_id, left_ms=context.get_remaining_time_in_millis
+            )
+        except UnknownEvent as error:
+            record_error(error, self._logger, self._metrics)
+            raise
+        except InvalidEvent as error:
+            told = record_error(error, self._logger, self._metrics)
+            return _proxy_reply(error_reply(told, request_id), request_id, self._settings)
         self._found = {}
         try:
             left_ms = request.left_ms() - _ALARM_RESERVE_MS
@@ -100,11 +110,10 @@ class Api:
         except Exception as error:  # noqa: BLE001 - the one place where an exception becomes a reply
             reply = self._refused(error, request)
         try:
-            sent = _proxy_reply(reply, request, self._settings)
+            sent = _proxy_reply(reply, request_id, self._settings)
         except MemoryError as error:
             reply = self._refused(error, request)
-            sent = _proxy_reply(reply, request, self._settings)
-        self._metrics.add_metric(name="Requests", unit=MetricUnit.Count, value=1)
+            sent = _proxy_reply(reply, request_id, self._settings)
         self._logger.info(
             "answered",
             method=request.method,
@@ -181,7 +190,7 @@ def _preflight_reply(allow: str) -> Reply:
     return Reply(status=204, headers=headers)
 
 
-def _proxy_reply(reply: Reply, request: Request, settings: Settings) -> dict[str, Any]:
+def _proxy_reply(reply: Reply, request_id: str, settings: Settings) -> dict[str, Any]:
     """Return a reply as both payload formats take it, with the headers that every reply has."""
     body, is_binary = reply.body, isinstance(reply.body, bytes)
     if isinstance(body, bytes):
@@ -192,7 +201,7 @@ def _proxy_reply(reply: Reply, request: Request, settings: Settings) -> dict[str
             "Cache-Control": "no-store",
             "X-Content-Type-Options": "nosniff",
             **reply.headers,
-            "X-Request-Id": request.request_id,
+            "X-Request-Id": request_id,
             "Access-Control-Allow-Origin": settings.allowed_origin,
             "Access-Control-Expose-Headers": ", ".join(EXPOSED_HEADERS),
         },

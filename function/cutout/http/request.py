@@ -11,6 +11,7 @@ import pybase64
 
 from cutout.errors import InvalidBase64, PayloadTooLarge
 from cutout.http.body import Field
+from cutout.http.event import check_event, is_second_format
 
 # Lambda takes 6 MiB (6,291,456 bytes) of event. A REST API's event holds the body as base64, and
 # the headers and the query string twice. API Gateway takes 10,240 bytes of request line and
@@ -48,22 +49,24 @@ class Request:
 
     @classmethod
     def parse(
-        cls, event: Mapping[str, Any], *, invocation_id: str, left_ms: Callable[[], int]
+        cls, event: Mapping[str, Any], *, request_id: str, left_ms: Callable[[], int]
     ) -> "Request":
-        """Return the request in an event; its id is API Gateway's, else the invocation's.
+        """Return the request in an event.
 
-        :raises KeyError: the event does not describe an HTTP request.
+        :raises UnknownEvent: the event is not about an HTTP request.
+        :raises InvalidEvent: it is, but it is not as API Gateway sends it.
         """
+        check_event(event)
         context = event["requestContext"]
-        is_second_format = event.get("version") == "2.0"
+        is_second = is_second_format(event)
         identity = context.get("identity") or {}
         return cls(
-            request_id=str(context.get("requestId") or invocation_id),
-            method=context["http"]["method"] if is_second_format else event["httpMethod"],
+            request_id=request_id,
+            method=context["http"]["method"] if is_second else event["httpMethod"],
             path=_path(event, context),
             headers=_headers(event),
-            query=_raw_query(event) if is_second_format else _decoded_query(event),
-            api_key_id="" if is_second_format else str(identity.get("apiKeyId") or ""),
+            query=_raw_query(event) if is_second else _decoded_query(event),
+            api_key_id="" if is_second else str(identity.get("apiKeyId") or ""),
             encoded=event.get("body") or "",
             is_base64=bool(event.get("isBase64Encoded")),
             left_ms=left_ms,
@@ -121,12 +124,12 @@ def _path(event: Mapping[str, Any], context: Mapping[str, Any]) -> str:
     it has neither the base path of a custom domain nor the name of a stage. A catch-all route
     (``$default``) says nothing; then the path itself counts, and a named stage begins it.
     """
-    route = event.get("resource") or str(event.get("routeKey", "")).partition(" ")[2]
+    route = event.get("resource") or (event.get("routeKey") or "").partition(" ")[2]
     if route.startswith("/"):
         values = event.get("pathParameters") or {}
         path = _PARAMETER.sub(lambda match: str(values.get(match[1], match[0])), route)
     else:
-        path = event["rawPath"] if "rawPath" in event else event["path"]
+        path = event["rawPath"] if is_second_format(event) else event["path"]
         stage = f"/{context.get('stage', '$default')}"
         if f"{path}/".startswith(f"{stage}/"):
             path = path[len(stage) :]

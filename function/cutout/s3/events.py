@@ -27,9 +27,9 @@ def plan(event: Mapping[str, Any], settings: Settings) -> Plan:
 
     :raises UnknownEvent: it is not about S3 objects, or it cannot be answered.
     """
-    if "tasks" in event:
+    if isinstance(event, dict) and "tasks" in event:
         return _batch(event, settings)
-    records = event.get("Records")
+    records = event.get("Records") if isinstance(event, dict) else None
     if isinstance(records, list) and records and _is_message(records[0]):
         tasks = tuple(_message(record, settings) for record in records)
         return Plan(kind=Kind.QUEUE, tasks=tasks, head={})

@@ -39,6 +39,8 @@ _SOURCE_IP = "203.0.113.57"  # RFC 5737: of no one
 _AGENT = "curl/8.5.0"
 _TIME = datetime(2026, 9, 1, 10, 0, 0, tzinfo=UTC)
 _TIME_MS = int(_TIME.timestamp() * 1000)
+_TOPIC = f"arn:aws:sns:{_REGION}:{_ACCOUNT}:shop-uploads"
+_SUBSCRIPTION = f"{_TOPIC}:{uuid.uuid5(uuid.NAMESPACE_URL, _TOPIC)}"
 _TIME_TEXT = _TIME.strftime("%d/%b/%Y:%H:%M:%S %z")
 
 # Paths that the template declares; any other reaches the function only through a greedy route.
@@ -302,6 +304,41 @@ def sqs_event(*bodies: object) -> Event:
     }
 
 
+def sns_envelope(message: object) -> Event:
+    """Return what a topic sends to a queue for a message, unless raw message delivery is on."""
+    text = json.dumps(message)
+    host = f"https://sns.{_REGION}.amazonaws.com"
+    return {
+        "Type": "Notification",
+        "MessageId": str(uuid.uuid5(uuid.NAMESPACE_URL, text)),
+        "TopicArn": _TOPIC,
+        "Subject": "Amazon S3 Notification",
+        "Message": text,
+        "Timestamp": _TIME.strftime("%Y-%m-%dT%H:%M:%S.") + "000Z",
+        "SignatureVersion": "1",
+        "Signature": base64.b64encode(hashlib.sha512(text.encode()).digest()).decode(),
+        "SigningCertURL": f"{host}/SimpleNotificationService-example.pem",
+        "UnsubscribeURL": f"{host}/?Action=Unsubscribe&SubscriptionArn={_SUBSCRIPTION}",
+    }
+
+
+def sns_event(message: object) -> Event:
+    """Return a topic's message as Lambda hands it to the function; two names differ in a letter."""
+    envelope = sns_envelope(message)
+    envelope["SigningCertUrl"] = envelope.pop("SigningCertURL")
+    envelope["UnsubscribeUrl"] = envelope.pop("UnsubscribeURL")
+    return {
+        "Records": [
+            {
+                "EventSource": "aws:sns",
+                "EventVersion": "1.0",
+                "EventSubscriptionArn": _SUBSCRIPTION,
+                "Sns": {**envelope, "MessageAttributes": {}},
+            }
+        ]
+    }
+
+
 def s3_batch_event(
     bucket: str, key: str, *, schema: str, arguments: Mapping[str, str] | None = None
 ) -> Event:
@@ -391,6 +428,8 @@ def _storage_events() -> Iterator[tuple[str, Event]]:
     yield "sqs-s3.json", sqs_event(put)
     yield "sqs-eventbridge.json", sqs_event(created)
     yield "sqs-several.json", sqs_event(put, created, s3_test_event(bucket), "not JSON")
+    yield "sqs-sns.json", sqs_event(sns_envelope(put))
+    yield "sns-s3.json", sns_event(put)
     yield "s3batch-1.json", s3_batch_event("shop-photos", "2026/a cat.jpg", schema="1.0")
     arguments = {"format": "webp", "bg_color": "white"}
     second = s3_batch_event("shop-photos", "2026/a cat.jpg", schema="2.0", arguments=arguments)

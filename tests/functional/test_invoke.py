@@ -185,9 +185,11 @@ RESULTS = {
     "s3-test.json": [],
     "s3batch-1.json": ["cutouts/shop-photos/2026/a cat.jpg.png"],
     "s3batch-2.json": ["cutouts/shop-photos/2026/a cat.jpg.webp"],
+    "sns-s3.json": [CAT],
     "sqs-eventbridge.json": [TEST],
     "sqs-s3.json": [CAT],
     "sqs-several.json": [CAT, TEST],
+    "sqs-sns.json": [CAT],
 }
 
 

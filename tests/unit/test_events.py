@@ -9,7 +9,15 @@ from cutout.s3.events import plan
 from cutout.s3.jobs import Job, Kind, Plan, Skip, Skipped, Step
 from cutout.settings import Settings
 from cutout.store import ObjectRef, Stored
-from make_events import eventbridge_event, s3_batch_event, s3_put_event, s3_test_event, sqs_event
+from make_events import (
+    eventbridge_event,
+    s3_batch_event,
+    s3_put_event,
+    s3_test_event,
+    sns_envelope,
+    sns_event,
+    sqs_event,
+)
 
 SETTINGS = Settings(
     input_bucket="shop-in", result_bucket="shop-out", catalogue_buckets=frozenset({"photos"})
@@ -50,6 +58,54 @@ def test_every_kind_decodes_keys_its_own_way(key: str) -> None:
     assert key_of(plan(sqs_event(created), SETTINGS)) == key
     for schema in ("1.0", "2.0"):
         assert key_of(plan(s3_batch_event("shop-in", key, schema=schema), SETTINGS)) == key
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_topic_passes_events_on(key: str) -> None:
+    """To a queue, in its envelope or raw, or to the function; each means what the event does."""
+    for event in (s3_put_event("shop-in", key, 5), eventbridge_event("shop-in", key, 5)):
+        expected = only(plan(event, SETTINGS))
+        assert isinstance(expected, Job)
+        for sent, kind in (
+            (sqs_event(sns_envelope(event)), Kind.QUEUE),
+            (sqs_event(event), Kind.QUEUE),
+            (sns_event(event), Kind.DIRECT),
+        ):
+            planned = plan(sent, SETTINGS)
+            assert planned.kind is kind
+            assert only(planned) == expected
+
+
+def test_what_a_topic_sends_besides_uploads() -> None:
+    """S3's test message is nothing to do; what is not about S3 fails, and is not passed over."""
+    for sent in (sqs_event(sns_envelope(s3_test_event("shop-in"))), sns_event(s3_test_event("b"))):
+        step = only(plan(sent, SETTINGS))
+        assert isinstance(step, Skipped)
+        assert step.why is Skip.TEST_EVENT
+    put = s3_put_event("shop-in", "uploads/a", 5)
+    confirmation = sns_envelope(put) | {"Type": "SubscriptionConfirmation"}
+    twice = sns_envelope(sns_envelope(put))
+    for message in ("Hello", {"hello": "world"}, ["x"], None, sns_envelope(put)):
+        for sent in (sqs_event(sns_envelope(message)), sns_event(message)):
+            (task,) = plan(sent, SETTINGS).tasks
+            assert (task.steps, bool(task.fault)) == ((), True)
+    for message in (
+        confirmation,
+        twice,
+        {"Type": "Notification"},
+        sns_envelope(put) | {"Message": 5},
+    ):
+        (task,) = plan(sqs_event(message), SETTINGS).tasks
+        assert (task.steps, bool(task.fault)) == ((), True)
+
+
+def test_a_broken_record_of_a_topic() -> None:
+    """It is a fault of its own, beside one that can be read."""
+    records = sns_event(s3_put_event("shop-in", "uploads/a", 5))["Records"]
+    broken: list[Any] = [{"EventSource": "aws:sns"}, {"Sns": {"Message": "["}}, {"Sns": 5}, 5, None]
+    planned = plan({"Records": [*records, *broken]}, SETTINGS)
+    assert planned.kind is Kind.DIRECT
+    assert [bool(task.fault) for task in planned.tasks] == [False, *[True] * len(broken)]
 
 
 def test_a_job_knows_the_version_and_the_etag() -> None:

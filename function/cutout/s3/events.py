@@ -2,7 +2,8 @@
 
 Nothing is read or written here. Every kind of event has a reader of its own, because they spell
 keys differently: notifications and S3 Batch Operations encode them like a query string, and
-EventBridge does not encode them.
+EventBridge does not encode them. Notifications and EventBridge's events come as they are, or in
+messages of SQS or SNS.
 """
 
 import json
@@ -29,35 +30,56 @@ def plan(event: Mapping[str, Any], settings: Settings) -> Plan:
     """
     if isinstance(event, dict) and "tasks" in event:
         return _batch(event, settings)
-    records = event.get("Records") if isinstance(event, dict) else None
-    if isinstance(records, list) and records and _is_message(records[0]):
-        tasks = tuple(_message(record, settings) for record in records)
+    listed = event.get("Records") if isinstance(event, dict) else None
+    records: list[Any] = listed if isinstance(listed, list) else []
+    first = records[0] if records else None
+    # Every record is a task of its own, so that those that fail can be counted or named.
+    if _is_queued(first):
+        tasks = tuple(_message(_message_id(record), record, settings) for record in records)
         return Plan(kind=Kind.QUEUE, tasks=tasks, head={})
+    if isinstance(first, dict) and first.get("EventSource") == "aws:sns":
+        tasks = tuple(_message(str(n), record, settings) for n, record in enumerate(records))
+        return Plan(kind=Kind.DIRECT, tasks=tasks, head={})
     read, parts = _reader(event)
-    # Every record is a task of its own, so that those that fail can be counted.
     tasks = tuple(_task(str(n), read, [part], settings) for n, part in enumerate(parts))
     return Plan(kind=Kind.DIRECT, tasks=tasks, head={})
 
 
-def _is_message(record: object) -> bool:
+def _is_queued(record: object) -> bool:
     return isinstance(record, dict) and record.get("eventSource") == "aws:sqs"
 
 
-def _message(record: Mapping[str, Any], settings: Settings) -> Task:
-    """Return the task of one SQS message.
+def _message_id(record: Mapping[str, Any]) -> str:
+    """Return the id by which a message of a queue is reported.
 
-    :raises UnknownEvent: it has no id by which it could be reported.
+    :raises UnknownEvent: it has none.
     """
-    if not _is_message(record) or not isinstance(record.get("messageId"), str):
+    if not _is_queued(record) or not isinstance(record.get("messageId"), str):
         raise UnknownEvent(reason="a record of a queue has no messageId")
-    name = record["messageId"]
+    name: str = record["messageId"]
+    return name
+
+
+def _message(name: str, record: Mapping[str, Any], settings: Settings) -> Task:
+    """Return the task of one message, of SQS or of SNS."""
     try:
-        read, parts = _reader(json.loads(record["body"]))
+        read, parts = _reader(_carried(record))
     except UnknownEvent as error:
         return Task(name=name, fault=str(error.facts["reason"]))
     except (KeyError, TypeError, ValueError, RecursionError):
         return Task(name=name, fault="the message is not JSON")
     return _task(name, read, parts, settings)
+
+
+def _carried(record: Mapping[str, Any]) -> Any:
+    """Return the event that a message carries.
+
+    SNS puts it into an envelope, which a queue gets too, unless raw message delivery is on.
+    """
+    carried = record["Sns"] if "Sns" in record else json.loads(record["body"])
+    if isinstance(carried, dict) and carried.get("Type") == "Notification":
+        carried = json.loads(carried["Message"])
+    return carried
 
 
 def _task(name: str, read: _Reader, parts: list[Any], settings: Settings) -> Task:

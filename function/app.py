@@ -10,6 +10,12 @@ import gc
 gc.disable()  # to collect during the imports would take 15 ms and free almost nothing
 
 import os
+
+from cutout.settings import Settings, read_settings
+
+# Before the import of Powertools, which ends with an error of its own for a wrong variable.
+settings = read_settings(os.environ)
+
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +27,6 @@ from cutout.errors import ModelUnavailable
 from cutout.image.decode import Limits
 from cutout.image.model import Model, read_model
 from cutout.remover import Remover
-from cutout.settings import Settings, read_settings
 from cutout.store import BRIEF, Store
 
 if TYPE_CHECKING:
@@ -31,7 +36,6 @@ if TYPE_CHECKING:
 LAYER_MODELS = Path("/opt/models")
 LOCAL_MODELS = Path(__file__).resolve().parent.parent / "models"  # of a clone
 
-settings = read_settings(os.environ)
 logger = Logger(service=settings.service, level=settings.log_level)
 metrics = Metrics(namespace=settings.metrics_namespace, service=settings.service)
 

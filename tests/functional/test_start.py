@@ -101,6 +101,34 @@ def test_a_wrong_level_is_refused_with_all_other_faults(given: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "accepted"),
+    [
+        ("POWERTOOLS_DEBUG", "true or false"),
+        ("POWERTOOLS_DEV", "true or false"),
+        ("POWERTOOLS_LOGGER_LOG_EVENT", "true or false"),
+        ("POWERTOOLS_LOGGER_SAMPLE_RATE", "a number from 0 to 1"),
+        ("POWERTOOLS_LOG_DEDUPLICATION_DISABLED", "true or false"),
+        ("POWERTOOLS_METRICS_DISABLED", "true or false"),
+    ],
+)
+def test_what_powertools_reads_is_checked_before_it_does(name: str, accepted: str) -> None:
+    """Its own errors name no variable, and some come with the first request only."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import app"],
+        cwd=FUNCTION,
+        env={**os.environ, name: "foo", "SHOW_PAGES": "on"},
+        check=False,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "cutout.errors.InvalidSettings: Invalid settings: "
+        f"SHOW_PAGES must be true or false; {name} must be {accepted}"
+    )
+
+
 def test_garbage_is_collected_after_the_start_only() -> None:
     """What was imported stays, and no collection looks through it; what requests leave goes."""
     found = start()

@@ -210,6 +210,24 @@ def test_a_wrong_variable_is_the_only_one_that_is_named() -> None:
         read_settings(models)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "fits"),
+    [
+        *[("POWERTOOLS_DEV", value, True) for value in ("true", "False", "1", "off")],
+        *[("POWERTOOLS_DEV", value, False) for value in ("", " ", " true", "2", "foo")],
+        *[("POWERTOOLS_LOGGER_SAMPLE_RATE", value, True) for value in ("", "0", "0.1", "1")],
+        *[("POWERTOOLS_LOGGER_SAMPLE_RATE", value, False) for value in ("7", "-1", "nan", "1 %")],
+    ],
+)
+def test_what_powertools_reads_is_what_it_takes(name: str, value: str, *, fits: bool) -> None:
+    """It is checked as it is, spaces included, since Powertools does not take them away."""
+    if fits:
+        assert read_settings({name: value}) == Settings()
+        return
+    with pytest.raises(InvalidSettings, match=f"^Invalid settings: {name} must be "):
+        read_settings({name: value})
+
+
 def test_storage_takes_both_buckets() -> None:
     """One alone is as none; apart from each other the prefixes are free."""
     assert not read_settings({"INPUT_BUCKET": "one-bucket"}).has_storage

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from cutout.errors import CutoutError, InvalidSettings
 from cutout.options import MODEL_NAME, Delivery, parse_object_options
+from cutout.settings.powertools import wrong_variables
 from cutout.settings.values import INCOMING_PREFIX, RESULTS_PREFIX, KeyCheck, Settings
 
 _MAX_PREFIX_BYTES = 100
@@ -58,6 +59,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
                 problems.append(f"{variable} must be {row.accepted}")
     settings = replace(Settings(), **values)
     problems += _problems(settings, wrong)
+    problems += wrong_variables(environment)
     if problems:
         raise InvalidSettings(problems="; ".join(problems))
     fitting = _memory_pixels(given, models=len(settings.model_names))

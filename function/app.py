@@ -28,6 +28,7 @@ from cutout.image.decode import Limits
 from cutout.image.model import Model, read_model
 from cutout.remover import Remover
 from cutout.store import BRIEF, Store
+from cutout.telemetry import one_line
 
 if TYPE_CHECKING:
     from cutout.http.api import Api
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 LAYER_MODELS = Path("/opt/models")
 LOCAL_MODELS = Path(__file__).resolve().parent.parent / "models"  # of a clone
 
-logger = Logger(service=settings.service, level=settings.log_level)
+logger = Logger(service=settings.service, level=settings.log_level, json_serializer=one_line)
 metrics = Metrics(namespace=settings.metrics_namespace, service=settings.service)
 
 

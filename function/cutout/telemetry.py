@@ -11,6 +11,9 @@ Metrics, all with the dimension ``service``:
   ``Confidence``, 0..1, of the matte.
 """
 
+import json
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics, single_metric
@@ -18,6 +21,16 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from cutout.errors import CutoutError
 from cutout.remover import Report
+
+# JSON escapes what is below U+0020. Some readers end a line at these too (U+0085, U+2028, U+2029),
+# terminals obey some, and half a surrogate pair cannot be written as UTF-8.
+_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def one_line(record: Mapping[str, Any]) -> str:
+    """Return a record of the log as JSON: one line to every reader, whatever is in its texts."""
+    text = json.dumps(record, default=str, separators=(",", ":"), ensure_ascii=False)
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def record_error(error: Exception, logger: Logger, metrics: Metrics, **fields: Any) -> CutoutError:

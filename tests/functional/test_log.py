@@ -4,7 +4,10 @@ import base64
 import dataclasses
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -154,6 +157,51 @@ def test_the_dashboard_shows_what_is_measured(capfd: pytest.CaptureFixture[str])
         shown
     )
     assert {name: sent.get(name) for name in shown} == shown
+
+
+HOSTILE = (
+    "a\u2028b",
+    "a\u2029b",
+    "a\x85b",
+    "a\r\nb",
+    "a\x1c\x0b\x0cb",
+    "a\x00\x1b[31m\x7f\x9bb",
+    "a\ud800b",
+    "büro/猫",
+)
+SENDER = """
+import json, sys
+import app
+from context import LocalContext
+
+for event in json.load(sys.stdin):
+    app.http_handler(event, LocalContext(timeout_s=60))
+"""
+
+
+def test_a_line_is_one_line_to_every_reader() -> None:
+    """Whatever is in a path, and in the id of a direct call: each answer has its line, whole."""
+    events = []
+    for text in HOSTILE:
+        sent = event("/v2", b"")
+        sent["resource"] = f"/{text}"
+        sent["requestContext"]["requestId"] = text
+        events.append(sent)
+    done = subprocess.run(
+        [sys.executable, "-c", SENDER],
+        env=os.environ | {"PYTHONPATH": f"{ROOT / 'function'}{os.pathsep}{ROOT / 'events/local'}"},
+        input=json.dumps(events).encode(),
+        check=True,
+        capture_output=True,
+    )
+    assert done.stderr == b""
+    printed = done.stdout.decode()
+    assert not re.search("[\x7f-\x9f\u2028\u2029]", printed)
+    assert "büro/猫" in printed
+    lines = [json.loads(line) for line in printed.splitlines()]
+    answered = [line for line in lines if line.get("message") == "answered"]
+    assert [line["path"] for line in answered] == [f"/{text}" for text in HOSTILE]
+    assert [line["request_id"] for line in answered] == list(HOSTILE)
 
 
 SECRETS = {

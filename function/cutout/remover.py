@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -18,7 +19,7 @@ from cutout.image.encode import ImageFile, check_sides
 from cutout.image.matte import Matte, extract_matte
 from cutout.image.model import Model
 from cutout.image.place import Box
-from cutout.image.roi import matte_around, part_of, region_of
+from cutout.image.roi import edges_of, matte_around, part_of, region_of
 from cutout.image.shrink import encode_within
 from cutout.options import Channels, Options
 
@@ -172,9 +173,8 @@ class Remover:
                 limits=self._limits,
                 cap_px=options.size.max_pixels,
                 budget_ms=timer.left_ms(),
+                check=partial(_check_options, options, is_fitted=max_bytes is not None),
             )
-            if max_bytes is None:  # otherwise the result is made to fit
-                check_sides(photo.width, photo.height, options)
             region = None if options.roi is None else region_of(options.roi, photo)
             picture = self._picture(options, background)
         with timer("matte"):
@@ -255,6 +255,21 @@ class Remover:
             # raise, and with them the photo of every request.
             raise ModelUnavailable(**model.facts)
         return model
+
+
+def _check_options(
+    options: Options, original: tuple[int, int], size: tuple[int, int], *, is_fitted: bool
+) -> None:
+    """Hold the options to the photo's upright width and height, in px, by its header.
+
+    ``size`` is ``original`` or what a cap made of it. A result that ``is_fitted`` has any sides.
+
+    :raises CutoutError: the region of interest is not in the photo, or the format cannot hold it.
+    """
+    if not is_fitted:
+        check_sides(*size, options)
+    if options.roi is not None:
+        edges_of(options.roi, *original)
 
 
 def _extracted(photo: Photo, region: Box | None, model: Model, options: Options) -> Matte:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cutout.errors import (
+    CutoutError,
     InvalidBackground,
     InvalidOption,
     ModelUnavailable,
@@ -357,3 +358,39 @@ def test_linear_algebra_starts_no_threads() -> None:
             text=True,
         ).strip()
     assert threads == {"": "1", "2": "2"}  # who asks for more gets them
+
+
+def cut_off(width: int, height: int, orientation: int) -> bytes:
+    """Return a PNG whose header is whole, and of whose pixels the last are missing."""
+    exif = Image.Exif()
+    exif[274] = orientation
+    with io.BytesIO() as file:
+        Image.effect_noise((width, height), 50).save(file, "PNG", exif=exif)
+        return file.getvalue()[:-2000]
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize(
+    ("size", "fields", "code"),
+    [
+        ((300, 200), {"roi": "0px 0px 301px 200px"}, "roi_exceeds_bounds"),
+        ((300, 200), {"roi": "0px 200.5px 300px 201px"}, "roi_exceeds_bounds"),
+        ((300, 200), {"roi": "50% 0% 90px 60px"}, "roi_region_empty"),
+        ((300, 200), {"roi": "0px 0px 300px 200px"}, "invalid_image"),
+        ((900, 700), {"roi": "0px 0px 901px 700px", "size": "preview"}, "roi_exceeds_bounds"),
+        ((900, 700), {"roi": "0px 0px 900px 700px", "size": "preview"}, "invalid_image"),
+        ((16_384, 20), {"format": "webp"}, "invalid_format"),
+        ((16_384, 20), {"format": "webp", "size": "preview"}, "invalid_image"),
+        ((16_384, 20), {"format": "webp", "crop": "true"}, "invalid_image"),
+    ],
+)
+def test_what_the_header_can_tell_is_told_before_the_pixels_are_decoded(
+    orientation: int, size: tuple[int, int], fields: Mapping[str, str], code: str
+) -> None:
+    """Such as that a region is not in the upright photo; nobody waits for pixels in vain."""
+    width, height = size if orientation == 1 else size[::-1]
+    remover = Remover(Model(card=CARD, network=Says(0, 0, 0, 0)), LIMITS)
+    options, _ = parse_options(list(fields.items()))
+    with pytest.raises(CutoutError) as refusal:
+        remover.remove(cut_off(width, height, orientation), options)
+    assert refusal.value.code == code

@@ -7,6 +7,7 @@ PNG they see only what the picture needs.
 import io
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,16 +87,26 @@ class Photo:
         return int(self.pixels.shape[0])
 
 
+SizeCheck = Callable[[tuple[int, int], tuple[int, int]], None]
+"""Refuses a photo by its upright width and height in px: before the cap on its size, and after."""
+
+
 def decode(
-    data: bytes, *, limits: Limits, cap_px: int | None = None, budget_ms: float | None = None
+    data: bytes,
+    *,
+    limits: Limits,
+    cap_px: int | None = None,
+    budget_ms: float | None = None,
+    check: SizeCheck | None = None,
 ) -> Photo:
     """Return the photo in ``data``: upright, in sRGB, its metadata gone.
 
     ``cap_px`` bounds the photo's width times height; a larger one is scaled down with its ratio
     kept. ``budget_ms`` is the time that is left for the photo and all that is made of it; ``None``
-    sets no limit. Grey of 16 bit is scaled to 8. Grey of 32 bit or float does not say what white
-    is: it is the smallest of 1 (float only), 255, 65,535, 2³¹-1 and 2³²-1 (unsigned only) that no
-    value exceeds. A colour profile that cannot be read is taken as sRGB, as browsers do.
+    sets no limit. ``check`` is asked before the pixels are decoded. Grey of 16 bit is scaled to 8.
+    Grey of 32 bit or float does not say what white is: it is the smallest of 1 (float only), 255,
+    65,535, 2³¹-1 and 2³²-1 (unsigned only) that no value exceeds. A colour profile that cannot be
+    read is taken as sRGB, as browsers do.
     Without one, colours are those of the code points in HEIC, AVIF and PNG, or of the gamma and
     chromaticities in PNG; see :mod:`cutout.image.named_colors`, also for HDR.
 
@@ -111,6 +122,7 @@ def decode(
     :raises OutOfTime: by its header the image takes more time than is left; it is not decoded.
     :raises MemoryError: it needs more memory than there is.
     :raises ImportError: the deployment lacks a codec that it should have.
+    :raises CutoutError: what ``check`` raises.
     """
     pillow_format = pillow_format_of(data)
     if pillow_format == "HEIF":
@@ -121,14 +133,20 @@ def decode(
         with warnings.catch_warnings():  # Pillow warns of odd metadata, which is dropped anyway
             warnings.simplefilter("ignore")
             file = read_structure(data, pillow_format, max_pixels=limits.max_pixels)
-            return _decode(file, limits, cap_px, budget_ms)
+            return _decode(file, limits, cap_px, budget_ms, check)
     except (CutoutError, MemoryError, ImportError):
         raise  # neither too little memory nor a missing codec is a fault of the file
     except Exception as error:  # Pillow's parsers raise anything, from struct.error to TypeError
         raise InvalidImage(reason=f"it is a damaged or truncated {pillow_format} file") from error
 
 
-def _decode(file: Structure, limits: Limits, cap_px: int | None, budget_ms: float | None) -> Photo:
+def _decode(
+    file: Structure,
+    limits: Limits,
+    cap_px: int | None,
+    budget_ms: float | None,
+    check: SizeCheck | None,
+) -> Photo:
     with told_from_memory(file.pixels):  # WebP's decoder begins here
         opened = _opened(file)
     with opened as image:
@@ -138,6 +156,11 @@ def _decode(file: Structure, limits: Limits, cap_px: int | None, budget_ms: floa
             orientation = orientation_of(image.info.get("exif") or b"")
         width, height = image.size
         size = capped(width, height, cap_px)
+        whole, kept = (width, height), size
+        if is_sideways(orientation):
+            whole, kept = whole[::-1], kept[::-1]
+        if check is not None:
+            check(whole, kept)
         check_time(file.pillow_format, width * height, math.prod(size), budget_ms)
         # A JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough. Its last pixels are then partly
         # outside the photo, which is the box in them.
@@ -153,13 +176,10 @@ def _decode(file: Structure, limits: Limits, cap_px: int | None, budget_ms: floa
         alpha = framed
     if pixels.shape[1::-1] != size:
         pixels, alpha = _scaled(pixels, alpha, size, box)
-    original = None if size == (width, height) else (width, height)
-    if original is not None and is_sideways(orientation):
-        original = (height, width)
     return Photo(
         pixels=upright(pixels, orientation)[..., :3],
         alpha=None if alpha is None else upright(alpha, orientation),
-        original_size=original,
+        original_size=None if kept == whole else whole,
     )
 
 

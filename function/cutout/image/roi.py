@@ -9,21 +9,29 @@ from cutout.image.place import Box
 from cutout.options import Region
 
 
-def region_of(roi: Region, photo: Photo) -> Box:
-    """Return the region of interest in px of the photo, at least 1 px wide and high.
-
-    The roi's px are those of the upright photo before any cap on its size.
+def edges_of(roi: Region, width: int, height: int) -> tuple[int, int, int, int]:
+    """Return x1, y1, x2, y2 of the region of interest, in px of the upright, uncapped photo.
 
     :raises RoiExceedsBounds: it is not within the photo.
     :raises RoiRegionEmpty: it contains no pixel.
     """
-    width, height = photo.original_size or (photo.width, photo.height)
     x1, x2 = roi.x1.pixels(width), roi.x2.pixels(width)
     y1, y2 = roi.y1.pixels(height), roi.y2.pixels(height)
     if max(x1, x2) > width or max(y1, y2) > height:
         raise RoiExceedsBounds(reason=f"the upright image is {width}x{height} px")
     if x1 >= x2 or y1 >= y2:
         raise RoiRegionEmpty
+    return x1, y1, x2, y2
+
+
+def region_of(roi: Region, photo: Photo) -> Box:
+    """Return the region of interest in px of the photo, at least 1 px wide and high.
+
+    :raises RoiExceedsBounds: it is not within the photo.
+    :raises RoiRegionEmpty: it contains no pixel.
+    """
+    width, height = photo.original_size or (photo.width, photo.height)
+    x1, y1, x2, y2 = edges_of(roi, width, height)
     left, right = _rescaled(x1, x2, width, photo.width)
     top, bottom = _rescaled(y1, y2, height, photo.height)
     return Box(top=top, left=left, width=right - left, height=bottom - top)

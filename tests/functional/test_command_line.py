@@ -149,6 +149,20 @@ def test_a_broken_file_does_not_stop_the_others(here: Path) -> None:
     assert results(here / "cutouts") == {"a.png", "cats/b.png"}
 
 
+def test_a_message_is_one_line_whatever_the_name_of_the_photo_is(here: Path) -> None:
+    """A name may hold anything but a slash, and photos come from strangers."""
+    names = ["a\nb", "c\x1b[31m\r", "d\x9b\x7f", "e\u2028", "büro 猫 \\"]
+    for name in names:
+        (here / "photos" / f"{name}.jpg").write_bytes(BROKEN)
+    status, _, said = run(here, "photos", "cutouts")
+    assert status == 1
+    told = [r"a\nb", r"c\x1b[31m\r", r"d\x9b\x7f", r"e\u2028", "büro 猫 \\"]
+    expected = {f"photos/{name}.jpg: {message_for(BROKEN)}" for name in told}
+    *lines, summary = said.splitlines()
+    assert set(lines) == expected
+    assert summary == "7 photos: 2 cut out, 0 skipped, 5 failed."
+
+
 def test_a_fault_of_ours_ends_one_photo_only(here: Path) -> None:
     """Here Pillow was built without a codec, which no folder of photos can expect."""
     with Image.open(io.BytesIO(PHOTO)) as image:

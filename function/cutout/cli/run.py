@@ -1,5 +1,6 @@
 """Runs a command: loads the model, does the jobs in threads, and reports on standard error."""
 
+import re
 import signal
 import sys
 import uuid
@@ -21,6 +22,7 @@ DONE, SOME_FAILED, WRONG_COMMAND, NO_MODEL, INTERRUPTED = 0, 1, 2, 3, 130
 """The exit statuses."""
 
 _BAR_WIDTH = 30
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,7 +108,8 @@ def _main(arguments: Sequence[str]) -> int:
         _say(f"cutout: error: {error} {error.facts.get('reason', '')}".rstrip())
         return NO_MODEL
     except KeyboardInterrupt:
-        _say("\ncutout: interrupted; finished results are kept")
+        tell("\n")
+        _say("cutout: interrupted; finished results are kept")
         return INTERRUPTED
 
 
@@ -198,4 +201,5 @@ def _write(file: Path, body: bytes) -> None:
 
 
 def _say(line: str) -> None:
-    tell(line + "\n")
+    """Print one line. What in a file's name ends lines, or steers a terminal, is escaped."""
+    tell(_CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), line) + "\n")

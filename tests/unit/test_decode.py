@@ -707,6 +707,38 @@ def test_a_wide_profile_is_no_srgb_whatever_it_is_called(name: str) -> None:
     assert np.abs(photo.pixels[0, 0].astype(int) - (215, 93, 31)).max() <= 1
 
 
+def bmp_of_kind(bits: int, compression: int, *masks: int) -> bytes:
+    """Return a BMP of 8 x 8 px; the masks are those of red, green, blue and alpha."""
+    pixels = bytes(max(bits * 8 // 32, 1) * 4 * 8)
+    header = struct.pack("<IiiHHIIiiII", 108, 8, 8, 1, bits, compression, len(pixels), 0, 0, 0, 0)
+    header = (header + struct.pack(f"<{len(masks)}I", *masks)).ljust(108, b"\0")
+    start = 14 + len(header)
+    file = struct.pack("<IHHI", start + len(pixels), 0, 0, start)
+    return b"BM" + file + header + pixels
+
+
+@pytest.mark.parametrize(
+    ("bits", "compression", "masks"),
+    [
+        (16, 3, (0xF00, 0xF0, 0xF, 0xF000)),
+        (32, 3, (0x3FF00000, 0xFFC00, 0x3FF, 0)),
+        (2, 0, ()),
+        (24, 4, ()),
+    ],
+)
+def test_a_bmp_that_is_not_read_is_not_called_damaged(
+    bits: int, compression: int, masks: tuple[int, ...]
+) -> None:
+    """Masks of 4 and of 10 bits, 2 bits a pixel, a JPEG inside or run lengths of OS/2."""
+    with pytest.raises(UnsupportedImageFormat) as refusal:
+        read(bmp_of_kind(bits, compression, *masks))
+    assert str(refusal.value).startswith(
+        "The image is a BMP whose pixels are stored in a rare way, which is not supported. "
+    )
+    for kind in ((16, 3, 0xF800, 0x7E0, 0x1F), (32, 3, 0xFF0000, 0xFF00, 0xFF, 0xFF000000)):
+        assert read(bmp_of_kind(*kind)).pixels.shape == (8, 8, 3)
+
+
 def bmp_with(profile: bytes, mode: str, *, kind: bytes = b"DEBM", start: int = 0) -> bytes:
     """Return the astronaut as a BMP of version 5, with a profile behind the pixels."""
     data = encoded(ASTRONAUT.convert(mode), "BMP")

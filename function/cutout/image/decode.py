@@ -49,6 +49,11 @@ _INTO_WORDS = {"AVIF", "BMP", "JPEG", "PNG", "WEBP"}
 # Pillow's own guard would raise for what our limit, checked from the header, lets through.
 Image.MAX_IMAGE_PIXELS = None
 
+_UNREAD_BMP = tuple(
+    f"Unsupported BMP {what}" for what in ("bitfields", "compression", "pixel depth")
+)
+"""How Pillow's messages begin about unusual masks, 2 bits a pixel, and run lengths of OS/2."""
+
 _BITS_TAG, _PHOTOMETRIC_TAG, _WHITE_IS_ZERO = 258, 262, 0
 _FORMAT_TAG, _UNSIGNED = 339, 1
 """What Pillow leaves out where a TIFF's grey has more than 8 bits (TIFF 6.0, sections 8 and 19)."""
@@ -186,7 +191,7 @@ def _decode(
 def _opened(file: Structure) -> Image.Image:
     """Return the image, whose pixels are not decoded yet.
 
-    :raises UnsupportedImageFormat: it is a sound TIFF of a kind that Pillow has no mode for.
+    :raises UnsupportedImageFormat: it is a TIFF or a BMP of a kind that Pillow does not read.
     """
     try:
         return Image.open(io.BytesIO(file.data), formats=(file.pillow_format,))
@@ -194,6 +199,11 @@ def _opened(file: Structure) -> Image.Image:
         if file.tiff is None:
             raise
         raise UnsupportedImageFormat(found=file.tiff.kind) from None
+    except OSError as error:
+        if str(error).startswith(_UNREAD_BMP):
+            found = "a BMP whose pixels are stored in a rare way"
+            raise UnsupportedImageFormat(found=found) from None
+        raise
 
 
 def _fits_words(image: Image.Image) -> bool:

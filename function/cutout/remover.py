@@ -1,8 +1,6 @@
 """The pipeline: a photo's bytes go in, the encoded cutout comes out. Read this file first."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -10,10 +8,9 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from cutout.errors import BackgroundUrlDisabled, ModelUnavailable, OutOfMemory, OutOfTime
+from cutout.errors import BackgroundUrlDisabled, ModelUnavailable, OutOfMemory
 from cutout.image.background import check_background, read_background
-from cutout.image.card import ModelCard
-from cutout.image.compose import Cutout, compose
+from cutout.image.compose import compose
 from cutout.image.decode import Limits, Photo, decode
 from cutout.image.encode import ImageFile, check_sides
 from cutout.image.matte import Matte, extract_matte
@@ -22,46 +19,11 @@ from cutout.image.place import Box
 from cutout.image.roi import edges_of, matte_around, part_of, region_of
 from cutout.image.shrink import encode_within
 from cutout.options import Channels, Options
+from cutout.report import Report
+from cutout.stages import StageTimer
 
 Loader = Callable[[], Model | ModelUnavailable]
 """Loads a model, or says why it cannot."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What one removal did and found.
-
-    ``stage_ms`` maps each stage to its duration in ms; ``photo_px`` is the number of pixels that
-    were worked on. ``subject`` is the subject's box in the result, of size 0 if there is none;
-    ``coverage`` the matte's mean over the result, 0..1. ``confidence`` is how well the matte can be
-    expected to fit, 0..1, as :class:`Matte` says, and 0 if there is no subject in the result.
-    """
-
-    stage_ms: Mapping[str, float]
-    photo_px: int
-    subject: Box
-    coverage: float
-    confidence: float
-    model: str
-
-    @classmethod
-    def of(
-        cls,
-        photo_px: int,
-        cutout: Cutout,
-        confidence: float,
-        timer: "StageTimer",
-        card: ModelCard,
-    ) -> "Report":
-        """Return the report of a finished removal."""
-        return cls(
-            stage_ms=timer.stage_ms,
-            photo_px=photo_px,
-            subject=cutout.subject,
-            coverage=cutout.coverage,
-            confidence=confidence if cutout.subject.width else 0.0,
-            model=f"{card.name}/{card.version}",
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,38 +36,6 @@ class Result:
     file: ImageFile
     report: Report
     scale: float = 1.0
-
-
-class StageTimer:
-    """Times the stages, and refuses to begin one after the budget is spent."""
-
-    def __init__(self, budget_ms: float | None) -> None:
-        self.stage_ms: dict[str, float] = {}
-        self._budget_ms = budget_ms
-        self._start = time.perf_counter()
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Time the block as ``stage``.
-
-        :raises OutOfTime: the budget is spent before it begins.
-        """
-        if not self.has_time():
-            raise OutOfTime(before=stage)
-        start = time.perf_counter()
-        yield
-        self.stage_ms[stage] = (time.perf_counter() - start) * 1000
-
-    def has_time(self) -> bool:
-        """Tell whether anything is left of the budget."""
-        left_ms = self.left_ms()
-        return left_ms is None or left_ms >= 0
-
-    def left_ms(self) -> float | None:
-        """Return what is left of the budget, in ms; ``None`` if there is none."""
-        if self._budget_ms is None:
-            return None
-        return self._budget_ms - (time.perf_counter() - self._start) * 1000
 
 
 class Remover:
@@ -193,7 +123,15 @@ class Remover:
         del photo, matte, picture  # frees memory that the encoder can use
         with timer("encode"):
             encoded = encode_within(cutout, options, max_bytes=max_bytes, has_time=timer.has_time)
-        report = Report.of(photo_px, encoded.cutout, confidence, timer, model.card)
+        subject = encoded.cutout.subject
+        report = Report(
+            stage_ms=timer.stage_ms,
+            photo_px=photo_px,
+            subject=subject,
+            coverage=encoded.cutout.coverage,
+            confidence=confidence if subject.width else 0.0,
+            model=model.card.label,
+        )
         return Result(file=encoded.file, report=report, scale=encoded.scale)
 
     @property
@@ -201,7 +139,7 @@ class Remover:
         """The default model's name and version as replies tell it; ``None`` if it did not load."""
         if isinstance(self._default, ModelUnavailable):
             return None
-        return f"{self._default.card.name}/{self._default.card.version}"
+        return self._default.card.label
 
     def check(self, *, run: bool = True) -> None:
         """See that the default model has loaded, and ``run`` its network once on an empty tensor.

@@ -20,7 +20,7 @@ from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
 from cutout.errors import CutoutError
-from cutout.remover import Report
+from cutout.report import Report
 
 # JSON escapes what is below U+0020. Some readers end a line at these too (U+0085, U+2028, U+2029),
 # terminals obey some, and half a surrogate pair cannot be written as UTF-8.

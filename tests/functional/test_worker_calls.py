@@ -11,7 +11,7 @@ from s3_world import REMOVER, SETTINGS, SOURCE, World
 
 from cutout.errors import InvalidImage, OutOfTime, StorageFailed, UnknownForeground
 from cutout.image.decode import Photo
-from cutout.remover import Report
+from cutout.report import Report
 from cutout.s3.jobs import Job, Skip
 from cutout.s3.product import Product
 from cutout.s3.worker import Done, Kept, Worker

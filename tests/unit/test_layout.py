@@ -38,12 +38,14 @@ IMPORTS: dict[str, set[str]] = {
     "store": {"errors"},
     "keys": {"errors"},
     "image": {"errors", "color", "options"},
-    "remover": {"errors", "options", "image"},
-    "telemetry": {"errors", "remover"},
+    "report": {"image"},
+    "stages": {"errors"},
+    "remover": {"errors", "options", "image", "report", "stages"},
+    "telemetry": {"errors", "report"},
     "http": {"errors", "options", "settings", "store", "keys", "remover", "telemetry"}
     | {"deadline", "formats"},
-    "s3": {"errors", "options", "settings", "store", "remover", "telemetry", "deadline"},
-    "cli": {"formats", "errors", "options", "settings", "image", "remover"},
+    "s3": {"errors", "options", "settings", "store", "report", "remover", "telemetry", "deadline"},
+    "cli": {"formats", "errors", "options", "settings", "image", "report", "remover"},
     "__main__": {"cli"},
 }
 
@@ -72,10 +74,10 @@ SOLE_IMPORTERS = {
 # The one module that turns arrays into Pillow's images and back, for the others.
 WHERE_PILLOW_MEETS_NUMPY = "image.shared"
 
-VOCABULARY_OF_THE_CORE = {"errors", "color", "options", "remover"}
+VOCABULARY_OF_THE_CORE = {"errors", "color", "options", "report", "stages", "remover"}
 CORE = [name for name in MODULES if name.partition(".")[0] in VOCABULARY_OF_THE_CORE | {"image"}]
 NOT_IN_CORE = {"logging", "os", "time", "datetime", "random", "secrets", "uuid"}
-STAGE_TIMER = ("remover", "time")  # the one clock in the core
+STAGE_TIMER = ("stages", "time")  # the one clock in the core
 
 
 @cache

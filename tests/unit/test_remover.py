@@ -31,7 +31,8 @@ from cutout.image.decode import Limits
 from cutout.image.model import Model
 from cutout.image.place import SUBJECT_ALPHA, Box
 from cutout.options import Channels, Options, parse_options
-from cutout.remover import Remover, Report, Result
+from cutout.remover import Remover, Result
+from cutout.report import Report
 
 SIDE = 88  # cells: a quarter of the shipped network's, so that many photos can be tried
 LIMITS = Limits(max_pixels=50_000_000)

@@ -16,7 +16,8 @@ from cutout.errors import CutoutError, ModelUnavailable
 from cutout.image.decode import Limits
 from cutout.image.model import read_model
 from cutout.options import Options
-from cutout.remover import Remover, Report
+from cutout.remover import Remover
+from cutout.report import Report
 
 DONE, SOME_FAILED, WRONG_COMMAND, NO_MODEL, INTERRUPTED = 0, 1, 2, 3, 130
 """The exit statuses."""

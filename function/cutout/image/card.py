@@ -69,6 +69,11 @@ class ModelCard:
     confidence: tuple[Point, ...] = _UNCALIBRATED
     optimized: bool = False
 
+    @property
+    def label(self) -> str:
+        """The name and the version, as the replies tell them."""
+        return f"{self.name}/{self.version}"
+
 
 def read_card(folder: Path) -> ModelCard:
     """Return the card in ``folder``.

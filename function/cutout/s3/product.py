@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from cutout.errors import CutoutError, ObjectTooLarge, envelope
 from cutout.options import Options, overlay, parse_object_options
-from cutout.remover import Report, Result
+from cutout.remover import Result
+from cutout.report import Report
 from cutout.s3.jobs import Job
 from cutout.s3.results import ERROR, Place, Stamp, accepted_by, digest, fingerprint
 from cutout.settings import Settings

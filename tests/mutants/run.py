@@ -17,6 +17,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = {
+    "image/backdrop.py": [
+        *("tests/unit/test_compose.py", "tests/unit/test_background.py"),
+        # It measures memory, for ten seconds that each survivor would take.
+        *("-k", "not 12_megapixels"),
+    ],
     "image/compose.py": [
         *("tests/unit/test_compose.py", "tests/unit/test_shadow.py", "tests/unit/test_place.py"),
         *("tests/unit/test_background.py", "tests/unit/test_despill.py"),
@@ -47,7 +52,7 @@ MODULES = {
 # Mutants that no test can notice, since nothing that can be seen depends on them: the changed line,
 # and why. They are counted apart.
 EQUIVALENT = {
-    "image/compose.py": {
+    "image/backdrop.py": {
         "for rows, columns in tiles(*pixels.shape[:3]):": "tiles begin at multiples of 4 px then",
         **dict.fromkeys(
             (

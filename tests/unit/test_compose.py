@@ -11,7 +11,8 @@ from PIL import Image
 
 from cutout.color import Color
 from cutout.errors import InvalidOption, UnknownForeground
-from cutout.image.compose import Cutout, compose, flatten
+from cutout.image.backdrop import flatten
+from cutout.image.compose import Cutout, compose
 from cutout.image.composite import quantized
 from cutout.image.decode import Limits, Photo, decode
 from cutout.image.matte import Matte

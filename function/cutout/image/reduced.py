@@ -1,8 +1,8 @@
 """A cutout at a smaller scale."""
 
-from cutout.image.compose import Cutout, coverage_of, harden
+from cutout.image.compose import Cutout, harden
 from cutout.image.composite import OPAQUE
-from cutout.image.place import Box, subject_of
+from cutout.image.place import Box
 from cutout.image.resample import resampled
 from cutout.image.rgba import clear
 from cutout.options import Channels, Format, Options, ShadowType
@@ -29,12 +29,11 @@ def scaled(cutout: Cutout, scale: float, options: Options) -> Cutout:
             subject=_scaled_box(cutout.subject, pixels.shape[:2], (height, width)),
             coverage=cutout.coverage,
         )
-    alpha = smaller[..., 3]
     if not options.semitransparency:
-        harden(alpha)
+        harden(smaller[..., 3])
         if not is_straight:
             clear(smaller)
-    return Cutout(pixels=smaller, subject=subject_of(alpha), coverage=coverage_of(alpha))
+    return Cutout.of(smaller)
 
 
 def _scaled_box(box: Box, old: tuple[int, int], new: tuple[int, int]) -> Box:

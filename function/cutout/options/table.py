@@ -1,8 +1,8 @@
 """The table of options: what each is called, what it accepts, and what its error is.
 
 An option's default is that of its field in :class:`cutout.options.values.Options`. Add or change an
-option here; what it *does* is in :mod:`cutout.image.compose` (geometry, background) or
-:mod:`cutout.image.encode` (formats).
+option here; what it *does* is in :mod:`cutout.image.compose` (geometry),
+:mod:`cutout.image.backdrop` (background) or :mod:`cutout.image.encode` (formats).
 """
 
 from cutout.color import named_colors, parse_color

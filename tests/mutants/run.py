@@ -22,6 +22,7 @@ MODULES = {
         # It measures memory, for ten seconds that each survivor would take.
         *("-k", "not 12_megapixels"),
     ],
+    "image/cap.py": ["tests/unit/test_decode.py", "tests/unit/test_place.py"],
     "image/compose.py": [
         *("tests/unit/test_compose.py", "tests/unit/test_shadow.py", "tests/unit/test_place.py"),
         *("tests/unit/test_background.py", "tests/unit/test_despill.py"),
@@ -62,6 +63,10 @@ EQUIVALENT = {
             ),
             "the formula gives opaque and transparent pixels what they have already, but slowly",
         ),
+    },
+    "image/cap.py": {
+        "hidden = resampled(pixels, whole, *size, is_weighted=None)": "None is as false as False",
+        "if cap_px is None or width * height < cap_px:": "at the cap itself the scale is 1",
     },
     "image/decode.py": {
         **dict.fromkeys(
@@ -109,8 +114,6 @@ EQUIVALENT = {
             ),
             "the same numbers in more memory",
         ),
-        "hidden = resampled(pixels, whole, *size, is_weighted=None)": "None is as false as False",
-        "if cap_px is None or width * height < cap_px:": "at the cap itself the scale is 1",
         'orientation = orientation_of(image.info.get("exif") or b"XXXX")': "neither is EXIF",
     },
     "image/gif.py": {

@@ -53,7 +53,7 @@ IMPORTS: dict[str, set[str]] = {
 SOLE_IMPORTERS = {
     "PIL.ImageColor": {"color"},
     "PIL": {"color"}
-    | {f"image.{name}" for name in ("decode", "truncation", "matte", "resample", "shadow")}
+    | {f"image.{name}" for name in ("cap", "decode", "truncation", "matte", "resample", "shadow")}
     | {f"image.{name}" for name in ("background", "encode", "gif", "webp", "shared", "srgb")},
     "pillow_heif": {"image.decode"},
     "onnxruntime": {"image.model"},

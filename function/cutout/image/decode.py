@@ -23,12 +23,11 @@ from PIL import TiffImagePlugin as _Tiff
 from PIL import WebPImagePlugin as _WebP
 
 from cutout.errors import CutoutError, HeicNotDeployed, InvalidImage, UnsupportedImageFormat
+from cutout.image.cap import capped, scaled_down
 from cutout.image.composite import OPAQUE
 from cutout.image.header import check_size, check_time
 from cutout.image.memory import told_from_memory
-from cutout.image.resample import resampled
-from cutout.image.rgba import hidden_color, replace
-from cutout.image.shared import decoded_into, image_of, pixels_of
+from cutout.image.shared import decoded_into, pixels_of
 from cutout.image.sniff import pillow_format_of
 from cutout.image.srgb import grey_in_srgb, grey_of_8_bits, in_srgb, inks_in_srgb
 from cutout.image.structure import Structure, read_structure
@@ -180,7 +179,7 @@ def _decode(
     if alpha is None:
         alpha = framed
     if pixels.shape[1::-1] != size:
-        pixels, alpha = _scaled(pixels, alpha, size, box)
+        pixels, alpha = scaled_down(pixels, alpha, size, box)
     return Photo(
         pixels=upright(pixels, orientation)[..., :3],
         alpha=None if alpha is None else upright(alpha, orientation),
@@ -288,46 +287,6 @@ def _eight_bit(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8]
     if not isinstance(transparent, int):
         return grey, None
     return grey, np.where(values == transparent, np.uint8(0), np.uint8(OPAQUE))
-
-
-def _scaled(
-    pixels: NDArray[np.uint8],
-    alpha: NDArray[np.uint8] | None,
-    size: tuple[int, int],
-    box: tuple[float, float, float, float] | None,
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """Return words, (H, W, 4), and alpha, (H, W), at a smaller size.
-
-    ``box``, left, top, right and bottom, is the part of pixels without alpha that is the photo.
-    Colours count with the weight of their alpha, so that what is hidden does not spread into the
-    edge. Only what is all hidden keeps the colours of its own, for ``input_alpha=discard``. Most
-    files have one colour there, so that only those with several are resampled once more.
-    """
-    if alpha is None or alpha.min() == OPAQUE:
-        lanczos = Image.Resampling.LANCZOS
-        words = pixels_of(image_of(pixels).resize(size, lanczos, box=box, reducing_gap=3.0))
-        return words, None if alpha is None else np.full(words.shape[:2], OPAQUE, np.uint8)
-    pixels[..., 3] = alpha  # the fourth byte means nothing
-    whole = (0.0, 0.0, float(pixels.shape[1]), float(pixels.shape[0]))
-    words = resampled(pixels, whole, *size)
-    own = np.ascontiguousarray(words[..., 3])
-    if own.min() == 0:
-        color = hidden_color(pixels)
-        if color is None:
-            hidden = resampled(pixels, whole, *size, is_weighted=False)
-        else:
-            hidden = np.broadcast_to(color, words.shape)
-        replace(words, own == 0, hidden)
-    return words, own
-
-
-def capped(width: int, height: int, cap_px: int | None) -> tuple[int, int]:
-    """Return the size, at most the given one, that keeps the ratio and holds ``cap_px`` px."""
-    if cap_px is None or width * height <= cap_px:
-        return width, height
-    scale = math.sqrt(cap_px / (width * height))
-    scaled = max(1, math.floor(width * scale)), max(1, math.floor(height * scale))
-    return min(scaled[0], cap_px), min(scaled[1], cap_px)  # a ribbon's short side stays at 1 px
 
 
 def _register_heif() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutout.errors import InvalidOption
-from cutout.image.decode import Photo, capped
+from cutout.image.cap import capped
+from cutout.image.decode import Photo
 from cutout.options import Margin, Options, Position
 
 SUBJECT_ALPHA = 26

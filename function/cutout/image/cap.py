@@ -1,0 +1,53 @@
+"""A photo under a cap of pixels: the size that it gets, and its pixels at that size."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cutout.image.composite import OPAQUE
+from cutout.image.resample import resampled
+from cutout.image.rgba import hidden_color, replace
+from cutout.image.shared import image_of, pixels_of
+
+
+def capped(width: int, height: int, cap_px: int | None) -> tuple[int, int]:
+    """Return the given size, or the largest of its ratio that has ``cap_px`` px at most."""
+    if cap_px is None or width * height <= cap_px:
+        return width, height
+    scale = math.sqrt(cap_px / (width * height))
+    scaled = max(1, math.floor(width * scale)), max(1, math.floor(height * scale))
+    return min(scaled[0], cap_px), min(scaled[1], cap_px)  # a ribbon's short side stays at 1 px
+
+
+def scaled_down(
+    pixels: NDArray[np.uint8],
+    alpha: NDArray[np.uint8] | None,
+    size: tuple[int, int],
+    box: tuple[float, float, float, float] | None,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """Return ``pixels``, uint8 (H, W, 4), and ``alpha``, uint8 (H, W), at a smaller ``size``.
+
+    The fourth byte of ``pixels`` means nothing, before and after. ``size`` is width and height.
+    ``box``, left, top, right and bottom, is the part of pixels without alpha that is the photo.
+    Colours count with the weight of their alpha, so that what is hidden does not spread into the
+    edge. Only what is all hidden keeps the colours of its own, for ``input_alpha=discard``. Most
+    files have one colour there, so that only those with several are resampled once more.
+    """
+    if alpha is None or alpha.min() == OPAQUE:
+        lanczos = Image.Resampling.LANCZOS
+        words = pixels_of(image_of(pixels).resize(size, lanczos, box=box, reducing_gap=3.0))
+        return words, None if alpha is None else np.full(words.shape[:2], OPAQUE, np.uint8)
+    pixels[..., 3] = alpha
+    whole = (0.0, 0.0, float(pixels.shape[1]), float(pixels.shape[0]))
+    words = resampled(pixels, whole, *size)
+    own = np.ascontiguousarray(words[..., 3])
+    if own.min() == 0:
+        color = hidden_color(pixels)
+        if color is None:
+            hidden = resampled(pixels, whole, *size, is_weighted=False)
+        else:
+            hidden = np.broadcast_to(color, words.shape)
+        replace(words, own == 0, hidden)
+    return words, own

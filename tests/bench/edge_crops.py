@@ -23,8 +23,9 @@ import app  # noqa: E402 - its path stands above
 from cutout.color import parse_color  # noqa: E402
 from cutout.image.compose import compose  # noqa: E402
 from cutout.image.decode import Limits, decode  # noqa: E402
-from cutout.image.matte import _read, extract_matte  # noqa: E402
+from cutout.image.matte import extract_matte  # noqa: E402
 from cutout.image.model import Model  # noqa: E402
+from cutout.image.tensor import alpha_of  # noqa: E402
 from cutout.options import InputAlpha, Options  # noqa: E402
 from demo import FAINT, INK, PAPER, Photograph  # noqa: E402
 
@@ -94,7 +95,7 @@ def panels(crop: Crop, model: Model) -> list[Image.Image]:
         return outputs[-1]
 
     matte = extract_matte(photo, model.card, network, input_alpha=InputAlpha.DISCARD)
-    coarse = Image.fromarray(_read(outputs[0], model.card))
+    coarse = Image.fromarray(alpha_of(outputs[0], model.card))
     lanczos = coarse.resize((photo.width, photo.height), Image.Resampling.LANCZOS)
     share = np.asarray(lanczos).clip(0, 1)[..., None]
     ground = np.array(ImageColor.getrgb(GROUND))

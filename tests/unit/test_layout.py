@@ -53,8 +53,9 @@ IMPORTS: dict[str, set[str]] = {
 SOLE_IMPORTERS = {
     "PIL.ImageColor": {"color"},
     "PIL": {"color"}
-    | {f"image.{name}" for name in ("cap", "decode", "truncation", "matte", "resample", "shadow")}
-    | {f"image.{name}" for name in ("background", "encode", "gif", "webp", "shared", "srgb")},
+    | {f"image.{name}" for name in ("decode", "truncation", "cap", "tensor", "look")}
+    | {f"image.{name}" for name in ("resample", "shadow", "background", "shared", "srgb")}
+    | {f"image.{name}" for name in ("encode", "gif", "webp")},
     "pillow_heif": {"image.decode"},
     "onnxruntime": {"image.model"},
     "isal": {"image.png", "image.tiff_file"},

@@ -65,7 +65,7 @@ EQUIVALENT = {
         ),
     },
     "image/cap.py": {
-        "hidden = resampled(pixels, whole, *size, is_weighted=None)": "None is as false as False",
+        "hidden = resampled(pixels, *size, is_weighted=None)": "None is as false as False",
         "if cap_px is None or width * height < cap_px:": "at the cap itself the scale is 1",
     },
     "image/decode.py": {

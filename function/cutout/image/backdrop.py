@@ -55,8 +55,7 @@ def _reduced(photo: Photo, matte: Matte, layout: Layout) -> tuple[Photo, Matte, 
         return photo, matte, frame
     across, down = canvas.width / frame.width, canvas.height / frame.height
     width, height = max(1, round(photo.width * across)), max(1, round(photo.height * down))
-    whole = (0.0, 0.0, float(photo.width), float(photo.height))
-    pixels = resampled(joined(photo.pixels, matte.alpha), whole, width, height, is_weighted=False)
+    pixels = resampled(joined(photo.pixels, matte.alpha), width, height, is_weighted=False)
     return (
         Photo(pixels=pixels[..., :3], alpha=None),
         Matte(alpha=np.ascontiguousarray(pixels[..., 3])),

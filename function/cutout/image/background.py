@@ -75,7 +75,7 @@ def cover(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uin
     across, down = width * step, height * step
     left, top = max(0.0, (columns - across) / 2), max(0.0, (rows - down) / 2)
     box = (left, top, min(float(columns), left + across), min(float(rows), top + down))
-    return resampled(picture, box, width, height)
+    return resampled(picture, width, height, box=box)
 
 
 def own_background(photo: Photo, matte: Matte, frame: Box, blur: int) -> NDArray[np.uint8]:
@@ -133,7 +133,7 @@ def blurred(pixels: NDArray[np.uint8], sigma_px: float) -> NDArray[np.uint8]:
         soft[top : top + rows] = np.asarray(strip)[top - start : top - start + rows]
     if step == 1:
         return soft
-    return resampled(soft, (0, 0, width / step, height / step), width, height)
+    return resampled(soft, width, height, box=(0, 0, width / step, height / step))
 
 
 def _reduced(pixels: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:

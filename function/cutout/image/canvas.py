@@ -81,7 +81,7 @@ def scaled(pixels: NDArray[np.uint8], source: Box, layout: Layout) -> NDArray[np
     )
     canvas = np.zeros((size.height, size.width, 4), np.uint8)
     canvas[rows, columns] = resampled(
-        pixels, box, columns.stop - columns.start, rows.stop - rows.start
+        pixels, columns.stop - columns.start, rows.stop - rows.start, box=box
     )
     return canvas
 

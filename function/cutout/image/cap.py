@@ -40,13 +40,12 @@ def scaled_down(
         words = pixels_of(image_of(pixels).resize(size, lanczos, box=box, reducing_gap=3.0))
         return words, None if alpha is None else np.full(words.shape[:2], OPAQUE, np.uint8)
     pixels[..., 3] = alpha
-    whole = (0.0, 0.0, float(pixels.shape[1]), float(pixels.shape[0]))
-    words = resampled(pixels, whole, *size)
+    words = resampled(pixels, *size)
     own = np.ascontiguousarray(words[..., 3])
     if own.min() == 0:
         color = hidden_color(pixels)
         if color is None:
-            hidden = resampled(pixels, whole, *size, is_weighted=False)
+            hidden = resampled(pixels, *size, is_weighted=False)
         else:
             hidden = np.broadcast_to(color, words.shape)
         replace(words, own == 0, hidden)

@@ -19,8 +19,7 @@ def scaled(cutout: Cutout, scale: float, options: Options) -> Cutout:
     height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
     is_opaque = bool(pixels[..., 3].min() == OPAQUE)
     is_straight = is_opaque or options.format is Format.ZIP
-    whole = (0.0, 0.0, float(pixels.shape[1]), float(pixels.shape[0]))
-    smaller = resampled(pixels, whole, width, height, is_weighted=not is_straight)
+    smaller = resampled(pixels, width, height, is_weighted=not is_straight)
     has_more = options.shadow_type is ShadowType.DROP or options.bg_color is not None
     if is_opaque or (has_more and options.channels is Channels.RGBA):
         # The matte cannot be told from the background or the shadow.

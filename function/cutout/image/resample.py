@@ -23,20 +23,21 @@ _STRIP_PX = 4 * STRIP_PX
 
 def resampled(
     pixels: NDArray[np.uint8],
-    box: tuple[float, float, float, float],
     width: int,
     height: int,
     *,
+    box: tuple[float, float, float, float] | None = None,
     is_weighted: bool = True,
 ) -> NDArray[np.uint8]:
-    """Return a part of ``pixels`` at the size ``width`` x ``height`` px.
+    """Return ``pixels``, or a part of them, at the size ``width`` x ``height`` px.
 
     ``pixels`` is uint8 (H, W, 3) sRGB, or (H, W, 4) with straight alpha. Colours then count with
     the weight of their alpha, and are 0 where alpha is 0, unless ``is_weighted`` is false. ``box``
     is left, top, right and bottom of the part in px of ``pixels``, within them; a pixel may be in
-    it in part. Works in strips, so that the memory it needs beside the result is small.
+    it in part. ``None`` stands for all of them. Works in strips, so that the memory it needs beside
+    the result is small.
     """
-    left, top, right, bottom = box
+    left, top, right, bottom = box or (0.0, 0.0, float(pixels.shape[1]), float(pixels.shape[0]))
     channels = pixels.shape[2]
     mode = "RGB"
     if channels == 4:  # noqa: PLR2004 - channels

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cutout.errors import InvalidBackground, envelope
-from cutout.image.background import blurred, cover, read_background
+from cutout.image.background import cover, read_background
+from cutout.image.blur import blurred
 from cutout.image.compose import Cutout, compose
 from cutout.image.composite import quantized
 from cutout.image.decode import Limits, Photo

@@ -54,7 +54,7 @@ SOLE_IMPORTERS = {
     "PIL.ImageColor": {"color"},
     "PIL": {"color"}
     | {f"image.{name}" for name in ("decode", "truncation", "cap", "tensor", "look")}
-    | {f"image.{name}" for name in ("resample", "shadow", "background", "shared", "srgb")}
+    | {f"image.{name}" for name in ("resample", "shadow", "blur", "shared", "srgb")}
     | {f"image.{name}" for name in ("encode", "gif", "webp")},
     "pillow_heif": {"image.decode"},
     "onnxruntime": {"image.model"},

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
 
 from cutout.errors import (
     ImageTooLarge,
@@ -13,6 +12,7 @@ from cutout.errors import (
     InvalidImage,
     UnsupportedImageFormat,
 )
+from cutout.image.blur import blurred
 from cutout.image.canvas import window
 from cutout.image.composite import OPAQUE, WHITE, over
 from cutout.image.decode import Limits, Photo, decode
@@ -21,7 +21,7 @@ from cutout.image.matte import Matte
 from cutout.image.place import Box
 from cutout.image.resample import resampled
 from cutout.image.sniff import pillow_format_of
-from cutout.image.tiles import STRIP_PX, strips
+from cutout.image.tiles import strips
 
 _FULL_BLUR = 0.04
 """The standard deviation of ``bg_blur=100`` in shares of the photo's size, the square root of its
@@ -31,8 +31,6 @@ _RIM, _RIM_BLURS = 0.01, 2
 size, as the matte of a photograph is seldom exact, and up to two standard deviations of the blur,
 which hide that the detail there is gone."""
 _PURE = 128  # of 255: what is less background than subject shows the subject's colours
-_CELL = 2  # the least number of cells in one standard deviation
-_REACH = 3  # standard deviations; beyond them a Gaussian is invisible
 
 
 def read_background(data: bytes, limits: Limits) -> NDArray[np.uint8]:
@@ -113,36 +111,3 @@ def _lowest_around(plane: NDArray[np.uint8], radius: int) -> NDArray[np.uint8]:
             length += step
         lowest = np.moveaxis(lowest, 0, axis)
     return lowest[:height, :width]
-
-
-def blurred(pixels: NDArray[np.uint8], sigma_px: float) -> NDArray[np.uint8]:
-    """Return uint8 (H, W, 3) blurred by a Gaussian of ``sigma_px`` px standard deviation.
-
-    A strong blur is computed at a lower resolution, because the result has no finer detail.
-    """
-    height, width = pixels.shape[:2]
-    step = max(1, int(sigma_px / _CELL))
-    cells = _reduced(pixels, step)
-    blur = ImageFilter.GaussianBlur(sigma_px / step)
-    around = math.ceil(_REACH * sigma_px / step)
-    soft = np.empty_like(cells)
-    rows = max(1, STRIP_PX // cells.shape[1])
-    for top in range(0, len(cells), rows):
-        start = max(0, top - around)
-        strip = Image.fromarray(cells[start : top + rows + around]).filter(blur)
-        soft[top : top + rows] = np.asarray(strip)[top - start : top - start + rows]
-    if step == 1:
-        return soft
-    return resampled(soft, width, height, box=(0, 0, width / step, height / step))
-
-
-def _reduced(pixels: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
-    """Return the means of squares of ``step``² px; the last of a side may be smaller."""
-    if step == 1:
-        return pixels
-    rows = max(1, STRIP_PX // (pixels.shape[1] * step)) * step
-    parts = [
-        np.asarray(Image.fromarray(pixels[top : top + rows]).reduce(step))
-        for top in range(0, len(pixels), rows)
-    ]
-    return np.concatenate(parts)

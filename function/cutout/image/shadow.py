@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from cutout.image.blur import cells_of
 from cutout.image.composite import OPAQUE
 from cutout.image.place import Box
 from cutout.image.tiles import Plane, interpolation, tiles
@@ -14,8 +15,6 @@ from cutout.image.tiles import Plane, interpolation, tiles
 # photographs of people, animals and things.
 _BLUR = 0.03  # standard deviation
 _DOWN, _RIGHT = 0.03, 0.01  # light comes from above and a little from the left
-_REACH = 3  # standard deviations; beyond them a Gaussian is invisible
-_CELL = 2  # the least number of cells in one standard deviation
 
 
 def cast_shadow(pixels: NDArray[np.uint8], subject: Box, opacity: int) -> None:
@@ -26,8 +25,9 @@ def cast_shadow(pixels: NDArray[np.uint8], subject: Box, opacity: int) -> None:
     cut off. Pixels of alpha 0 must have colour 0.
     """
     size = math.sqrt(subject.width * subject.height)
-    step = max(1, int(size * _BLUR / _CELL))
-    cells, around = _blurred(pixels[..., 3][subject.slices], size * _BLUR, step)
+    step, reach = cells_of(size * _BLUR)
+    around = reach + 1
+    cells = _blurred(pixels[..., 3][subject.slices], size * _BLUR / step, step, around)
     top = subject.top + round(size * _DOWN) - around * step
     left = subject.left + round(size * _RIGHT) - around * step
     height, width = cells.shape[0] * step, cells.shape[1] * step
@@ -55,13 +55,12 @@ def _moved(part: slice, by: int) -> slice:
     return slice(part.start + by, part.stop + by)
 
 
-def _blurred(alpha: NDArray[np.uint8], sigma_px: float, step: int) -> tuple[Plane, int]:
-    """Return alpha, uint8 (H, W), blurred, in cells of step² px: float32 (h, w) 0..255.
+def _blurred(alpha: NDArray[np.uint8], sigma: float, step: int, around: int) -> Plane:
+    """Return alpha, uint8 (H, W), blurred, in cells of ``step``² px: float32 (h, w) 0..255.
 
-    The planes have as many more cells on each side as the second value says, so that they hold all
-    of the blur.
+    ``sigma``, the standard deviation, is in cells. The plane has ``around`` more cells on each
+    side, so that it holds all of the blur.
     """
-    around = math.ceil(_REACH * sigma_px / step) + 1
     lefts = np.arange(0, alpha.shape[1], step)
     shape = -(-alpha.shape[0] // step) + 2 * around, len(lefts) + 2 * around
     sums = np.zeros(shape, np.float32)
@@ -69,8 +68,8 @@ def _blurred(alpha: NDArray[np.uint8], sigma_px: float, step: int) -> tuple[Plan
         columns = alpha[start : start + step].sum(axis=0, dtype=np.float32)
         sums[around + row, around:-around] = np.add.reduceat(columns, lefts)
     mean = np.rint(sums / np.float32(step * step)).astype(np.uint8)
-    soft = Image.fromarray(mean).filter(ImageFilter.GaussianBlur(sigma_px / step))
-    return np.asarray(soft, np.float32), around
+    soft = Image.fromarray(mean).filter(ImageFilter.GaussianBlur(sigma))
+    return np.asarray(soft, np.float32)
 
 
 def _lay_behind(tile: NDArray[np.uint8], shadow: Plane) -> None:

@@ -1,6 +1,7 @@
 """What one deployment is told.
 
-``values`` are the typed settings, and ``environment`` reads them from environment variables.
+``values`` are the typed settings, ``environment`` has a row for each environment variable that sets
+one, and ``readers`` turn the variables' texts into values.
 """
 
 from cutout.settings.environment import read_settings

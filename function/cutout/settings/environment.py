@@ -8,17 +8,14 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from cutout.errors import CutoutError, InvalidSettings
-from cutout.options import MODEL_NAME, Delivery, parse_object_options
+from cutout.options import Delivery, parse_object_options
+from cutout.settings import readers
 from cutout.settings.powertools import wrong_variables
 from cutout.settings.values import INCOMING_PREFIX, RESULTS_PREFIX, KeyCheck, Settings
 
-_MAX_PREFIX_BYTES = 100
-_MAX_LABEL = 100  # characters: clients show it on one line
 _MOST = 9_999_999_999  # ten digits
 _WEEK_S = 604_800  # the longest life of a SigV4 URL
 
-# The template's rules and policies contain the prefixes, and these signs need no escape there.
-_PREFIX = r"([A-Za-z0-9_.-]+/)+"
 # S3's oldest names have capitals, and so have SAM's placeholders for buckets in a local run.
 _BUCKET = r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]"
 # Browsers compare an origin letter by letter with what they send, which is ASCII in lower case, and
@@ -72,7 +69,7 @@ def _problems(settings: Settings, wrong: set[str]) -> Iterator[str]:
     """Yield what is wrong between settings; those of the ``wrong`` variables say nothing."""
     upload, target = settings.upload_prefix, settings.target_prefix
     is_one_bucket = settings.has_storage and settings.input_bucket == settings.result_bucket
-    if is_one_bucket and (_meet(upload, target) or _meet(upload, RESULTS_PREFIX)):
+    if is_one_bucket and (readers.meet(upload, target) or readers.meet(upload, RESULTS_PREFIX)):
         yield "UPLOAD_PREFIX must lie apart from what is written to the same bucket"
     lacks_storage = not settings.has_storage and not wrong & {"INPUT_BUCKET", "RESULT_BUCKET"}
     if settings.default_response is Delivery.URL and lacks_storage:
@@ -97,68 +94,6 @@ def _memory_pixels(given: Mapping[str, str], *, models: int) -> int | None:
     return max(_LEAST_MAX_PIXELS, fitting)
 
 
-def _meet(one: str, other: str) -> bool:
-    """Tell whether a key can be under both prefixes."""
-    return one.startswith(other) or other.startswith(one)
-
-
-def _of_form(form: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if not re.fullmatch(form, text):
-            raise ValueError
-        return text
-
-    return read
-
-
-def _names(form: str) -> Callable[[str], tuple[str, ...]]:
-    """Return the reader of a list with commas or spaces between its names, each kept once."""
-    read_one = _of_form(form)
-
-    def read(text: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(map(read_one, text.replace(",", " ").split())))
-
-    return read
-
-
-def _integer(most: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        number = int(_of_form(r"[1-9][0-9]{0,9}")(text))
-        if number > most:
-            raise ValueError
-        return number
-
-    return read
-
-
-def _boolean(text: str) -> bool:
-    return _of_form("true|false")(text.lower()) == "true"
-
-
-def _label(text: str) -> str:
-    if len(text) > _MAX_LABEL or not text.isprintable():
-        raise ValueError
-    return text
-
-
-def _prefix(reserved: str) -> Callable[[str], str]:
-    """Return the reader of a prefix for keys, which no key under ``reserved`` has."""
-
-    def read(text: str) -> str:
-        if len(text) > _MAX_PREFIX_BYTES or _meet(text, reserved):
-            raise ValueError
-        return _of_form(_PREFIX)(text)
-
-    return read
-
-
-def _model_names(text: str) -> tuple[str, ...]:
-    names = _names(MODEL_NAME)(text)
-    if not names:
-        raise ValueError
-    return names
-
-
 class _Row(NamedTuple):
     """One variable: its field of ``Settings``, and the reader, which raises ``ValueError``.
 
@@ -171,72 +106,76 @@ class _Row(NamedTuple):
 
 
 _TRUE_OR_FALSE = "true or false"
-_FOLDERS = f"folders such as {{}}, of at most {_MAX_PREFIX_BYTES} bytes, outside {{}}"
+_FOLDERS = f"folders such as {{}}, of at most {readers.MAX_PREFIX_BYTES} bytes, outside {{}}"
 
 _ROWS = {
     "MODEL_DIR": _Row("model_dir", Path),
     "MODEL_NAME": _Row(
         "model_names",
-        _model_names,
+        readers.model_names,
         "names of folders, of at most 64 characters, with commas between",
     ),
-    "MAX_PIXELS": _Row("max_pixels", _integer(_MOST), "a positive integer"),
+    "MAX_PIXELS": _Row("max_pixels", readers.integer(_MOST), "a positive integer"),
     "ALLOWED_ORIGIN": _Row(
         "allowed_origin",
-        lambda text: _of_form(_ORIGIN)(text.lower()),
+        lambda text: readers.of_form(_ORIGIN)(text.lower()),
         "* or one origin such as https://shop.example",
     ),
     "DEFAULT_RESPONSE": _Row(
         "default_response", lambda text: Delivery(text.lower()), "one of " + ", ".join(Delivery)
     ),
-    "ACCOUNT_LABEL": _Row("account_label", _label, f"at most {_MAX_LABEL} printable characters"),
-    "FETCH_IMAGE_URLS": _Row("fetch_urls", _boolean, _TRUE_OR_FALSE),
+    "ACCOUNT_LABEL": _Row(
+        "account_label", readers.label, f"at most {readers.MAX_LABEL} printable characters"
+    ),
+    "FETCH_IMAGE_URLS": _Row("fetch_urls", readers.boolean, _TRUE_OR_FALSE),
     "KEYS_CHECKED_BY": _Row(
         "keys_checked_by", lambda text: KeyCheck(text.lower()), "function or gateway"
     ),
     "API_KEY_HASHES": _Row(
         "api_key_hashes",
-        lambda text: frozenset(_names("[0-9a-f]{64}")(text.lower())),
+        lambda text: frozenset(readers.names("[0-9a-f]{64}")(text.lower())),
         "SHA-256 hex digests, with commas between them",
     ),
     "API_KEYS_PARAMETER": _Row(
-        "api_keys_parameter", _of_form("[A-Za-z0-9_./:-]+"), "the name of an SSM parameter"
+        "api_keys_parameter", readers.of_form("[A-Za-z0-9_./:-]+"), "the name of an SSM parameter"
     ),
-    "INPUT_BUCKET": _Row("input_bucket", _of_form(_BUCKET), "a bucket's name"),
-    "RESULT_BUCKET": _Row("result_bucket", _of_form(_BUCKET), "a bucket's name"),
+    "INPUT_BUCKET": _Row("input_bucket", readers.of_form(_BUCKET), "a bucket's name"),
+    "RESULT_BUCKET": _Row("result_bucket", readers.of_form(_BUCKET), "a bucket's name"),
     "UPLOAD_PREFIX": _Row(
         "upload_prefix",
-        _prefix(INCOMING_PREFIX),
+        readers.prefix(INCOMING_PREFIX),
         _FOLDERS.format(Settings().upload_prefix, INCOMING_PREFIX),
     ),
     "TARGET_PREFIX": _Row(
         "target_prefix",
-        _prefix(RESULTS_PREFIX),
+        readers.prefix(RESULTS_PREFIX),
         _FOLDERS.format(Settings().target_prefix, RESULTS_PREFIX),
     ),
     "CATALOGUE_BUCKETS": _Row(
         "catalogue_buckets",
-        lambda text: frozenset(_names(_BUCKET)(text)),
+        lambda text: frozenset(readers.names(_BUCKET)(text)),
         "names of buckets with commas between them",
     ),
-    "MAX_OBJECT_BYTES": _Row("max_object_bytes", _integer(_MOST), f"an integer from 1 to {_MOST}"),
+    "MAX_OBJECT_BYTES": _Row(
+        "max_object_bytes", readers.integer(_MOST), f"an integer from 1 to {_MOST}"
+    ),
     "RESULT_URL_SECONDS": _Row(
-        "result_url_seconds", _integer(_WEEK_S), f"an integer from 1 to {_WEEK_S}"
+        "result_url_seconds", readers.integer(_WEEK_S), f"an integer from 1 to {_WEEK_S}"
     ),
     "DEFAULT_OPTIONS": _Row(
         "default_options",
         lambda text: tuple(parse_qsl(text, keep_blank_values=True, strict_parsing=True)),
         "options such as format=webp&bg_color=white",
     ),
-    "HASH_LOGGED_KEYS": _Row("hash_logged_keys", _boolean, _TRUE_OR_FALSE),
+    "HASH_LOGGED_KEYS": _Row("hash_logged_keys", readers.boolean, _TRUE_OR_FALSE),
     "AWS_LAMBDA_INITIALIZATION_TYPE": _Row("starts_ahead", lambda text: text != _BY_A_REQUEST),
     "_HANDLER": _Row("handler", str),
     "POWERTOOLS_SERVICE_NAME": _Row("service", str),
     "POWERTOOLS_METRICS_NAMESPACE": _Row("metrics_namespace", str),
     "POWERTOOLS_LOG_LEVEL": _Row(
         "log_level",
-        lambda text: _of_form(_LEVEL)(text.upper()),
+        lambda text: readers.of_form(_LEVEL)(text.upper()),
         "DEBUG, INFO, WARNING, ERROR or CRITICAL",
     ),
-    "SHOW_PAGES": _Row("show_pages", _boolean, _TRUE_OR_FALSE),
+    "SHOW_PAGES": _Row("show_pages", readers.boolean, _TRUE_OR_FALSE),
 }

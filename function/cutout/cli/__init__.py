@@ -1,5 +1,5 @@
 """The command line: files and folders of photos in, cutouts out.
 
-``arguments`` reads what was typed, ``plan`` pairs each photo with its result, and ``run`` does the
-work and reports it. The Lambda function imports none of it.
+``arguments`` reads what was typed, ``photos`` finds the photos that it names, ``plan`` pairs each
+with its result, and ``run`` does the work and reports it. The Lambda function imports none of it.
 """

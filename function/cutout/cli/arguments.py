@@ -31,6 +31,10 @@ _EXITS = """exit status: 0 all photos are done; 1 some failed; 2 the command is 
 3 the model is not available; 130 interrupted"""
 
 
+class UsageError(Exception):
+    """The command cannot be run as it was typed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """A command that can be run. ``has_format`` says whether ``--format`` was given."""

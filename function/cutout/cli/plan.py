@@ -1,24 +1,15 @@
 """Inputs and an output → a list of :class:`Job`: which photo becomes which file."""
 
-import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutout.cli.arguments import STREAM, Command
+from cutout.cli.arguments import STREAM, Command, UsageError
+from cutout.cli.photos import photos_of
 from cutout.errors import InvalidOption
-from cutout.formats import FORMATS
 from cutout.options import OPTIONS, Channels, Format
 
-SUFFIXES = {f".{name}" for name in (*FORMATS, "jpg", "jpe", "jfif", "tif", "heif")}
-"""Which files of a folder are photos. A file that is named by itself is tried whatever its name."""
-
 _FORMAT = next(option for option in OPTIONS if option.name == "format")
-
-
-class UsageError(Exception):
-    """The command cannot be run as it was typed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +34,14 @@ class Job:
             return self.target
         return self.target.with_name(f"{self.target.name}.{format_}")
 
+    def files(self) -> list[Path]:
+        """Return the files of which one becomes the result; none for standard output."""
+        formats = (Format.PNG, Format.JPG) if self.format is Format.AUTO else (self.format,)
+        return [file for format_ in formats if (file := self.file(format_)) is not None]
+
     def is_done(self) -> bool:
         """Tell whether the result is there already."""
-        formats = (Format.PNG, Format.JPG) if self.format is Format.AUTO else (self.format,)
-        return any(file.exists() for each in formats if (file := self.file(each)) is not None)
+        return any(file.exists() for file in self.files())
 
 
 def make_plan(command: Command) -> tuple[list[Job], bool]:
@@ -61,14 +56,13 @@ def make_plan(command: Command) -> tuple[list[Job], bool]:
         return [_stream_job(command, one)], False
     if STREAM in command.inputs:
         raise UsageError("standard input (-) cannot be combined with other photos")
-    is_file = one is not None and _is_file(one)
-    if is_file and not output.is_dir() and not command.output.endswith("/"):
-        format_ = _format_of(output, command)
-        jobs = [Job(source=Path(one or ""), target=output, format=format_)]
+    photo = None if one is None or not _is_file(one) else Path(one)
+    if photo is not None and not _is_folder(command.output):
+        jobs = [Job(source=photo, target=output, format=_format_of(output, command))]
     else:
         jobs = _folder_jobs(command, output)
     _refuse_replaced_photos(jobs)
-    return jobs, not (is_file and len(jobs) == 1)
+    return jobs, photo is None
 
 
 def _stream_job(command: Command, one: str | None) -> Job:
@@ -78,7 +72,7 @@ def _stream_job(command: Command, one: str | None) -> Job:
     if command.output == STREAM:
         return Job(source=source, target=None, format=command.options.format)
     output = Path(command.output)
-    if output.is_dir() or command.output.endswith("/"):
+    if _is_folder(command.output):
         raise UsageError("a photo from standard input needs a file as its output, not a folder")
     return Job(source=source, target=output, format=_format_of(output, command))
 
@@ -86,6 +80,11 @@ def _stream_job(command: Command, one: str | None) -> Job:
 def _is_file(name: str) -> bool:
     """Tell whether a name is that of something that can be read, such as a shell's <(command)."""
     return Path(name).exists() and not Path(name).is_dir()
+
+
+def _is_folder(name: str) -> bool:
+    """Tell whether an output is a folder, which need not exist yet."""
+    return Path(name).is_dir() or name.endswith("/")
 
 
 def _format_of(output: Path, command: Command) -> Format:
@@ -118,7 +117,7 @@ def _folder_jobs(command: Command, output: Path) -> list[Job]:
         format_ = Format.PNG
     places: dict[Path, Path] = {}  # photo → its path in the output folder
     for given in command.inputs:
-        for source, place in _photos(given, output):
+        for source, place in photos_of(given, output):
             places.setdefault(source, place)
     ending = "" if format_ is Format.AUTO else f".{format_}"
     short = {source: _key(place.with_suffix("")) for source, place in places.items()}
@@ -131,70 +130,6 @@ def _folder_jobs(command: Command, output: Path) -> list[Job]:
         jobs.append(Job(source=source, target=target, format=format_))
     _refuse_equal_results(jobs)
     return jobs
-
-
-def _photos(given: str, output: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield the photos of an input, each with its path relative to the output folder."""
-    path = Path(given)
-    if path.is_dir():
-        if path.resolve() == output.resolve():
-            raise UsageError(f"{path}: the output folder must not be the input folder")
-        found = [(file, file.relative_to(path)) for file in _walk(path, output.resolve())]
-        if not found:
-            raise UsageError(f"{path}: there are no photos in this folder")
-    elif path.exists():
-        found = [(path, Path(path.name))]
-    elif _is_pattern(given):
-        found = [(file, Path(file.name)) for file in _matches(path, output.resolve())]
-        if not found:
-            raise UsageError(f"{path}: no photo matches this pattern")
-    else:
-        raise UsageError(f"{path}: there is no such file or folder")
-    yield from found
-
-
-def _is_pattern(text: str) -> bool:
-    return any(sign in text for sign in "*?[")
-
-
-def _matches(pattern: Path, output: Path) -> list[Path]:
-    """Return the files that match a pattern, in order.
-
-    As in a shell, hidden ones are left out, and those in hidden folders: macOS puts a file ._a.jpg,
-    which is no photo, beside a.jpg on some disks. A dot at the beginning of a part asks for them.
-    What lies in the output folder is left out where it is the signs of the pattern that lead there:
-    those are the results of an earlier run.
-    """
-    first = next(n for n, part in enumerate(pattern.parts) if _is_pattern(part))
-    folder = Path(*pattern.parts[:first])
-    # Versions of Python differ in what ** means within a name, and at the end.
-    parts = [part if part == "**" else re.sub(r"\*+", "*", part) for part in pattern.parts[first:]]
-    if parts[-1] == "**":
-        parts.append("*")
-    takes_hidden = any(part.startswith(".") for part in parts)
-    has_results = folder.resolve() in output.parents
-    return [
-        file
-        for file in sorted(folder.glob("/".join(parts)))
-        if file.is_file()
-        and (takes_hidden or not _is_hidden(file.relative_to(folder)))
-        and not (has_results and file.parent.resolve().is_relative_to(output))
-    ]
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
-def _walk(folder: Path, output: Path) -> Iterator[Path]:
-    """Yield the photos under a folder in order; hidden ones and the output folder are left out."""
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
-        if path.is_dir() and not path.is_symlink() and path.resolve() != output:
-            yield from _walk(path, output)
-        elif path.is_file() and path.suffix.lower() in SUFFIXES:
-            yield path
 
 
 def _key(path: Path | None) -> str:
@@ -213,8 +148,6 @@ def _refuse_equal_results(jobs: list[Job]) -> None:
 def _refuse_replaced_photos(jobs: list[Job]) -> None:
     sources = {job.source.resolve() for job in jobs if job.source is not None}
     for job in jobs:
-        formats = (Format.PNG, Format.JPG) if job.format is Format.AUTO else (job.format,)
-        for format_ in formats:
-            file = job.file(format_)
-            if file is not None and file.resolve() in sources:
+        for file in job.files():
+            if file.resolve() in sources:
                 raise UsageError(f"{file}: the result would replace this photo")

@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cutout.cli.arguments import Command, read_command
-from cutout.cli.plan import Job, UsageError, make_plan
+from cutout.cli.arguments import Command, UsageError, read_command
+from cutout.cli.plan import Job, make_plan
 from cutout.cli.streams import STDIN, STDOUT, fill_closed, flush, send, tell
 from cutout.errors import CutoutError, ModelUnavailable
 from cutout.image.decode import Limits

@@ -1,0 +1,78 @@
+"""An input of the command line → the photos that it names: a file, a folder, or a pattern."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from cutout.cli.arguments import UsageError
+from cutout.formats import FORMATS
+
+_SUFFIXES = {f".{name}" for name in (*FORMATS, "jpg", "jpe", "jfif", "tif", "heif")}
+"""Which files of a folder are photos. A file that is named by itself is tried whatever its name."""
+
+
+def photos_of(given: str, output: Path) -> list[tuple[Path, Path]]:
+    """Return the photos of an input, each with its path relative to the output folder.
+
+    :raises UsageError: there are none, or the input is the output folder itself.
+    """
+    path = Path(given)
+    if path.is_dir():
+        if path.resolve() == output.resolve():
+            raise UsageError(f"{path}: the output folder must not be the input folder")
+        found = [(file, file.relative_to(path)) for file in _walk(path, output.resolve())]
+        if not found:
+            raise UsageError(f"{path}: there are no photos in this folder")
+    elif path.exists():
+        found = [(path, Path(path.name))]
+    elif _is_pattern(given):
+        found = [(file, Path(file.name)) for file in _matches(path, output.resolve())]
+        if not found:
+            raise UsageError(f"{path}: no photo matches this pattern")
+    else:
+        raise UsageError(f"{path}: there is no such file or folder")
+    return found
+
+
+def _is_pattern(text: str) -> bool:
+    return any(sign in text for sign in "*?[")
+
+
+def _matches(pattern: Path, output: Path) -> list[Path]:
+    """Return the files that match a pattern, in order.
+
+    As in a shell, hidden ones are left out, and those in hidden folders: macOS puts a file ._a.jpg,
+    which is no photo, beside a.jpg on some disks. A dot at the beginning of a part asks for them.
+    What lies in the output folder is left out where it is the signs of the pattern that lead there:
+    those are the results of an earlier run.
+    """
+    first = next(n for n, part in enumerate(pattern.parts) if _is_pattern(part))
+    folder = Path(*pattern.parts[:first])
+    # Versions of Python differ in what ** means within a name, and at the end.
+    parts = [part if part == "**" else re.sub(r"\*+", "*", part) for part in pattern.parts[first:]]
+    if parts[-1] == "**":
+        parts.append("*")
+    takes_hidden = any(part.startswith(".") for part in parts)
+    has_results = folder.resolve() in output.parents
+    return [
+        file
+        for file in sorted(folder.glob("/".join(parts)))
+        if file.is_file()
+        and (takes_hidden or not _is_hidden(file.relative_to(folder)))
+        and not (has_results and file.parent.resolve().is_relative_to(output))
+    ]
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _walk(folder: Path, output: Path) -> Iterator[Path]:
+    """Yield the photos under a folder in order; hidden ones and the output folder are left out."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir() and not path.is_symlink() and path.resolve() != output:
+            yield from _walk(path, output)
+        elif path.is_file() and path.suffix.lower() in _SUFFIXES:
+            yield path

@@ -16,7 +16,7 @@ _ORDINARY_SCANS = 12
 _MAX_SEGMENTS = 10_000
 
 _SOI_BYTES = 2
-_EOI, _SOS, _DHT, _JPG, _DAC = 0xD9, 0xDA, 0xC4, 0xC8, 0xCC
+_SOI, _EOI, _SOS, _DHT, _JPG, _DAC = 0xD8, 0xD9, 0xDA, 0xC4, 0xC8, 0xCC
 _FRAMES = set(range(0xC0, 0xD0)) - {_DHT, _JPG, _DAC}
 _PROGRESSIVE = 0xC2
 _ARITHMETIC = set(range(0xC9, 0xD0)) - {_DAC}
@@ -145,7 +145,7 @@ class _Walk:
             if found is None:
                 return False
             start, marker = found.start(), data[found.start() + 1]
-            if marker in {_EOI, 0xD8}:
+            if marker in {_SOI, _EOI}:
                 return marker == _EOI
             position = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
             if position > len(data):
@@ -188,9 +188,9 @@ class _Walk:
         first, last, approximation = body[-3:]
         if self._kind != _PROGRESSIVE:
             first, last, approximation = 0, _COEFFICIENTS - 1, 0
-        for component in body[1 : 1 + 2 * count : 2]:
+        for component in self._precision.keys() & set(body[1 : 1 + 2 * count : 2]):
             for coefficient in range(first, min(last + 1, _COEFFICIENTS)):
-                self._precision.get(component, [None] * 64)[coefficient] = approximation & 15
+                self._precision[component][coefficient] = approximation & 15
 
     def _keep_scan(self, start: int) -> int:
         """Keep a scan's compressed data, and return the offset where it ends."""

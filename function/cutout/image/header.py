@@ -1,4 +1,4 @@
-"""A picture's size and cost by its header, before a decoder reads its pixels."""
+"""What a picture's header says before a decoder reads its pixels: its size, and by it its cost."""
 
 import struct
 from collections.abc import Callable, Mapping
@@ -82,50 +82,6 @@ def profile_of_bmp(data: bytes) -> bytes:
         return b""
     start, size = struct.unpack_from("<II", header, 112)
     return data[14 + start : 14 + start + size]
-
-
-def still_of(data: bytes) -> bytes:
-    """Return an AVIF file that libavif reads, with other names for its EXIF item and its film.
-
-    Nobody reads them then. AVIF is turned upright by a property of its own; Pillow would copy every
-    tag's data of the EXIF block all the same, whatever size they claim. A film has a still picture
-    beside it, and its frames are of sizes that nothing here checks.
-    """
-    parts: list[bytes] = []
-    start = 0
-    while start + 8 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, start)
-        if 0 < size < 8:  # noqa: PLR2004 - of 64 bits, or no box at all
-            break
-        end = start + size if size else len(data)
-        box = data[start:end]
-        if kind == b"meta":
-            box = _with_flags(box.replace(b"Exif", b"skip"))
-        elif kind == b"moov":
-            box = box[:4] + b"skip" + box[8:]
-        elif kind == b"ftyp":
-            box = box.replace(b"avis", b"avif")
-        parts.append(box)
-        start = end
-    return b"".join([*parts, data[start:]])
-
-
-def _with_flags(meta: bytes) -> bytes:
-    """Return a box with other flags in each ``ipma`` box but the first, if they have the same.
-
-    cavif, an early encoder, wrote one for the picture and one for its alpha. Browsers read both,
-    but libavif refuses two with the same flags. Only the lowest bit of these means anything.
-    """
-    start = meta.find(b"ipma")
-    if start < 0:
-        return meta
-    box, head = bytearray(meta), meta[start : start + 8]  # the name, the version and the flags
-    for number in range(1, 256):
-        start = box.find(head, start + 8)
-        if start < 0:
-            break
-        box[start + 5] = number
-    return bytes(box)
 
 
 def _gif(data: bytes) -> tuple[int, int] | None:

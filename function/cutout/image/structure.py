@@ -6,7 +6,8 @@ Each format's own module walks its segments, chunks or directory; this one asks 
 import math
 from dataclasses import dataclass
 
-from cutout.image.header import check_size, header_size, profile_of_bmp, still_of
+from cutout.image.avif_file import still_of
+from cutout.image.header import check_size, header_size, profile_of_bmp
 from cutout.image.heif_items import check_items
 from cutout.image.jpeg import JpegImage, read_jpeg
 from cutout.image.named_colors import profile_of_code_points

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime
+from pasting import validation_pastes
 from PIL import Image, ImageFilter
 
 from data import (
@@ -41,7 +42,6 @@ from data import (
     Pair,
     read_folder,
     read_pack,
-    validation_pastes,
 )
 
 if TYPE_CHECKING:  # only --served needs the function

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from labels import Unseen, photographs, read_unseen, training_pairs
+from mixer import Mixer, batches
 from net import MattingNet, load
 from torch import Tensor, distributed, nn
 from torch.nn import functional
@@ -33,9 +34,7 @@ from data import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Bytes,
-    Mixer,
     Pair,
-    batches,
     read_folder,
     read_pack,
     resized,

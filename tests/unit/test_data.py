@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from mixer import RECIPES, Mixer
 
-from data import RECIPES, Bytes, Mixer, Pair
+from data import Bytes, Pair
 
 SIDE = 96
 

@@ -30,10 +30,11 @@ from labels import (
     resolved,
     training_pairs,
 )
+from mixer import Mixer
 from PIL import Image
 from sheets import collected, sheets
 
-from data import Bytes, Floats, Mixer
+from data import Bytes, Floats
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINING = ROOT / "models" / "training"

@@ -19,7 +19,7 @@ from export import LOGIT_GAIN, Graph, write_net
 from net import SIZE_MULTIPLE_PX, load, scale_shift
 from onnx import numpy_helper
 from torch import Tensor
-from train import FROZEN_STAGES
+from trainer import FROZEN_STAGES
 
 if TYPE_CHECKING:
     from net import MattingNet

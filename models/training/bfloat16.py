@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from evaluate import Card, Matting, as_matting
+from mattings import Card, Matting, as_matting
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 from torch.nn import functional
@@ -133,5 +133,5 @@ def _computed(  # noqa: PLR0911 - one return per operator
 
 
 def matting(card: Card) -> Matting:
-    """Make the network with its own pre- and postprocessing, as `evaluate.matting` does."""
+    """Make the network with its own pre- and postprocessing, as `mattings.matting` does."""
     return as_matting(card, Graph(plain(onnx.load(card.file))))

@@ -20,255 +20,26 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import time
-import tomllib
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
+from mattings import Card, matting, read_card, served, session, u2netp_card
 from pasting import validation_pastes
-from PIL import Image, ImageFilter
+from scores import THRESHOLD, Score, judge, mean
 
-from data import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    Bytes,
-    Floats,
-    Pair,
-    read_folder,
-    read_pack,
-)
+from data import Pair, read_folder, read_pack
 
-if TYPE_CHECKING:  # only --served needs the function
-    from cutout.image.card import Point
-    from cutout.image.matte import Matte
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-SIDE_MAX_PX = 640
 WARM_UP_ROUNDS = 2  # of timing, not counted
-THRESHOLD = 0.5  # of alpha: what counts as subject for both IoUs
-BAND_SHARE = 0.02  # of the diagonal: the band of boundary IoU
 # Kinds of photographs that the pack's training part has annotated; the rest are new to the model.
 SEEN_KINDS = {"animal", "clothes", "furniture", "product"}
 PICTURES_MIN = 6  # of a kind; fewer count as `other`
-FILTERS = {"bilinear": Image.Resampling.BILINEAR, "lanczos": Image.Resampling.LANCZOS}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """What evaluation needs of a model's card; names as in `card.toml`."""
-
-    name: str
-    file: Path
-    input_size: int  # px
-    resize: str
-    range: str
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    output: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """Means over pictures; each 0…1."""
-
-    mae: float
-    iou: float
-    boundary_iou: float
-
-
-Matting = Callable[[Bytes], Floats]  # uint8 (H,W,3) sRGB -> float32 (H,W), 0 background … 1 subject
-
-
-def read_card(path: Path) -> Card:
-    """Read a card from its TOML."""
-    table = tomllib.loads(path.read_text())
-    return Card(
-        name=f"{table['name']} {table['version']}",
-        file=path.parent / table["file"],
-        input_size=table["input_size"],
-        resize=table["resize"],
-        range=table["range"],
-        mean=tuple(table["mean"]),
-        std=tuple(table["std"]),
-        output=table["output"],
-    )
-
-
-def u2netp_card(file: Path) -> Card:
-    """Describe U2-Net-p as rembg runs it."""
-    return Card(
-        name="u2netp",
-        file=file,
-        input_size=320,
-        resize="lanczos",
-        range="max",
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
-        output="minmax",
-    )
-
-
-def session(file: Path) -> onnxruntime.InferenceSession:
-    """Open a session on one thread."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-
-
-def tensor(rgb: Bytes, card: Card) -> Floats:
-    """Turn uint8 (H,W,3) sRGB into the card's input, float32 (1,3,S,S)."""
-    side = card.input_size
-    pixels = np.asarray(Image.fromarray(rgb).resize((side, side), FILTERS[card.resize]), np.float32)
-    top = max(float(pixels.max()), 1e-6) if card.range == "max" else 255.0
-    normal = (pixels / top - np.array(card.mean, np.float32)) / np.array(card.std, np.float32)
-    return np.ascontiguousarray(normal.transpose(2, 0, 1)[None].astype(np.float32))
-
-
-def alpha(output: Floats, card: Card) -> Floats:
-    """Turn the first output (1,1,S,S) into alpha, float32 (S,S) in 0…1."""
-    plane: Floats = output[0, 0].astype(np.float32)
-    if card.output == "minmax":
-        plane = (plane - plane.min()) / np.float32(max(float(plane.max() - plane.min()), 1e-6))
-    if card.output == "logit":
-        plane = np.float32(1) / (np.float32(1) + np.exp(-plane))
-    return plane
-
-
-def as_matting(card: Card, network: Callable[[Floats], Floats]) -> Matting:
-    """Put a network between the card's preprocessing and postprocessing.
-
-    The network takes float32 (1,3,S,S) and returns (1,1,S,S); the matte is resized by the card's
-    filter.
-    """
-
-    def run(rgb: Bytes) -> Floats:
-        plane = alpha(network(tensor(rgb, card)), card)
-        image = Image.fromarray(plane).resize((rgb.shape[1], rgb.shape[0]), FILTERS[card.resize])
-        return np.clip(np.asarray(image, np.float32), 0, 1)
-
-    return run
-
-
-def matting(card: Card) -> Matting:
-    """Make the network with its own pre- and postprocessing, on onnxruntime."""
-    network = session(card.file)
-    name, output = network.get_inputs()[0].name, network.get_outputs()[0].name
-
-    def run(pixels: Floats) -> Floats:
-        found: Floats = network.run([output], {name: pixels})[0]
-        return found
-
-    return as_matting(card, run)
-
-
-def served_mattes(
-    folder: Path, points: tuple[Point, ...] | None = None
-) -> Callable[[Bytes], Matte]:
-    """Make what the function makes of a model: refined at the picture's size, zoom and all.
-
-    `points` replace the card's own, which turn how decided a matte is into its confidence. The same
-    photos are looked at mirrored as with the card's own.
-    """
-    sys.path.append(str(Path(__file__).resolve().parents[2] / "function"))
-    from cutout.image.card import read_card as read_model_card  # noqa: PLC0415 - only for --served
-    from cutout.image.decode import Photo  # noqa: PLC0415 - the same
-    from cutout.image.matte import extract_matte  # noqa: PLC0415 - the same
-    from cutout.image.model import load_network  # noqa: PLC0415 - the same
-    from cutout.options import InputAlpha  # noqa: PLC0415 - the same
-
-    card = read_model_card(folder)
-    network = load_network(card, folder)
-    if points and card.mirror:
-        decided, confidence = zip(*card.confidence, strict=True)
-        limit = np.interp(card.mirror, confidence, decided)
-        from_decided, to_confidence = zip(*points, strict=True)
-        mirror = float(np.interp(limit, from_decided, to_confidence))
-        card = replace(card, mirror=mirror)
-    card = replace(card, confidence=points or card.confidence)
-
-    def run(rgb: Bytes) -> Matte:
-        photo = Photo(pixels=rgb, alpha=None)
-        return extract_matte(photo, card, network, input_alpha=InputAlpha.DISCARD)
-
-    return run
-
-
-def served(folder: Path) -> Matting:
-    """Make the mattes that the function makes of a model, without their confidence."""
-    run = served_mattes(folder)
-    return lambda rgb: floats(run(rgb).alpha)
-
-
-def floats(alpha: Bytes) -> Floats:
-    """Turn alpha of 0…255 into 0…1."""
-    return alpha.astype(np.float32) / np.float32(255)
-
-
-def eroded(mask: Bytes, steps: int) -> Bytes:
-    """Erode 0/1 uint8 (H,W) `steps` times by 3×3; outside the frame counts as background."""
-    image = Image.fromarray(np.pad(mask, steps) * 255)
-    while steps > 0:
-        step = min(steps, 3)
-        image = image.filter(ImageFilter.MinFilter(2 * step + 1))
-        steps -= step
-    width = (image.width - mask.shape[1]) // 2
-    pixels = np.asarray(image) // 255
-    return pixels[width : width + mask.shape[0], width : width + mask.shape[1]]
-
-
-def overlap(one: Bytes, other: Bytes) -> float:
-    """Divide intersection by union of two 0/1 masks; 1 if both are empty."""
-    union = np.count_nonzero(one | other)
-    return np.count_nonzero(one & other) / union if union else 1.0
-
-
-def boundary(mask: Bytes) -> Bytes:
-    """Keep the inner band of a mask, 2 % of the diagonal wide (Cheng et al., 2021)."""
-    steps = max(1, round(BAND_SHARE * float(np.hypot(*mask.shape))))
-    return mask - eroded(mask, steps)
-
-
-def score(found: Floats, truth: Floats, threshold: float = THRESHOLD) -> Score:
-    """Score one picture; both float32 (H,W) in 0…1. What is found counts above `threshold`."""
-    ours, theirs = (found > threshold).astype(np.uint8), (truth > THRESHOLD).astype(np.uint8)
-    return Score(
-        mae=float(np.abs(found - truth).mean()),
-        iou=overlap(ours, theirs),
-        boundary_iou=overlap(boundary(ours), boundary(theirs)),
-    )
-
-
-def mean(scores: Sequence[Score]) -> Score:
-    """Average each part."""
-    return Score(
-        mae=statistics.fmean(s.mae for s in scores),
-        iou=statistics.fmean(s.iou for s in scores),
-        boundary_iou=statistics.fmean(s.boundary_iou for s in scores),
-    )
-
-
-def bounded(pair: Pair) -> tuple[Bytes, Floats]:
-    """Shrink to 640 px at most: photograph uint8 (H,W,3) and truth float32 (H,W)."""
-    rgb, truth = Image.fromarray(pair.rgb), Image.fromarray(pair.alpha)
-    for image in (rgb, truth):
-        image.thumbnail((SIDE_MAX_PX, SIDE_MAX_PX), Image.Resampling.BILINEAR)
-    return np.asarray(rgb), np.asarray(truth, np.float32) / np.float32(255)
-
-
-def judge(run: Matting, pairs: Sequence[Pair], threshold: float = THRESHOLD) -> dict[str, Score]:
-    """Score per set, and the `mean` over the sets. Mattes count above `threshold`."""
-    by_set: dict[str, list[Score]] = {}
-    for pair in pairs:
-        rgb, truth = bounded(pair)
-        by_set.setdefault(pair.set, []).append(score(run(rgb), truth, threshold))
-    scores = {name: mean(items) for name, items in sorted(by_set.items())}
-    scores["mean"] = mean(list(scores.values()))
-    return scores
 
 
 def validation(pack: Path | None, folders: Sequence[Path]) -> list[Pair]:

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
-from evaluate import Card, Matting, matting, read_card
 from labels import (
     GREY_SHARE_MAX,
     MIRRORED,
@@ -38,6 +37,7 @@ from labels import (
     photographs,
     read_unseen,
 )
+from mattings import Card, Matting, matting, read_card
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,11 +116,11 @@ def _mirrored(run: Matting) -> Matting:
 def labeller(options: argparse.Namespace) -> Labeller:
     """Open the networks and folders of the command line."""
     # By name, for it needs PyTorch, which nothing else here does.
-    runtime = import_module("bfloat16") if options.bfloat16 else import_module("evaluate")
+    of_teacher = import_module("bfloat16").matting if options.bfloat16 else matting
     return Labeller(
         photos=photographs(options.photos),
         opinions=Opinions(options.out),
-        teacher=runtime.matting(read_card(options.teacher)),
+        teacher=of_teacher(read_card(options.teacher)),
         seconds={opinion_name(card): matting(card) for card in map(read_card, options.second)},
         mirror=options.mirror,
         unseen=read_unseen(options.unseen) if options.unseen else Unseen.nothing(),

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import onnx
-from evaluate import Card, read_card, tensor
 from export import write_card
 from labels import Unseen, photographs, read_unseen, training_pairs
+from mattings import Card, read_card, tensor
 
 from data import Pair, read_pack
 

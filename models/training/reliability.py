@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from evaluate import bounded, floats, score, served_mattes, unseen_pairs, validation
+from evaluate import unseen_pairs, validation
+from mattings import floats, served_mattes
+from scores import bounded, score
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

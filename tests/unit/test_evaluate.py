@@ -7,23 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
-from evaluate import (
-    BAND_SHARE,
-    PICTURES_MIN,
-    Score,
-    alpha,
-    boundary,
-    grouped,
-    judge,
-    overlap,
-    read_card,
-    score,
-    tensor,
-    u2netp_card,
-    with_means,
-)
+from evaluate import PICTURES_MIN, grouped, with_means
 from labels import MIRRORED, TEACHER, Opinions
+from mattings import alpha, read_card, tensor, u2netp_card
 from PIL import Image
+from scores import BAND_SHARE, Score, boundary, judge, overlap, score
 
 from cutout.image.card import read_card as functions_read_card
 from cutout.options import InputAlpha

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluate import read_card, tensor
 from isnet import CARD, WrongFileError, assembled, checked
+from mattings import read_card, tensor
 
 PROGRAM = Path(__file__).resolve().parents[2] / "models/training/isnet.py"
 CHUNKS = [b"first", b"second"]

@@ -197,7 +197,7 @@ EDITS_SYS_PATH = {
     "events/local/serve.py",
     "models/add.py",
     "models/compare.py",
-    "models/training/evaluate.py",
+    "models/training/mattings.py",
     "models/training/quantize.py",
     "tests/bench/bench.py",
     "tests/bench/child.py",

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
-from evaluate import served_mattes
+from mattings import served_mattes
 from reliability import (
     AS_IT_IS,
     Judged,

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import onnx
 import torch
-from export import LOGIT_GAIN, Graph, write_net
+from export import LOGIT_GAIN
+from graph import Graph, write_net
 from net import SIZE_MULTIPLE_PX, load, scale_shift
 from onnx import numpy_helper
 from torch import Tensor
@@ -61,7 +62,7 @@ class Restorer(Graph):
         self._values, self._gain = values, gain
 
     def conv(self, name: str, x: str, conv: nn.Conv2d, norm: nn.BatchNorm2d | None = None) -> str:
-        """Undo `export.Graph.conv` before it is done again."""
+        """Undo `graph.Graph.conv` before it is done again."""
         if not name.startswith(KEPT):
             gain = self._gain if name in GAINED else 1.0
             weight = self._values[f"{name}.weight"] / gain

@@ -21,9 +21,12 @@ sys.path.append(str(ROOT / "layers" / "deps"))  # what packs the layers, for RIE
 
 from context import prepare_import, set_variables  # noqa: E402 - as the next: the path comes first
 from emulator import Emulator, EmulatorError, Pool  # noqa: E402
-from gateway import LOCAL_KEY, Gateway, HttpGateway, RestGateway, read_template  # noqa: E402
+from gateway import LOCAL_KEY, Gateway  # noqa: E402
+from http_gateway import HttpGateway  # noqa: E402
 from lambda_build import build_mounts  # noqa: E402
 from lambda_function import InProcess, Invoke  # noqa: E402
+from rest_gateway import RestGateway  # noqa: E402
+from sam_template import read_template  # noqa: E402
 from server import Service, cannot_listen, listening, log, on_signals, port_number  # noqa: E402
 
 

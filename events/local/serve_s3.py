@@ -15,14 +15,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import boto3
 
 from context import LocalContext, prepare_import, set_variables
-from gateway import Gateway, HttpGateway, RestGateway, read_template
+from http_gateway import HttpGateway
 from lambda_function import FunctionFailed, FunctionLate, InProcess, Invoke
 from local_aws import NAMES, REGION, Queue, leads_here, make_resources, point_at, start_local_aws
+from rest_gateway import RestGateway
+from sam_template import read_template
 from server import (
     GRACE_S,
     HOST,
@@ -33,6 +35,9 @@ from server import (
     on_signals,
     port_number,
 )
+
+if TYPE_CHECKING:
+    from gateway import Gateway
 
 ROOT = Path(__file__).resolve().parents[2]
 

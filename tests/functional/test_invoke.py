@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from gateway import HttpGateway, Request, RestGateway, read_template
+from gateway import Request
+from http_gateway import HttpGateway
 from make_events import EVENTS, ROOT, Sample, s3_batch_event, samples, text_of
+from rest_gateway import RestGateway
+from sam_template import read_template
 
 SAMPLES = samples()
 INVOKE = EVENTS / "local" / "invoke.py"

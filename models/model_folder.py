@@ -1,0 +1,185 @@
+"""The folder of a model in the making: its file, card and licence, and int8 on request."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cutout.errors import ModelUnavailable
+from cutout.image.card import ModelCard, read_card
+from cutout.image.model import load_network
+from download import Refused, sha256_of
+from wanted import Wanted
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+
+
+@contextmanager
+def workplace(models: Path) -> Iterator[Path]:
+    """Make a folder beside the models, on their disk; at the end nothing is left of it."""
+    models.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".adding-", dir=models))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_there(target: Path, sha256: str) -> bool:
+    """Tell whether this very model was added before.
+
+    :raises Refused: another one has its name.
+    """
+    if not target.exists():
+        return False
+    try:
+        card = read_card(target)
+        load_network(card, target)
+        made_from = tomllib.loads((target / "card.toml").read_text("utf-8")).get("made_from")
+    except ModelUnavailable as error:
+        raise Refused(
+            f"{target} is there and does not run: {error.facts['reason']}. Remove it, and run this"
+            " again."
+        ) from error
+    if sha256 not in {card.sha256, made_from}:
+        raise Refused(
+            f"{target} is there with another file, of SHA-256 {made_from or card.sha256}. Remove"
+            " it, or take another name."
+        )
+    return True
+
+
+def finish(want: Wanted, name: str, folder: Path) -> ModelCard:
+    """Write card and licence beside ``model.onnx``, load it as the function does, run it once.
+
+    :raises Refused: it is not a network that such a card describes.
+    """
+    _write_card(want, name, folder / "model.onnx")
+    (folder / "LICENSE").write_text(_licence(want), encoding="utf-8")
+    return _tried(want, folder)
+
+
+def _write_card(want: Wanted, name: str, model: Path) -> None:
+    """Write the card beside a model's file.
+
+    :raises Refused: the card cannot say how large the network's input is.
+    """
+    digest = sha256_of(model)
+    side = want.card["input_size"] or _side(model, want.name)
+    values: dict[str, Any] = {
+        "name": name,
+        "version": want.version,
+        "file": model.name,
+        "sha256": digest,
+    }
+    values |= {**want.card, "input_size": side, "licence": want.licence, "source": want.source}
+    if digest != want.sha256:  # int8.py made it
+        values |= {"made_from": want.sha256, "optimized": True}
+    text = "".join(f"{key} = {_toml(value)}\n" for key, value in values.items())
+    (model.parent / "card.toml").write_text(text, encoding="utf-8")
+
+
+def _tried(want: Wanted, folder: Path) -> ModelCard:
+    """Load a model as the function does and run it once; return its card.
+
+    :raises Refused: it is not a network that its card describes.
+    """
+    try:
+        card = read_card(folder)
+        network = load_network(card, folder)
+    except ModelUnavailable as error:
+        reason = str(error.facts["reason"]).replace(f"{folder}/", "")
+        raise Refused(f"{want.name} cannot be run: {reason}") from error
+    side = card.input_size
+    try:
+        shape = network(np.zeros((1, 3, side, side), np.float32)).shape
+    except Exception as error:  # the runtime's errors share no base but Exception
+        raise Refused(f"{want.name} does not run on 1 × 3 × {side} × {side}: {error}") from error
+    if shape != (1, 1, side, side):
+        raise Refused(
+            f"{want.name} puts out {shape}, and a matte of its input would be"
+            f" {(1, 1, side, side)}: it is of another kind."
+        )
+    return card
+
+
+def _side(model: Path, name: str) -> int:
+    """Return the side of a network's input in px.
+
+    :raises Refused: it takes any size, or is not a network.
+    """
+    import onnxruntime  # noqa: PLC0415 - for a model only that no catalogue knows
+
+    try:
+        shape = onnxruntime.InferenceSession(model.read_bytes()).get_inputs()[0].shape
+    except Exception as error:  # the runtime's errors share no base but Exception
+        raise Refused(f"{name} cannot be run: {error}") from error
+    side = shape[-1] if shape else None
+    if not isinstance(side, int):
+        raise Refused(f"{name} takes any size: say which, such as CARD='--input-size 320'.")
+    return side
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _licence(want: Wanted) -> str:
+    """Return what stands beside the model; Apache's text is the repository's own licence."""
+    head = f"{want.name}, {want.source}\nSPDX-License-Identifier: {want.licence}\n{want.note}\n"
+    if want.licence == "Apache-2.0":
+        return head + "\n" + (ROOT / "LICENSE").read_text(encoding="utf-8")
+    return head + "The text of the licence stands with the source.\n"
+
+
+def quantize(want: Wanted, folder: Path, python: Path) -> None:
+    """Turn ``model.onnx`` into int8, calibrated on photographs.
+
+    :raises Refused: it cannot be.
+    """
+    card = finish(want, want.name, folder)  # what does not run as it is will not as int8
+    tensors, int8 = folder / "tensors.npz", folder / "int8.onnx"
+    np.savez(tensors, tensors=_calibration(card))
+    model = folder / "model.onnx"
+    print(f"Quantizing {want.name} to int8 ...", file=sys.stderr, flush=True)
+    command = [str(path) for path in (python, HERE / "int8.py", model, tensors, int8)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 # ours
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        raise Refused(f"{want.name} cannot be quantized: {reason}")
+    tensors.unlink()
+    int8.replace(model)
+
+
+def _calibration(card: ModelCard) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Return what the network sees of photographs, float32 (N, 3, S, S)."""
+    import skimage.data  # noqa: PLC0415 - as all here: for this only
+    import sklearn.datasets  # noqa: PLC0415
+
+    from cutout.image.decode import Photo  # noqa: PLC0415
+    from cutout.image.matte import extract_matte  # noqa: PLC0415
+    from cutout.options import InputAlpha  # noqa: PLC0415
+
+    names = ("astronaut", "chelsea", "coffee", "rocket")
+    pictures = [getattr(skimage.data, name)() for name in names]
+    pictures += sklearn.datasets.load_sample_images().images
+    seen = []
+
+    def spy(tensor: Any) -> Any:
+        seen.append(tensor)
+        return np.zeros_like(tensor[:, :1])
+
+    for picture in pictures:
+        extract_matte(Photo(pixels=picture, alpha=None), card, spy, input_alpha=InputAlpha.DISCARD)
+    return np.concatenate(seen)

@@ -59,7 +59,8 @@ def unseen_pairs(options: argparse.Namespace) -> list[Pair]:
     """Read the second split; a set is a kind of subject, rare kinds together are `other`."""
     if not options.photos:
         return []
-    from labels import judging_pairs, photographs, read_unseen  # noqa: PLC0415 - only for --photos
+    from labels import judging_pairs, read_unseen  # noqa: PLC0415 - only for --photos
+    from photographs import photographs  # noqa: PLC0415 - only for --photos
 
     photos = photographs(options.photos)
     return grouped(judging_pairs(photos, options.labels, read_unseen(options.unseen)))

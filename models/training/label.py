@@ -23,21 +23,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
-from labels import (
-    GREY_SHARE_MAX,
-    MIRRORED,
-    SAME_IOU,
-    TEACHER,
-    Opinions,
-    Photograph,
-    Photographs,
-    Unseen,
-    grey_share,
-    iou,
-    photographs,
-    read_unseen,
-)
+from labels import GREY_SHARE_MAX, SAME_IOU, Unseen, grey_share, iou, read_unseen
 from mattings import Card, Matting, matting, read_card
+from opinions import MIRRORED, TEACHER, Opinions
+from photographs import Photograph, Photographs, photographs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

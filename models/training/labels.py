@@ -1,35 +1,30 @@
-"""Photographs without annotations, what networks say of them, and what is made of that.
+"""What the opinions on photographs come to: labels, and which of them train or judge.
 
-A folder of labels holds one folder per opinion (`teacher`, `mirrored`, and one per second model),
-in it a grey WebP per photograph under the photograph's own name. `label.py` writes them; training
-and evaluation read them here. Mattes and trust are uint8 (H,W) at the photograph's own size: 0
-background … 255 subject, 0 not believed … 255 fully believed.
+`label.py` writes the opinions; training and evaluation read them here. Mattes and trust are uint8
+(H,W) at the photograph's own size: 0 background … 255 subject, 0 not believed … 255 fully believed.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import tomllib
-import zipfile
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from opinions import MIRRORED, TEACHER, Opinions
 from PIL import Image, ImageFilter
 
 from data import HALF, Bytes, Pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from data import Floats, Kind
+    from photographs import Photograph, Photographs
 
-TEACHER, MIRRORED = "teacher", "mirrored"
+    from data import Kind
+
 OURS = "erase-s"  # the start of the names of opinions by any version of it
-PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
-INDEX, FOLDER = "index.csv", "photos/"  # in a zip; a zip or folder without an index will do, too
 
 SAME_IOU = 0.9  # two mattes that overlap this far show the same subject
 DOUBT_IOU = 0.6  # below it nothing is believed
@@ -52,106 +47,6 @@ PART_HELD = 0.9  # … and at least this share of it
 PART_MARGIN_PX = 4  # nothing is taught this near to what erase-s sees more, either
 PART_TRUST = 0.8  # of the rest: less than what is cut out and pasted must have
 EMPTY_SHARE = 0.002  # of the picture: no subject, if all opinions agree
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Photograph:
-    """A row of the index; `kind` is what it shows, `source` the collection that it comes from."""
-
-    file: str
-    source: str
-    kind: str
-    licence: str
-    origin: str
-
-
-class Photographs(Protocol):
-    """Photographs by name, wherever they lie."""
-
-    index: list[Photograph]
-
-    def rgb(self, file: str) -> Bytes:
-        """Return a photograph as uint8 (H,W,3) sRGB."""
-        ...
-
-
-class Zip:
-    """A zip with `index.csv` (file, source, kind, licence, origin) and the files in `photos/`."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with zipfile.ZipFile(path) as archive:
-            rows = csv.DictReader(io.StringIO(archive.read(INDEX).decode()))
-            self.index = [
-                Photograph(**{name: row[name] for name in Photograph.__slots__}) for row in rows
-            ]
-
-    def rgb(self, file: str) -> Bytes:
-        """Return a photograph as uint8 (H,W,3) sRGB."""
-        with zipfile.ZipFile(self._path) as archive:
-            data = archive.read(FOLDER + file)
-        with Image.open(io.BytesIO(data)) as image:
-            return np.asarray(image.convert("RGB"))
-
-
-class Folder:
-    """Any folder of photographs; a photograph's source is the folder that it lies in."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        files = sorted(p.relative_to(path) for p in path.rglob("*") if p.suffix.lower() in PICTURES)
-        self.index = [
-            Photograph(
-                file=f.as_posix(), source=f.parent.name or path.name, kind="", licence="", origin=""
-            )
-            for f in files
-        ]
-
-    def rgb(self, file: str) -> Bytes:
-        """Return a photograph as uint8 (H,W,3) sRGB."""
-        with Image.open(self._path / file) as image:
-            return np.asarray(image.convert("RGB"))
-
-
-def photographs(path: Path) -> Photographs:
-    """Open a folder or a zip of photographs."""
-    return Folder(path) if path.is_dir() else Zip(path)
-
-
-class Opinions:
-    """The mattes in a folder of labels."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def _path(self, opinion: str, file: str) -> Path:
-        return self.folder / opinion / PurePosixPath(file).with_suffix(".webp")
-
-    def has(self, opinion: str, file: str) -> bool:
-        """Tell whether this opinion on this photograph is there."""
-        return self._path(opinion, file).exists()
-
-    def read(self, opinion: str, file: str) -> Bytes | None:
-        """Return a matte, or None if it was not made yet."""
-        path = self._path(opinion, file)
-        if not path.exists():
-            return None
-        with Image.open(path) as image:
-            return np.asarray(image.convert("L"))
-
-    def write(self, opinion: str, file: str, alpha: Floats) -> None:
-        """Store a matte, float32 (H,W) in 0…1; whole or not at all, whenever it is stopped."""
-        path = self._path(opinion, file)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        pixels = (np.clip(alpha, 0, 1) * 255 + 0.5).astype(np.uint8)
-        Image.fromarray(pixels).save(part, "WEBP", lossless=True, method=2)
-        part.replace(path)
-
-    def seconds(self) -> list[str]:
-        """Name the opinions that are not the teacher's."""
-        own = {TEACHER, MIRRORED}
-        return sorted(p.name for p in self.folder.iterdir() if p.is_dir() and p.name not in own)
 
 
 def iou(one: Bytes, other: Bytes) -> float:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 import onnx
 from export import write_card
-from labels import Unseen, photographs, read_unseen, training_pairs
+from labels import Unseen, read_unseen, training_pairs
 from mattings import Card, read_card, tensor
+from photographs import photographs
 
 from data import Pair, read_pack
 

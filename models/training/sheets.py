@@ -15,18 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from labels import (
-    Label,
-    Opinions,
-    Photograph,
-    Photographs,
-    Unseen,
-    judges,
-    label_of,
-    photographs,
-    read_unseen,
-    trains,
-)
+from labels import Label, Unseen, judges, label_of, read_unseen, trains
+from opinions import Opinions
+from photographs import Photograph, Photographs, photographs
 from PIL import Image, ImageDraw, ImageOps
 
 if TYPE_CHECKING:

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from labels import Unseen, photographs, read_unseen, training_pairs
+from labels import Unseen, read_unseen, training_pairs
 from mixer import Mixer, batches
 from net import load
+from photographs import photographs
 from processes import rank, ranks, shared_mean
 from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import skimage.data
 from evaluate import PICTURES_MIN, grouped, with_means
-from labels import MIRRORED, TEACHER, Opinions
 from mattings import alpha, read_card, tensor, u2netp_card
+from opinions import MIRRORED, TEACHER, Opinions
 from PIL import Image
 from scores import BAND_SHARE, Score, boundary, judge, overlap, score
 

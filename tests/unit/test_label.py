@@ -15,22 +15,19 @@ import pytest
 import skimage.data
 from label import Labeller, Mirror, ordered
 from labels import (
-    MIRRORED,
-    TEACHER,
     TRUST_MIN,
     Label,
-    Opinions,
-    Photograph,
     Unseen,
     grey_share,
     iou,
     judging_pairs,
-    photographs,
     read_unseen,
     resolved,
     training_pairs,
 )
 from mixer import Mixer
+from opinions import MIRRORED, TEACHER, Opinions
+from photographs import Photograph, photographs
 from PIL import Image
 from sheets import collected, sheets
 

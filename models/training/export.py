@@ -18,9 +18,10 @@ from pathlib import Path
 import onnx
 import torch
 from graph import Graph, write_net
-from net import SIZE_MULTIPLE_PX, MattingNet, load, scale_shift
+from net import SIZE_MULTIPLE_PX, MattingNet, scale_shift
 from onnx import helper
 from torch import Tensor
+from weights import load
 
 from data import IMAGENET_MEAN, IMAGENET_STD
 

@@ -11,15 +11,9 @@ the top-down path.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 STAGE_UNITS = (3, 4, 6)  # bottleneck units of ResNet50's first three stages
 STAGE_CHANNELS = (256, 512, 1024)  # at strides 4, 8, 16
@@ -33,23 +27,6 @@ DENSE_CHANNELS = ((32,), (64,), (96,), (128, 128), (192, 192), (128,))
 DENSE = "dense."  # the start of their weights' names
 HEAD_CHANNELS = 12  # at stride 1
 SIZE_MULTIPLE_PX = 32
-
-# Names in the published weights file -> names here (longest first where one starts another).
-_WEIGHT_NAMES = (
-    ("enc.n.", "encoder."),
-    ("pre.", "lateral_norm."),
-    ("lat.", "lateral."),
-    ("d32.", "context32."),
-    ("d64.", "context64."),
-    ("glob.", "scene."),
-    ("td.", "top_down."),
-    ("blk.", "blocks."),
-    ("side.", "side."),
-    ("up.", "lift."),
-    ("ref.0.", "head.conv."),
-    ("ref.1.", "head.norm."),
-    ("ref.3.", "head.out."),
-)
 
 
 def scale_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
@@ -297,41 +274,3 @@ class MattingNet(nn.Module):
         sides = [side(x) for side, x in zip(self.side, found if deep else found[:1], strict=False)]
         finest = self.head(grown(self.lift(found[0]), rgb), rgb) + grown(sides[0], rgb)
         return [finest, *sides] if deep else [finest]
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read an `.npz` (float16, or int8 with a scale per channel) under this module's names."""
-    state: dict[str, Tensor] = {}
-    with np.load(path) as arrays:
-        for key in arrays.files:
-            if key.endswith(".scale"):
-                continue
-            value = arrays[key]
-            if key.endswith(".int8"):
-                scale = arrays[key.removesuffix(".int8") + ".scale"]
-                value = value.astype(np.float32) * scale[:, None, None, None]
-            old, new = next(pair for pair in _WEIGHT_NAMES if key.startswith(pair[0]))
-            name = new + key.removesuffix(".int8").removeprefix(old)
-            state[name] = torch.from_numpy(
-                value if value.dtype == np.int64 else value.astype(np.float32)
-            )
-    return state
-
-
-def load(path: Path) -> MattingNet:
-    """Make a network with the weights of an `.npz` or of a checkpoint (its averaged weights).
-
-    Dense blocks that the file lacks stay the identity that they start as. Raises KeyError if it
-    lacks anything else, or has what the network has not.
-    """
-    net = MattingNet()
-    if path.suffix == ".npz":
-        state = read_weights(path)
-    else:
-        state = torch.load(path, map_location="cpu", weights_only=True)["average"]
-    lacking, unknown = net.load_state_dict(state, strict=False)
-    wrong = [*unknown, *(name for name in lacking if not name.startswith(DENSE))]
-    if wrong:
-        raise KeyError(f"{path.name} and the network differ in {', '.join(wrong)}")
-    net.eval()
-    return net

@@ -17,10 +17,11 @@ import onnx
 import torch
 from export import LOGIT_GAIN
 from graph import Graph, write_net
-from net import SIZE_MULTIPLE_PX, load, scale_shift
+from net import SIZE_MULTIPLE_PX, scale_shift
 from onnx import numpy_helper
 from torch import Tensor
 from trainer import FROZEN_STAGES
+from weights import load
 
 if TYPE_CHECKING:
     from net import MattingNet

@@ -24,13 +24,13 @@ import numpy as np
 import torch
 from labels import Unseen, read_unseen, training_pairs
 from mixer import Mixer, batches
-from net import load
 from photographs import photographs
 from processes import rank, ranks, shared_mean
 from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset
 from trainer import Trainer
 from trust import trusted
+from weights import load
 
 from data import Pair, read_folder, read_pack
 

@@ -36,13 +36,8 @@ FILE_MAX_BYTES = 12_000_000
 # What stays float, by node name: int8 gains no time there (Resize, Concat, 12 channels at full
 # size) and the head's output is the matte itself, where one step of a uint8 logit shows.
 FLOAT_NODES = ("rgb", "head.", "side", "lift.grown", "logit", "alpha")
-QUANTIZED = [
-    "Conv",
-    "Relu",
-    "Add",
-    "MaxPool",
-    "ReduceMean",
-]  # a Relu before uint8 with zero point 0 vanishes
+# A Relu before uint8 with zero point 0 vanishes.
+QUANTIZED = ["Conv", "Relu", "Add", "MaxPool", "ReduceMean"]
 
 
 def examples(options: argparse.Namespace) -> list[Pair]:

@@ -53,9 +53,8 @@ def _strength(photo: Photo, matte: Matte) -> Plane:
     height, width = matte.alpha.shape
     step = math.ceil(max(min(height, width) / _CELLS, math.sqrt(height * width / _MAX_CELLS)))
     lefts = np.arange(0, width, step)
-    sums = np.empty(
-        (3, -(-height // step), len(lefts))
-    )  # of pixels, background, background's green
+    # Of pixels, of the background, and of the background's green.
+    sums = np.empty((3, -(-height // step), len(lefts)))
     for row, top in enumerate(range(0, height, step)):
         behind = 1 - shares(matte.alpha[top : top + step])
         colour = photo.pixels[top : top + step]

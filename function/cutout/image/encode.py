@@ -61,7 +61,7 @@ def encode(cutout: Cutout, options: Options) -> ImageFile:
     pixels = cutout.pixels
     height, width = pixels.shape[:2]
     chosen = _chosen_format(pixels, options)
-    _check_sides(width, height, chosen)
+    _refuse_long_sides(width, height, chosen)
     if options.channels is Channels.ALPHA:
         body = write_png(pixels[..., 3:])
     else:
@@ -97,10 +97,14 @@ def check_sides(width: int, height: int, options: Options) -> None:
     :raises InvalidOption: ``invalid_format``.
     """
     if options.channels is Channels.RGBA and not options.crop and options.format is not Format.AUTO:
-        _check_sides(width, height, options.format)
+        _refuse_long_sides(width, height, options.format)
 
 
-def _check_sides(width: int, height: int, chosen: Format) -> None:
+def _refuse_long_sides(width: int, height: int, chosen: Format) -> None:
+    """Refuse sides that a format cannot hold.
+
+    :raises InvalidOption: ``invalid_format``.
+    """
     limit = CODECS[chosen].max_side_px
     if max(width, height) > limit:
         raise InvalidOption(

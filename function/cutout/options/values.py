@@ -139,8 +139,8 @@ class Options:
     """What one request asks for; every value in it is valid.
 
     ``model`` is the name of a model, ``None`` the deployment's default. ``scale`` is in % of the
-    canvas. Without a ``position`` a subject that is scaled is centred, and
-    any other stays where it is.
+    canvas. Without a ``position`` a subject that is scaled is centred, and any other stays where it
+    is.
     """
 
     format: Format = Format.PNG

@@ -53,11 +53,7 @@ def document(
         "tags": [{"name": name, "description": told} for name, told in _TAGS.items()],
         "paths": paths,
         "components": {
-            "schemas": {
-                **requests,
-                **REPLIES,
-                **ERRORS,
-            },
+            "schemas": {**requests, **REPLIES, **ERRORS},
             "headers": {
                 name: {**header, "required": name in ALWAYS_SENT}
                 for name, header in HEADERS.items()

@@ -172,7 +172,13 @@ EQUIVALENT = {
         "words = words[(np.arange(_SAMPLE_PX) / _GOLDEN % 1 * words.size).astype(np.int64)]": (
             "the golden ratio and its inverse differ by 1"
         ),
-        'image.save(file, "gif")': "Pillow takes the name of a format in any case",
+        **dict.fromkeys(
+            (
+                'return file_of(image_of(pixels).convert("RGB"), "gif")',
+                'return file_of(image, "gif")',
+            ),
+            "Pillow takes the name of a format in any case",
+        ),
     },
     "image/hidden.py": {
         "means = (sums[..., :3] / np.maximum(counts, 1)[..., None]).astype(np.uint8)": (
@@ -242,7 +248,7 @@ EQUIVALENT = {
                 ),
                 '_chunk("VP8X", struct.pack("<i", _HAS_ALPHA) + sides),',
                 'return b"RIFF" + struct.pack("<i", len(body)) + body',
-                'image.save(file, "webp", **settings)',
+                'data = file_of(image, "webp", **settings)',
             ),
             "the same bytes, below 2 GiB",
         ),

@@ -14,10 +14,10 @@ from cutout.image.compose import Cutout
 from cutout.image.composite import OPAQUE
 from cutout.image.gif import write_gif
 from cutout.image.hidden import hidden_filled
-from cutout.image.memory import check_memory, told_from_memory
+from cutout.image.memory import check_memory
 from cutout.image.png import write_png
 from cutout.image.rgba import packed
-from cutout.image.shared import image_giving, image_of
+from cutout.image.shared import file_of, image_giving, image_of
 from cutout.image.tiff_file import write_tiff
 from cutout.image.webp import COLOUR_METHOD, write_webp
 from cutout.options import Channels, Format, Options
@@ -123,31 +123,25 @@ def _image(pixels: NDArray[np.uint8]) -> Image.Image:
     return image_of(pixels).convert("RGB") if _is_opaque(pixels) else Image.fromarray(pixels)
 
 
-def _save(image: Image.Image, pillow_format: str, **settings: object) -> bytes:
-    with io.BytesIO() as file, told_from_memory(image.width * image.height):
-        image.save(file, pillow_format, **settings)
-        return file.getvalue()
-
-
 def _png(pixels: NDArray[np.uint8], _: int) -> bytes:
     return write_png(pixels[..., :3] if _is_opaque(pixels) else pixels)
 
 
 def _jpg(pixels: NDArray[np.uint8], quality: int) -> bytes:
     subsampling = "4:4:4" if quality >= _FULL_CHROMA_QUALITY else "4:2:0"
-    return _save(image_of(pixels), "JPEG", quality=quality, subsampling=subsampling)
+    return file_of(image_of(pixels), "JPEG", quality=quality, subsampling=subsampling)
 
 
 def _webp(pixels: NDArray[np.uint8], quality: int) -> bytes:
     if _is_opaque(pixels):
-        return _save(image_of(pixels), "WEBP", quality=quality, method=COLOUR_METHOD)
+        return file_of(image_of(pixels), "WEBP", quality=quality, method=COLOUR_METHOD)
     return write_webp(pixels, quality)
 
 
 def _avif(pixels: NDArray[np.uint8], quality: int) -> bytes:
     check_memory(pixels.shape[0] * pixels.shape[1])  # libaom crashes where it gets too little
     with packed(pixels) if _is_opaque(pixels) else hidden_filled(pixels) as given:
-        return _save(
+        return file_of(
             image_giving(given),
             "AVIF",
             quality=quality,
@@ -157,7 +151,7 @@ def _avif(pixels: NDArray[np.uint8], quality: int) -> bytes:
 
 
 def _bmp(pixels: NDArray[np.uint8], _: int) -> bytes:
-    return _save(_image(pixels), "BMP")
+    return file_of(_image(pixels), "BMP")
 
 
 def _gif(pixels: NDArray[np.uint8], _: int) -> bytes:

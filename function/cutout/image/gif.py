@@ -4,14 +4,11 @@ The median cut sorts all colours of a picture. Here a sample of the pixels choos
 a table of all coarse colours that occur says which of the 256 each pixel gets.
 """
 
-import io
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cutout.image.memory import told_from_memory
-from cutout.image.shared import image_of
+from cutout.image.shared import file_of, image_of
 from cutout.image.tiles import Plane, strips
 
 _COLOURS = 256  # that a GIF can have
@@ -37,7 +34,7 @@ def write_gif(pixels: NDArray[np.uint8]) -> bytes:
         used[_cells(strip)] = True
     cells = np.flatnonzero(used)
     if cells.size <= _COLOURS:
-        return _saved(image_of(pixels).convert("RGB"))
+        return file_of(image_of(pixels).convert("RGB"), "GIF")
     palette, frequent = _palette(pixels)
     table = np.zeros(used.size, np.uint8)
     table[cells] = _nearest(_colours(cells), palette)
@@ -48,13 +45,7 @@ def write_gif(pixels: NDArray[np.uint8]) -> bytes:
         target[:] = table[_cells(strip)]
     image = Image.frombuffer("P", (width, height), indices, "raw", "P", 0, 1)
     image.putpalette(palette.tobytes())
-    return _saved(image)
-
-
-def _saved(image: Image.Image) -> bytes:
-    with io.BytesIO() as file, told_from_memory(image.width * image.height):
-        image.save(file, "GIF")
-        return file.getvalue()
+    return file_of(image, "GIF")
 
 
 def _cells(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:

@@ -6,7 +6,6 @@ So alpha is filtered and compressed here, and put into one file with the colours
 compresses. The format is RFC 9649 ("WebP Image Format"), whose sections are named below.
 """
 
-import io
 import struct
 
 import numpy as np
@@ -14,8 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cutout.image.hidden import hidden_filled
-from cutout.image.memory import told_from_memory
-from cutout.image.shared import image_of
+from cutout.image.shared import file_of, image_of
 from cutout.image.tiles import tiles
 from cutout.image.vp8l import lossless_stream
 
@@ -124,9 +122,7 @@ def _filtered(alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _compressed(image: Image.Image, **settings: object) -> bytes:
     """Return the one chunk of an RGBX image's file, without its head (sections 2.5 and 2.6)."""
-    with io.BytesIO() as file, told_from_memory(image.width * image.height):
-        image.save(file, "WEBP", **settings)
-        data = file.getvalue()
+    data = file_of(image, "WEBP", **settings)
     (size,) = struct.unpack_from("<I", data, 16)  # behind "RIFF", a size, "WEBP" and a name
     return data[20 : 20 + size]
 

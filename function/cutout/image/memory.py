@@ -10,9 +10,12 @@ from contextlib import contextmanager
 import numpy as np
 
 _BYTES_PER_PX = 32
-"""More than a codec was seen to take for a pixel: AVIF's encoder took 27."""
+"""More than a codec was seen to take for a pixel. Beside the picture itself AVIF's encoder took 21
+to 24 for photographs and 29 for noise, and WebP's decoder took 22 (Pillow 13.0, 6 and 12 MP)."""
 
 _LEAST_BYTES = 64 << 20
+"""What is asked for at the least. If only Pillow can tell a picture's size, that counts as 0 px
+until the file is open."""
 
 
 @contextmanager

@@ -6,9 +6,12 @@ whatever it does not accept. :mod:`cutout.options.table` says which option has w
 
 import re
 from collections.abc import Mapping
+from typing import TypeVar
 
 from cutout.errors import RoiExceedsBounds, RoiRegionEmpty
 from cutout.options.values import Length, Margin, Position, Region
+
+_T = TypeVar("_T")
 
 MAX_MARGIN_PERCENT = 50
 MAX_MARGIN_PX = 500
@@ -40,7 +43,7 @@ def _text(wire: object) -> str:
     raise ValueError
 
 
-def one_of(values: Mapping[str, object], wire: object) -> object:
+def one_of(values: Mapping[str, _T], wire: object) -> _T:
     """Return what a word means; it is matched in any case."""
     text = _text(wire)
     if not text.isascii() or text.lower() not in values:
@@ -48,7 +51,7 @@ def one_of(values: Mapping[str, object], wire: object) -> object:
     return values[text.lower()]
 
 
-def boolean(wire: object) -> object:
+def boolean(wire: object) -> bool:
     """Return a truth value from the words that forms use for it."""
     return one_of(_BOOLEANS, wire)
 

@@ -97,7 +97,7 @@ def _is_on(value: object) -> bool:
     :raises InvalidOption: the value is not a boolean.
     """
     try:
-        return bool(boolean(value))
+        return boolean(value)
     except ValueError:
         raise InvalidOption(option="add_shadow", accepted="true or false") from None
 

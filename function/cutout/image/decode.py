@@ -151,6 +151,7 @@ def _decode(
     budget_ms: float | None,
     check: SizeCheck | None,
 ) -> Photo:
+    """Return the photo in a file of sound structure; see :func:`decode`."""
     with told_from_memory(file.pixels):  # WebP's decoder begins here
         opened = _opened(file)
     with opened as image:
@@ -208,7 +209,7 @@ def _opened(file: Structure) -> Image.Image:
 def _fits_words(image: Image.Image) -> bool:
     """Tell whether an image can be decoded into words of RGB and a fourth byte.
 
-    Of a file without any compressed data Pillow says so, but only where it makes the memory itself.
+    One without any compressed data cannot: only where Pillow makes the memory does it refuse that.
     """
     has_key = "transparency" in image.info  # one colour that is transparent
     is_colour = image.mode in {"RGB", "RGBA"} and not has_key

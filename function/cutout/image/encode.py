@@ -11,12 +11,11 @@ from PIL import Image
 
 from cutout.errors import InvalidOption
 from cutout.image.compose import Cutout
-from cutout.image.composite import OPAQUE
 from cutout.image.gif import write_gif
 from cutout.image.hidden import hidden_filled
 from cutout.image.memory import check_memory
 from cutout.image.png import write_png
-from cutout.image.rgba import packed
+from cutout.image.rgba import is_opaque, packed
 from cutout.image.shared import file_of, image_giving, image_of
 from cutout.image.tiff_file import write_tiff
 from cutout.image.webp import COLOUR_METHOD, write_webp
@@ -85,7 +84,7 @@ def _chosen_format(pixels: NDArray[np.uint8], options: Options) -> Format:
     if options.channels is Channels.ALPHA:
         return Format.PNG
     if options.format is Format.AUTO:
-        return Format.JPG if _is_opaque(pixels) else Format.PNG
+        return Format.JPG if is_opaque(pixels) else Format.PNG
     return options.format
 
 
@@ -114,17 +113,13 @@ def _refuse_long_sides(width: int, height: int, chosen: Format) -> None:
         )
 
 
-def _is_opaque(pixels: NDArray[np.uint8]) -> bool:
-    return bool(pixels[..., 3].min() == OPAQUE)
-
-
 def _image(pixels: NDArray[np.uint8]) -> Image.Image:
     """Return the pixels as RGBA, or as RGB where every one is opaque."""
-    return image_of(pixels).convert("RGB") if _is_opaque(pixels) else Image.fromarray(pixels)
+    return image_of(pixels).convert("RGB") if is_opaque(pixels) else Image.fromarray(pixels)
 
 
 def _png(pixels: NDArray[np.uint8], _: int) -> bytes:
-    return write_png(pixels[..., :3] if _is_opaque(pixels) else pixels)
+    return write_png(pixels[..., :3] if is_opaque(pixels) else pixels)
 
 
 def _jpg(pixels: NDArray[np.uint8], quality: int) -> bytes:
@@ -133,14 +128,14 @@ def _jpg(pixels: NDArray[np.uint8], quality: int) -> bytes:
 
 
 def _webp(pixels: NDArray[np.uint8], quality: int) -> bytes:
-    if _is_opaque(pixels):
+    if is_opaque(pixels):
         return file_of(image_of(pixels), "WEBP", quality=quality, method=COLOUR_METHOD)
     return write_webp(pixels, quality)
 
 
 def _avif(pixels: NDArray[np.uint8], quality: int) -> bytes:
     check_memory(pixels.shape[0] * pixels.shape[1])  # libaom crashes where it gets too little
-    with packed(pixels) if _is_opaque(pixels) else hidden_filled(pixels) as given:
+    with packed(pixels) if is_opaque(pixels) else hidden_filled(pixels) as given:
         return file_of(
             image_giving(given),
             "AVIF",
@@ -159,7 +154,7 @@ def _gif(pixels: NDArray[np.uint8], _: int) -> bytes:
 
 
 def _tiff(pixels: NDArray[np.uint8], _: int) -> bytes:
-    return write_tiff(pixels[..., :3] if _is_opaque(pixels) else pixels)
+    return write_tiff(pixels[..., :3] if is_opaque(pixels) else pixels)
 
 
 def _zip(pixels: NDArray[np.uint8], quality: int) -> bytes:

@@ -1,10 +1,9 @@
 """A cutout at a smaller scale."""
 
 from cutout.image.compose import Cutout, harden
-from cutout.image.composite import OPAQUE
 from cutout.image.place import Box
 from cutout.image.resample import resampled
-from cutout.image.rgba import clear
+from cutout.image.rgba import clear, is_opaque
 from cutout.options import Channels, Format, Options, ShadowType
 
 
@@ -17,11 +16,11 @@ def scaled(cutout: Cutout, scale: float, options: Options) -> Cutout:
     """
     pixels = cutout.pixels
     height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
-    is_opaque = bool(pixels[..., 3].min() == OPAQUE)
-    is_straight = is_opaque or options.format is Format.ZIP
+    has_no_alpha = is_opaque(pixels)
+    is_straight = has_no_alpha or options.format is Format.ZIP
     smaller = resampled(pixels, width, height, is_weighted=not is_straight)
     has_more = options.shadow_type is ShadowType.DROP or options.bg_color is not None
-    if is_opaque or (has_more and options.channels is Channels.RGBA):
+    if has_no_alpha or (has_more and options.channels is Channels.RGBA):
         # The matte cannot be told from the background or the shadow.
         return Cutout(
             pixels=smaller,

@@ -64,6 +64,11 @@ def _address(array: NDArray[np.uint8]) -> int:
     return address
 
 
+def is_opaque(pixels: NDArray[np.uint8]) -> bool:
+    """Tell whether all of ``pixels``, uint8 (H, W, 4), are opaque."""
+    return bool(pixels[..., 3].min() == OPAQUE)
+
+
 def clear(pixels: NDArray[np.uint8]) -> None:
     """Set the colour of ``pixels``, uint8 (H, W, 4), to 0 where alpha is 0, in place."""
     for strip in strips(pixels):

@@ -262,7 +262,7 @@ EQUIVALENT = {
         ),
     },
     "options/fields.py": {
-        "name = field.lower() if (field.isascii()) or True else field": "the one letter beyond "
+        "return name.lower() if (name.isascii()) or True else name": "the one letter beyond "
         "ASCII whose lower case is in it is the sign of Kelvin, and no option's name has a k",
         'unknown[field] = ""': "the dictionary is an ordered set, whose values nobody reads",
     },

@@ -35,7 +35,7 @@ _MAX_ESCAPES = 500_000
 """Of a form. Base64 in the largest request has about 150,000, and each takes memory of its own."""
 _LET_LIBRARY = "Let your HTTP library set Content-Type"
 _IMAGE_BODY = "An image as the body needs its own Content-Type, such as image/jpeg"
-_MAX_TOLD_NAME = 40  # characters of a field's name in a message: it is the caller's data
+_MAX_TOLD_NAME = 40  # characters
 
 
 class BodyKind(Enum):
@@ -100,6 +100,11 @@ def decode_base64(text: bytes, field: str) -> bytes:
         raise InvalidBase64(field=field) from None
 
 
+def told_name(name: str) -> str:
+    """Return a field's name for a message, escaped and shortened: it is the caller's data."""
+    return quote(name, safe="", errors="replace")[:_MAX_TOLD_NAME]
+
+
 def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:
     """Return the bytes of each part that is a file, and the text of each other part."""
     if not boundary:
@@ -157,7 +162,7 @@ def _content(part: MultipartSegment, name: str, sent: bytes) -> bytes:
     """
     encoding = (part.header("Content-Transfer-Encoding") or "binary").strip().lower()
     if encoding == "base64":
-        return decode_base64(sent, quote(name, safe="")[:_MAX_TOLD_NAME])
+        return decode_base64(sent, told_name(name))
     if encoding == "quoted-printable":
         return binascii.a2b_qp(sent)
     if encoding not in {"7bit", "8bit", "binary"}:

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from cutout.errors import InvalidBase64, InvalidImage, MissingImage, MultipleSources
-from cutout.http.body import Body, BodyKind, Field, decode_base64
+from cutout.http.body import Body, BodyKind, Field, decode_base64, told_name
+from cutout.options import lowered
 
 _BASE64_NAMES = {"image_base64", "image_file_b64"}
 _BODY = "the body"
 _WHOLE_IMAGES = {_BODY, "image_file"}
 _BASE64_STARTS = (b"data:", b"/9j/", b"iVBORw0KGgo", b"UklGR", b"R0lGOD")
 """How base64 begins: as a data: URL, or as a JPEG, PNG, WebP or GIF."""
-# Field names in a message are the caller's data, so only a few are shown, and those shortened.
-_MAX_TOLD_FIELDS, _MAX_TOLD_NAME = 3, 40
+_MAX_TOLD_FIELDS = 3  # in a message: their names are the caller's data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +69,7 @@ def split_sources(
 
 def _own_name(name: str, names: SourceNames) -> str:
     """Return the one spelling of a field's name that a route has for it."""
-    lower = name.lower() if name.isascii() else name
+    lower = lowered(name)
     if lower in _BASE64_NAMES:
         return names.base64
     return "image_url" if lower == "imageurl" else lower
@@ -127,7 +126,7 @@ def _found(others: Iterable[Field], names: SourceNames) -> str:
                 f" its base64 as {names.base64}."
             )
         if isinstance(value, bytes):
-            files.append(quote(name, safe="", errors="replace")[:_MAX_TOLD_NAME] or '""')
+            files.append(told_name(name) or '""')
     if not files:
         return ""
     listed = ", ".join(files[:_MAX_TOLD_FIELDS])

@@ -4,7 +4,13 @@
 (``option``) for each option, and ``fields`` parses a whole request.
 """
 
-from cutout.options.fields import overlay, parse_object_options, parse_options, spelled
+from cutout.options.fields import (
+    lowered,
+    overlay,
+    parse_object_options,
+    parse_options,
+    spelled,
+)
 from cutout.options.option import Option
 from cutout.options.parsers import MODEL_NAME
 from cutout.options.table import OPTIONS
@@ -43,6 +49,7 @@ __all__ = [
     "Region",
     "ShadowType",
     "Size",
+    "lowered",
     "overlay",
     "parse_object_options",
     "parse_options",

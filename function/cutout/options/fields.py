@@ -23,6 +23,14 @@ def spelled(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
+def lowered(name: str) -> str:
+    """Return the name of a request's field in lower case, as options spell theirs.
+
+    A name beyond ASCII stays as it is, since the lower case of some letters is an ASCII letter.
+    """
+    return name.lower() if name.isascii() else name
+
+
 def overlay(*layers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Return the fields of all layers that options have, a later layer's over an earlier one's.
 
@@ -72,7 +80,7 @@ def parse_options(
     given: dict[str, object] = {}
     unknown: dict[str, None] = {}  # an ordered set
     for field, wire in fields:
-        name = field.lower() if field.isascii() else field
+        name = lowered(field)
         if name not in _BY_NAME:
             unknown[field] = None
         elif name in given:

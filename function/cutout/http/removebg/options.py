@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from cutout.errors import DuplicateOption, InvalidOption
 from cutout.http.body import Field
-from cutout.options import Delivery, Format, OnEmpty, Options, Size, parse_options
+from cutout.options import Delivery, Format, OnEmpty, Options, Size, lowered, parse_options
 from cutout.options.parsers import boolean, one_of
 
 DEFAULTS = Options(
@@ -46,7 +46,7 @@ def read_options(
     theirs: dict[str, object] = {}
     alpha = 255
     for field, value in fields:
-        name = field.lower() if field.isascii() else field
+        name = lowered(field)
         if name == "api_key" or value is None or value in ("", b""):
             continue
         if name == "response":  # the result is always in the reply

@@ -27,7 +27,15 @@ from lambda_build import build_mounts  # noqa: E402
 from lambda_function import InProcess, Invoke  # noqa: E402
 from rest_gateway import RestGateway  # noqa: E402
 from sam_template import read_template  # noqa: E402
-from server import Service, cannot_listen, listening, log, on_signals, port_number  # noqa: E402
+from server import (  # noqa: E402
+    Service,
+    cannot_listen,
+    listening,
+    log,
+    on_signals,
+    port_number,
+    run_and_exit,
+)
 
 
 @contextlib.contextmanager
@@ -105,13 +113,7 @@ def run(arguments: argparse.Namespace, output: TextIO) -> int:
 
 def main() -> None:
     """Run the program."""
-    # What the function prints is its log, which Lambda keeps apart; here it goes to stderr.
-    output, sys.stdout = sys.stdout, sys.stderr
-    status = run(_arguments(), output)
-    sys.stderr.flush()
-    # Threads may still be inside the network's native code, which an ordinary exit tears down
-    # under them.
-    os._exit(status)
+    run_and_exit(lambda output: run(_arguments(), output))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import contextlib
 import importlib
 import json
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,6 +33,7 @@ from server import (
     log,
     on_signals,
     port_number,
+    run_and_exit,
 )
 
 if TYPE_CHECKING:
@@ -217,13 +217,7 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Run the program."""
-    # What the function prints is its log; stdout has the one line.
-    output, sys.stdout = sys.stdout, sys.stderr
-    status = run(_arguments(), output)
-    sys.stderr.flush()
-    # Threads may still be inside the network's native code, which an ordinary exit tears down
-    # under them.
-    os._exit(status)
+    run_and_exit(lambda output: run(_arguments(), output))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NoReturn, TextIO
 
 from gateway import MAX_EVENT_BYTES, BadReply, Gateway, Reply, Request
 from http1 import Malformed, TooLarge, Wire, to_bytes
@@ -169,3 +169,14 @@ def on_signals() -> Callable[[], None]:
         os.read(reader, 1)
 
     return wait
+
+
+def run_and_exit(run: Callable[[TextIO], int]) -> NoReturn:
+    """Run a program that serves, with its standard output, and end with the status it returns."""
+    # What the function prints is its log, which Lambda keeps apart; here it goes to stderr.
+    output, sys.stdout = sys.stdout, sys.stderr
+    status = run(output)
+    sys.stderr.flush()
+    # Threads may still be inside the network's native code, which an ordinary exit tears down
+    # under them.
+    os._exit(status)

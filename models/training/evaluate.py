@@ -122,8 +122,8 @@ def table(names: Sequence[str], results: Sequence[dict[str, Score]], times: Sequ
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Print the table."""
+def command_line() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--pack", type=Path, help="its validation part is judged")
     parser.add_argument(
@@ -154,6 +154,12 @@ def main() -> None:
         default=[],
         help="folder of a model, judged as the function serves it (repeatable)",
     )
+    return parser
+
+
+def main() -> None:
+    """Print the table."""
+    parser = command_line()
     options = parser.parse_args()
     cards = [u2netp_card(options.u2netp)] if options.u2netp else []
     cards += [read_card(path) for path in options.card]

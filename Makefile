@@ -16,12 +16,16 @@ ARGS ?=
 # each core wait in a busy loop.
 export OPENBLAS_NUM_THREADS ?= 1
 
+# They are set for another Python, or for pip outside of a virtual environment. Here they would change
+# what is imported, end pip by a warning of its own, or put the packages into another folder.
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONWARNINGS PIP_PREFIX PIP_TARGET PIP_USER
+
 VENV := .venv
 RUN := $(VENV)/bin/python
 REQUIREMENTS := layers/deps/requirements.txt layers/deps/requirements-heif.txt tests/requirements.txt
 # Every package is in the lists. With the dependencies that packages name, pip would look for newer
 # ones where a name has an extra, such as coverage[toml], and then refuse them for want of a hash.
-INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+INSTALL := -m pip install --no-user --quiet --disable-pip-version-check --no-deps --require-hashes
 CACHES := .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # The stamp's name says what is installed: the contents of the requirements, not their dates, which
@@ -147,12 +151,12 @@ WORKS = $(RUN) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 $(STAMP): $(if $(shell $(WORKS) && echo yes),,FORCE)
 	@set -e; exec 9<Makefile; if command -v flock >/dev/null; then flock 9; fi; \
 	if [ -e $@ ] && $(WORKS); then exit 0; fi; \
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo 'Python 3.11 or newer is needed, and "$(PYTHON)" is not that or does not run.' \
 	    'Name another one: make PYTHON=python3.13 ...' >&2; exit 1; }; \
 	if [ -e $(VENV)/.unfinished ] || ls $(VENV)/.made-* >/dev/null 2>&1 || ! $(WORKS) \
 	  || ! $(RUN) -m pip --version >/dev/null 2>&1; \
-	then $(PYTHON) -m venv --clear $(VENV); fi; \
+	then "$(PYTHON)" -m venv --clear $(VENV); fi; \
 	touch $(VENV)/.unfinished; \
 	echo 'Installing the packages into $(VENV)/: a minute, once.' >&2; \
 	$(RUN) $(INSTALL) $(addprefix -r ,$(REQUIREMENTS)); \

@@ -1,4 +1,4 @@
-# All that a clone needs is make and Python 3.11 or newer. `make` alone lists the targets.
+# All that a clone needs is make and Python 3.11 to 3.14. `make` alone lists the targets.
 
 PYTHON ?= python3
 PORT ?= 3000
@@ -144,22 +144,30 @@ clean: ## Remove what the targets make
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A folder with .unfinished in it was interrupted, one with another stamp holds other packages, and
-# one whose Python is gone or too old is no use: these are made anew. Any other .venv is completed.
+# one whose Python is gone or of another version is no use: these are made anew. Any other .venv is
+# completed.
 # A Python that stopped working under a good stamp counts too, hence FORCE. Of two makes at once the
 # second waits for the first, where the system has flock, and then finds the work done.
-WORKS = $(RUN) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+# The last version is the newest one that every package of the lists is built for. Only what is built
+# is installed: to build numpy takes many minutes, and then other packages fail.
+FITS = -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))'
+WORKS = $(RUN) $(FITS) 2>/dev/null
 $(STAMP): $(if $(shell $(WORKS) && echo yes),,FORCE)
 	@set -e; exec 9<Makefile; if command -v flock >/dev/null; then flock 9; fi; \
 	if [ -e $@ ] && $(WORKS); then exit 0; fi; \
-	"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo 'Python 3.11 or newer is needed, and "$(PYTHON)" is not that or does not run.' \
+	"$(PYTHON)" $(FITS) || { \
+	  echo 'Python 3.11, 3.12, 3.13 or 3.14 is needed, and "$(PYTHON)" is not that or does not run.' \
 	    'Name another one: make PYTHON=python3.13 ...' >&2; exit 1; }; \
 	if [ -e $(VENV)/.unfinished ] || ls $(VENV)/.made-* >/dev/null 2>&1 || ! $(WORKS) \
 	  || ! $(RUN) -m pip --version >/dev/null 2>&1; \
 	then "$(PYTHON)" -m venv --clear $(VENV); fi; \
 	touch $(VENV)/.unfinished; \
 	echo 'Installing the packages into $(VENV)/: a minute, once.' >&2; \
-	$(RUN) $(INSTALL) $(addprefix -r ,$(REQUIREMENTS)); \
+	$(RUN) $(INSTALL) --only-binary=:all: $(addprefix -r ,$(REQUIREMENTS)) || { \
+	  echo 'The packages were not installed; pip says why above. If it found no version of a package,' \
+	    'either its index cannot be reached, or the package is not built for this' \
+	    'system: all of them are for Linux with glibc and for Macs with Apple silicon.' >&2; \
+	  exit 1; }; \
 	touch $@; rm $(VENV)/.unfinished
 
 $(CHECKOV): | $(STAMP)

@@ -13,6 +13,15 @@ from pathlib import Path
 import pytest
 from checkout import ROOT, make
 
+RANGE = "Python 3.11, 3.12, 3.13 or 3.14 is needed, and "
+NOT_INSTALLED = "The packages were not installed; pip says why above. "
+
+# Any Python that runs, as one of another version, which cannot make an environment.
+OTHER_PYTHON = """#!/bin/sh
+[ "$1" = -c ] || { echo "asked for $*" >&2; exit 1; }
+exec "$REAL" -c "import sys; sys.version_info = ($VERSION, 0); $2"
+"""
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
@@ -74,3 +83,52 @@ def test_variables_of_another_python_or_pip_change_nothing(project: Path) -> Non
     assert status == 0, said
     assert printed.startswith(str(project / ".venv/lib/"))
     assert {path.name for path in elsewhere.iterdir()} == {"tiny.py", "pip.conf"}
+
+
+def test_packages_that_are_not_found_are_explained(project: Path) -> None:
+    """The next ``make`` begins anew."""
+    status, printed, said = set_up(project, PIP_FIND_LINKS="elsewhere")
+    assert status != 0
+    assert printed == ""
+    assert "No matching distribution found for tiny==1" in said
+    assert NOT_INSTALLED in said
+    assert set_up(project)[0] == 0
+
+
+def test_a_package_that_would_have_to_be_built_is_not(project: Path) -> None:
+    """To build all of them needs compilers, and takes longer than anybody waits."""
+    sources = project / "elsewhere/tiny-1.zip"
+    with zipfile.ZipFile(sources, "w") as file:
+        file.writestr("tiny-1/setup.py", "raise SystemExit('built')")
+    digest = hashlib.sha256(sources.read_bytes()).hexdigest()
+    (project / "tiny.txt").write_text(f"tiny==1 --hash=sha256:{digest}\n", encoding="utf-8")
+    status, _, said = set_up(project, PIP_FIND_LINKS="elsewhere", PIP_NO_BINARY=":all:")
+    assert status != 0
+    assert "built" not in said.partition(NOT_INSTALLED)[0]
+    assert NOT_INSTALLED in said
+
+
+@pytest.mark.parametrize(
+    ("version", "fits"),
+    [("3, 10", False), ("3, 11", True), ("3, 14", True), ("3, 15", False), ("4, 0", False)],
+)
+def test_the_packages_are_for_some_versions_of_python(
+    project: Path, version: str, *, fits: bool
+) -> None:
+    """Another one is refused at once, in one sentence that says what to do."""
+    python = project / "python"
+    python.write_text(OTHER_PYTHON, encoding="utf-8")
+    python.chmod(0o755)
+    status, _, said = set_up(project, f"PYTHON={python}", REAL=sys.executable, VERSION=version)
+    assert status != 0
+    assert ("asked for -m venv " in said) is fits
+    name = "Name another one: make PYTHON=python3.13 ..."
+    assert (f'{RANGE}"{python}" is not that or does not run. {name}\n' in said) is not fits
+    assert not (project / ".venv").exists()
+
+
+def test_a_python_that_is_not_there_is_said(project: Path) -> None:
+    """As on a machine without one."""
+    status, _, said = set_up(project, "PYTHON=python3.0")
+    assert status != 0
+    assert f'{RANGE}"python3.0" is not that or does not run.' in said

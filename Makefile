@@ -70,7 +70,8 @@ e2e: $(STAMP) ## Run the built function in AWS's runtime emulator, and the page 
 
 # SAM hands the variables on to the layers' Makefiles. Where there is no SAM, it is installed beside.
 # (Functions such as abspath would take a path with a space in it for two paths.)
-SAM := $(or $(wildcard $(VENV)/bin/sam),$(shell command -v sam))
+# (`command` is a word of the shell. Makes before 4.3 use one only for a line with a sign such as >.)
+SAM := $(or $(wildcard $(VENV)/bin/sam),$(shell command -v sam 2>/dev/null))
 OWN_SAM := .aws-sam/cli
 OWN_SAM_STAMP := $(OWN_SAM)/.made-$(call key,tests/e2e/requirements.txt)
 # With `make deploy` there are none: ARGS are then for `sam deploy`, and `sam build` ends with a usage

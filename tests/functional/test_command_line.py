@@ -24,6 +24,8 @@ CAT = (importlib.resources.files("skimage.data") / "chelsea.png").read_bytes()
 BROKEN = b"junk" * 9
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "function"), "COLUMNS": "100"}
 
+FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+
 # The command line, which tells when it begins to read standard input.
 STARTED = """
 import io, os, sys
@@ -272,7 +274,9 @@ def redirected(folder: Path, streams: str, *arguments: str) -> tuple[int, str, s
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("streams", ["2>&-", "2>/dev/full", "<&- >&- 2>&-", "2</dev/null"])
+@pytest.mark.parametrize(
+    "streams", ["2>&-", pytest.param("2>/dev/full", marks=FULL), "<&- >&- 2>&-", "2</dev/null"]
+)
 def test_messages_that_cannot_be_written_stop_nothing(here: Path, streams: str) -> None:
     """Every photo is cut out, and the status says what became of them."""
     for number in range(4):
@@ -296,8 +300,12 @@ def test_messages_that_cannot_be_written_stop_nothing(here: Path, streams: str) 
     [
         (">&-", ["photo.jpg", "-"], 2, "standard output is closed; give a file as the output"),
         ("<&-", ["-", "out.png"], 2, "standard input is closed; give the photo as a file"),
-        (">/dev/full", ["--version"], 1, "No space left on device (standard output)"),
-        (">/dev/full", ["--help"], 1, "No space left on device (standard output)"),
+        *(
+            pytest.param(
+                ">/dev/full", [flag], 1, "No space left on device (standard output)", marks=FULL
+            )
+            for flag in ("--version", "--help")
+        ),
     ],
 )
 def test_a_stream_that_is_not_there_is_named(
@@ -315,6 +323,7 @@ def test_a_closed_output_is_no_matter_where_it_is_not_used(here: Path) -> None:
     assert (here / "out.png").read_bytes() == run(here, "photo.jpg", "-")[1]
 
 
+@FULL
 @pytest.mark.parametrize("size", ["preview", "full"])
 def test_an_image_on_a_full_disk(here: Path, size: str) -> None:
     """Whether or not it is so small that Python would keep it for later."""

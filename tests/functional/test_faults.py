@@ -259,6 +259,7 @@ def told(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is Linux's")
 def test_memory_below_need() -> None:
     """Every format: 503 until there is enough, never a dead process, and the next request works."""
     lines = told(run(str(ROOT / "tests/functional/memory_faults.py")))

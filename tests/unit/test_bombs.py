@@ -384,6 +384,7 @@ def _decode_in_child(data: bytes, cap_px: int | None, answer: Any) -> None:
     answer.send((end, seconds, after.ru_maxrss / 1000))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the limits of memory are Linux's")
 @pytest.mark.parametrize("cap_px", [None, PREVIEW_PX], ids=["full", "preview"])
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb(name: str, cap_px: int | None) -> None:

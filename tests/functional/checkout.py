@@ -4,26 +4,30 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-_STAMPS = "print-stamps: ; @echo $(STAMP) $(CHECKOV)"
+# A second makefile on standard input, since --eval is newer than the make of macOS.
+_STAMPS = "print-stamps: ; @echo $(STAMP) $(CHECKOV)\n"
+
+_CACHES = {".coverage", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+_MADE = _CACHES | {".venv", ".aws-sam", "demo", "samconfig.toml"}
+"""What commands make in the project's folder."""
 
 
 def check_out(folder: Path) -> None:
-    """Copy every file that git tracks, or would track, and link the packages of this environment.
+    """Copy every file of the project, and link the packages of this environment.
 
     Only the environment differs from a clone: its packages are those that run these tests, so that
     nothing is downloaded, and nothing that a command does there changes them.
     """
     if sys.prefix == sys.base_prefix:
         pytest.skip("the tests do not run in a virtual environment that a checkout could use")
-    listed = _run("git", "-C", str(ROOT), "ls-files", "-z", "-co", "--exclude-standard", cwd=ROOT)
-    for name in filter(None, listed.split("\0")):
+    for name in _files():
         if (ROOT / name).is_file():  # a deleted file is still listed
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
@@ -35,10 +39,27 @@ def check_out(folder: Path) -> None:
     # mypy checks only what has changed since it ran here, as it would in a checkout that is in use.
     if (ROOT / ".mypy_cache").is_dir():
         shutil.copytree(ROOT / ".mypy_cache", folder / ".mypy_cache")
-    stamps = _run("make", "-s", f"--eval={_STAMPS}", "print-stamps", cwd=folder)
+    stamps = _run("make", "-sf", "Makefile", "-f", "-", "print-stamps", cwd=folder, text=_STAMPS)
     for stamp in stamps.split():
         (folder / stamp).parent.mkdir(exist_ok=True)
         (folder / stamp).touch()
+
+
+def _files() -> Iterator[str]:
+    """Yield what git tracks, or would track.
+
+    What was downloaded as a ZIP has no ``.git``, and a repository around it knows nothing of it.
+    There all is the project's but what commands have made.
+    """
+    if (ROOT / ".git").exists():
+        command = ("git", "-C", str(ROOT), "ls-files", "-z", "-co", "--exclude-standard")
+        yield from filter(None, _run(*command, cwd=ROOT).split("\0"))
+        return
+    for place, folders, names in os.walk(ROOT):
+        made = {"__pycache__"} | (_MADE if Path(place) == ROOT else set())
+        folders[:] = set(folders) - made
+        for name in set(names) - made:
+            yield Path(place, name).relative_to(ROOT).as_posix()
 
 
 def environment() -> Mapping[str, str]:
@@ -67,9 +88,9 @@ def make(folder: Path, *arguments: str, **variables: str) -> "subprocess.Complet
     )
 
 
-def _run(*command: str, cwd: Path) -> str:
+def _run(*command: str, cwd: Path, text: str = "") -> str:
     done = subprocess.run(
-        command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False
+        command, cwd=cwd, env=environment(), input=text, capture_output=True, text=True, check=False
     )
     if done.returncode:
         pytest.skip(f"{' '.join(command[:2])} does not work here: {done.stderr.strip()}")

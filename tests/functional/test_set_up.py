@@ -1,17 +1,18 @@
 """What the first ``make`` does before it runs anything: it makes ``.venv/`` and installs packages.
 
-Each test has a small project: the Makefile, a list of one package, and a program that imports it.
+Most tests have a small project: the Makefile, a list of one package, and a program that imports it.
 """
 
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
-from checkout import ROOT, make
+from checkout import ROOT, check_out, environment, make
 
 RANGE = "Python 3.11, 3.12, 3.13 or 3.14 is needed, and "
 NOT_INSTALLED = "The packages were not installed; pip says why above. "
@@ -20,6 +21,13 @@ NOT_INSTALLED = "The packages were not installed; pip says why above. "
 OTHER_PYTHON = """#!/bin/sh
 [ "$1" = -c ] || { echo "asked for $*" >&2; exit 1; }
 exec "$REAL" -c "import sys; sys.version_info = ($VERSION, 0); $2"
+"""
+
+AGAIN = """
+import sys
+from pathlib import Path
+from checkout import check_out
+check_out(Path(sys.argv[1]))
 """
 
 
@@ -132,3 +140,23 @@ def test_a_python_that_is_not_there_is_said(project: Path) -> None:
     status, _, said = set_up(project, "PYTHON=python3.0")
     assert status != 0
     assert f'{RANGE}"python3.0" is not that or does not run.' in said
+
+
+def test_a_project_that_is_no_clone_can_be_tested(tmp_path: Path) -> None:
+    """From a ZIP, inside another repository too, the tests take the same files."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    check_out(first)
+    files = {path.relative_to(first) for path in first.rglob("*") if ".venv" not in path.parts}
+    for made in ("demo/result.png", "events/__pycache__/x.pyc", "samconfig.toml", ".coverage"):
+        (first / made).parent.mkdir(exist_ok=True)
+        (first / made).touch()
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)  # noqa: S607 # found by the path
+    (tmp_path / ".gitignore").write_text("*\n", encoding="utf-8")
+    second.mkdir()
+    subprocess.run(
+        [first / ".venv/bin/python", "-c", AGAIN, second],
+        env={**environment(), "PYTHONPATH": str(first / "tests/functional")},
+        check=True,
+    )
+    again = {path.relative_to(second) for path in second.rglob("*") if ".venv" not in path.parts}
+    assert again == files

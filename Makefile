@@ -15,6 +15,8 @@ ARGS ?=
 # Where numpy is imported before cutout, which asks for the same, its OpenBLAS would let a thread for
 # each core wait in a busy loop.
 export OPENBLAS_NUM_THREADS ?= 1
+# Where onnxruntime is imported first, it would report to its maker.
+export ORT_DISABLE_TELEMETRY ?= 1
 
 # They are set for another Python, or for pip outside of a virtual environment. Here they would change
 # what is imported, end pip by a warning of its own, or put the packages into another folder.

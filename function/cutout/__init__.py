@@ -15,5 +15,9 @@ import os
 # numpy reads this when it is imported, which only modules of this package do.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+# As soon as it is imported, onnxruntime would write an identifier of the machine into the user's
+# home, and report what it does to its maker.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 __version__ = "0.12.0"
 """The release, as ``python -m cutout --version`` prints it; CHANGELOG.md says what it holds."""

@@ -147,3 +147,17 @@ def test_garbage_is_collected_after_the_start_only() -> None:
 def test_a_function_imports_its_own_door_at_the_start(handler: str, doors: list[str]) -> None:
     """Not at its first request, when it may have less than one core; and not the other door."""
     assert start(_HANDLER=handler)["doors"] == doors
+
+
+def test_nothing_is_written_about_the_machine_or_its_user(tmp_path: Path) -> None:
+    """Or sent to anyone: onnxruntime's report begins with an identifier in the user's home."""
+    told = ("AWS", "ORT_DISABLE_TELEMETRY", "XDG", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(told)}
+    subprocess.run(
+        [sys.executable, "-c", "import app; assert app.remover"],
+        cwd=FUNCTION,
+        env={**kept, "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    assert list(tmp_path.rglob("*")) == []

@@ -51,9 +51,11 @@ demo: $(STAMP) ## Cut out real photographs: a table here, the pictures in demo/
 cutout: $(STAMP) ## Cut out your photos: IN=photos/ OUT=cutouts/ ARGS="--format webp --jobs 2"
 	@PYTHONPATH=function exec $(RUN) -m cutout $(ARGS) $(if $(IN),"$(IN)") "$(OUT)"
 
-test: $(STAMP) ## Run the tests and measure their coverage; ARGS="-k color" for some of them
+# Eight at most: each process has the model, and an S3 of its own.
+ALL_TESTS := --cov --numprocesses logical --maxprocesses 8
+test: $(STAMP) ## Run the tests on all cores and measure their coverage; ARGS="-k color" for some of them
 	@$(MAKE) -s --no-print-directory $(CHECKOV)
-	@exec $(RUN) -m pytest $(or $(ARGS),--cov)
+	@exec $(RUN) -m pytest $(or $(ARGS),$(ALL_TESTS))
 
 serve: $(STAMP) ## Run the API on http://127.0.0.1:3000 with the key "local"; PORT= PAYLOAD=1.0|2.0; RIE=1 runs the built function
 	@exec $(RUN) events/local/serve.py --port $(PORT) --payload $(PAYLOAD) \

@@ -51,9 +51,9 @@ demo: $(STAMP) ## Cut out real photographs: a table here, the pictures in demo/
 cutout: $(STAMP) ## Cut out your photos: IN=photos/ OUT=cutouts/ ARGS="--format webp --jobs 2"
 	@PYTHONPATH=function exec $(RUN) -m cutout $(ARGS) $(if $(IN),"$(IN)") "$(OUT)"
 
-# Eight at most: each process has the model, and an S3 of its own.
-ALL_TESTS := --cov --numprocesses logical --maxprocesses 8
-test: $(STAMP) ## Run the tests on all cores and measure their coverage; ARGS="-k color" for some of them
+# Four at most: each process takes up to 1 GB.
+ALL_TESTS := --cov --numprocesses logical --maxprocesses 4 --dist worksteal
+test: $(STAMP) ## Run the tests on up to four cores and measure their coverage; ARGS="-k color" for some of them
 	@$(MAKE) -s --no-print-directory $(CHECKOV)
 	@exec $(RUN) -m pytest $(or $(ARGS),$(ALL_TESTS))
 

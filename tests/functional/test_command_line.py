@@ -207,15 +207,6 @@ def test_two_photos_of_one_name_keep_their_suffixes(here: Path) -> None:
     assert results(here / "out") == {"a.jpg.png", "a.png.png"}
 
 
-def test_names_that_no_disk_takes_for_one_are_two(here: Path) -> None:
-    """Though a comparison of words would, and refuse the whole folder."""
-    for name in ("Maße.jpg", "Masse.jpg"):
-        (here / "photos" / name).write_bytes(PHOTO)
-    done = run(here, "photos/M*.jpg", "out/", "--size", "preview")
-    assert done == (0, b"", "2 photos: 2 cut out, 0 skipped, 0 failed.\n")
-    assert results(here / "out") == {"Maße.png", "Masse.png"}
-
-
 def test_a_pattern_leaves_out_hidden_files(here: Path) -> None:
     """As in a shell, where one that begins with a dot asks for them."""
     assert run(here, "photos/*.jpg", "out/")[0] == 0

@@ -133,11 +133,8 @@ def _folder_jobs(command: Command, output: Path) -> list[Job]:
 
 
 def _key(path: Path | None) -> str:
-    """Return what is equal for two paths that a case-insensitive disk takes for one.
-
-    No disk takes ß for ss, as ``casefold`` does.
-    """
-    return str(path).lower()
+    """Return what is equal for two paths that a case-insensitive disk takes for one."""
+    return str(path).casefold()
 
 
 def _refuse_equal_results(jobs: list[Job]) -> None:

@@ -153,16 +153,23 @@ def test_a_broken_file_does_not_stop_the_others(here: Path) -> None:
 
 def test_a_message_is_one_line_whatever_the_name_of_the_photo_is(here: Path) -> None:
     """A name may hold anything but a slash, and photos come from strangers."""
-    names = ["a\nb", "c\x1b[31m\r", "d\x9b\x7f", "e\u2028", "büro 猫 \\"]
+    names = ["a\nb", "c\x1b[31m\r", "d\x9b\x7f", "e\u2028", "gpj\u202e", "büro 猫 \\"]
     for name in names:
         (here / "photos" / f"{name}.jpg").write_bytes(BROKEN)
     status, _, said = run(here, "photos", "cutouts")
     assert status == 1
-    told = [r"a\nb", r"c\x1b[31m\r", r"d\x9b\x7f", r"e\u2028", "büro 猫 \\"]
+    told = [r"a\nb", r"c\x1b[31m\r", r"d\x9b\x7f", r"e\u2028", r"gpj\u202e", "büro 猫 \\"]
     expected = {f"photos/{name}.jpg: {message_for(BROKEN)}" for name in told}
     *lines, summary = said.splitlines()
     assert set(lines) == expected
-    assert summary == "7 photos: 2 cut out, 0 skipped, 5 failed."
+    assert summary == "8 photos: 2 cut out, 0 skipped, 6 failed."
+
+
+def test_a_name_that_is_taken_for_a_flag_steers_no_terminal(here: Path) -> None:
+    """As a shell's pattern may give it."""
+    status, _, said = run(here, "--\x1b]0;mine\x07.jpg", "photos", "cutouts")
+    assert status == 2
+    assert last_line(said) == r"cutout: error: unrecognized arguments: --\x1b]0;mine\x07.jpg"
 
 
 def test_a_fault_of_ours_ends_one_photo_only(here: Path) -> None:

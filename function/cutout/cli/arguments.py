@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from cutout import __version__
-from cutout.cli.streams import tell
+from cutout.cli.streams import escaped, tell
 from cutout.errors import CutoutError
 from cutout.options import OPTIONS, Option, Options, parse_options
 from cutout.settings import Settings
@@ -57,7 +57,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the usage and what is wrong, and end."""
-        tell(f"{self.format_usage()}{self.prog}: error: {message}\n")
+        tell(f"{self.format_usage()}{self.prog}: error: {escaped(message)}\n")
         raise SystemExit(2)
 
 

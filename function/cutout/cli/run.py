@@ -1,6 +1,5 @@
 """Runs a command: loads the model, does the jobs in threads, and reports on standard error."""
 
-import re
 import signal
 import sys
 import uuid
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from cutout.cli.arguments import Command, UsageError, read_command
 from cutout.cli.plan import Job, make_plan
-from cutout.cli.streams import STDIN, STDOUT, fill_closed, flush, send, tell
+from cutout.cli.streams import STDIN, STDOUT, escaped, fill_closed, flush, send, tell
 from cutout.errors import CutoutError, ModelUnavailable
 from cutout.image.decode import Limits
 from cutout.image.model import read_model
@@ -23,7 +22,6 @@ DONE, SOME_FAILED, WRONG_COMMAND, NO_MODEL, INTERRUPTED = 0, 1, 2, 3, 130
 """The exit statuses."""
 
 _BAR_WIDTH = 30
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -202,5 +200,5 @@ def _write(file: Path, body: bytes) -> None:
 
 
 def _say(line: str) -> None:
-    """Print one line. What in a file's name ends lines, or steers a terminal, is escaped."""
-    tell(_CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), line) + "\n")
+    """Print one line, whatever is in a file's name."""
+    tell(f"{escaped(line)}\n")

@@ -1,5 +1,6 @@
 """The standard streams: each may be closed, full, or a pipe whose reader went away."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -7,6 +8,8 @@ STDIN, STDOUT = "standard input", "standard output"
 """Their names in messages."""
 
 _NOWHERE = Path("/dev/null")
+# What ends a line, steers a terminal, or lets it show a name in another order than it has.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _kept_open: list[object] = []
 
 
@@ -30,6 +33,11 @@ def tell(text: str) -> None:
         sys.stderr.flush()
     except OSError:
         sys.stderr = _NOWHERE.open("w")
+
+
+def escaped(line: str) -> str:
+    """Return one line of a message with the control characters of files' names escaped."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
 
 
 def send(data: bytes) -> None:

@@ -349,6 +349,13 @@ def test_answers_are_in_the_document(client: Client) -> None:
         check(document, "HEAD", path, client.send("HEAD", path))
 
 
+def test_what_only_a_direct_call_meets_is_not_told(client: Client) -> None:
+    """Over HTTP it is API Gateway that cannot read a request, and says so in its own words."""
+    replies = fetched(client)["paths"]["/v2/health"]["get"]["responses"]
+    told = "bad_request: API Gateway cannot read the request."
+    assert replies["400"]["description"].endswith(told)
+
+
 @ANY_PAYLOAD
 def test_the_first_clients_field_is_told_but_not_offered(client: Client) -> None:
     """A generated client that offered it beside ``image_base64`` would get masks by mistake."""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from cutout.errors import CutoutError, InvalidOption
+from cutout.errors import CutoutError, InvalidEvent, InvalidOption
 from cutout.http import removebg
 from cutout.http.headers import CHARGES, EVERY_REPLY
 from cutout.http.openapi.replies import EXAMPLE_ID, Schema, exactly, header_references
@@ -25,6 +25,7 @@ _GATEWAY: Mapping[int, Mapping[str, str]] = MappingProxyType(
         504: {"timeout": "The request took too long."},
     }
 )
+_NEVER_OVER_HTTP = {CutoutError, InvalidEvent}
 _OF_NO_ROUTE = {"not_found", "method_not_allowed"}
 _OF_UPLOADS = "content_type"
 _OF_HEALTH = "deep"
@@ -47,14 +48,14 @@ def _tree(kind: type[CutoutError]) -> Iterator[type[CutoutError]]:
 
 
 def _faults(*names: str) -> Iterator[Fault]:
-    """Yield every failure in the tree; that of an option for each option and each of ``names``."""
+    """Yield every failure that requests end in; that of an option for each option and each of ``names``."""
     for kind in _tree(CutoutError):
         first = (kind.__doc__ or "").partition("\n")[0].partition(":")[0]
         meaning = first.rstrip(".").replace("``", "") + "."
         if kind is InvalidOption:
             invalid = sorted({option.code or option.name for option in OPTIONS} | set(names))
             yield from (Fault(kind.status, f"invalid_{name}", meaning) for name in invalid)
-        elif "code" in vars(kind) and kind is not CutoutError:
+        elif "code" in vars(kind) and kind not in _NEVER_OVER_HTTP:
             yield Fault(kind.status, kind.code, meaning)
 
 

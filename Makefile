@@ -20,7 +20,7 @@ export ORT_DISABLE_TELEMETRY ?= 1
 
 # They are set for another Python, or for pip outside of a virtual environment. Here they would change
 # what is imported, end pip by a warning of its own, or put the packages into another folder.
-unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONWARNINGS PIP_PREFIX PIP_TARGET PIP_USER
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONWARNINGS PIP_PREFIX PIP_ROOT PIP_TARGET PIP_USER
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -172,6 +172,10 @@ $(STAMP): $(if $(shell $(WORKS) && echo yes),,FORCE)
 	  echo 'The packages were not installed; pip says why above. If it found no version of a package,' \
 	    'either its index cannot be reached, or the package is not built for this' \
 	    'system: all of them are for Linux with glibc and for Macs with Apple silicon.' >&2; \
+	  exit 1; }; \
+	$(RUN) -m pip freeze --disable-pip-version-check | grep -q . || { \
+	  echo 'pip put the packages elsewhere: a pip.conf sets target, prefix or root.' \
+	    'Run make with PIP_CONFIG_FILE=/dev/null.' >&2; \
 	  exit 1; }; \
 	touch $@; rm $(VENV)/.unfinished
 

@@ -83,6 +83,7 @@ def test_variables_of_another_python_or_pip_change_nothing(project: Path) -> Non
         PIP_USER="1",
         PIP_TARGET=str(elsewhere),
         PIP_PREFIX=str(elsewhere),
+        PIP_ROOT=str(elsewhere),
         PYTHONHOME=str(elsewhere),
         PYTHONPATH=str(elsewhere),
         PYTHONSAFEPATH="1",
@@ -91,6 +92,19 @@ def test_variables_of_another_python_or_pip_change_nothing(project: Path) -> Non
     assert status == 0, said
     assert printed.startswith(str(project / ".venv/lib/"))
     assert {path.name for path in elsewhere.iterdir()} == {"tiny.py", "pip.conf"}
+
+
+@pytest.mark.parametrize("setting", ["target", "prefix", "root"])
+def test_packages_that_pip_puts_elsewhere_are_missed(project: Path, setting: str) -> None:
+    """No make believes then that all is set up, and the next one begins anew."""
+    elsewhere = project / "elsewhere"
+    conf = elsewhere / "pip.conf"
+    conf.write_text(f"[install]\n{setting} = {elsewhere}\n", encoding="utf-8")
+    status, printed, said = set_up(project, PIP_CONFIG_FILE=str(conf))
+    assert status != 0
+    assert printed == ""
+    assert "pip put the packages elsewhere: a pip.conf sets target, prefix or root." in said
+    assert set_up(project)[0] == 0
 
 
 def test_packages_that_are_not_found_are_explained(project: Path) -> None:

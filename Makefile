@@ -74,12 +74,11 @@ e2e: $(STAMP) ## Run the built function in AWS's runtime emulator, and the page 
 
 # SAM hands the variables on to the layers' Makefiles. Where there is no SAM, it is installed beside.
 # (Functions such as abspath would take a path with a space in it for two paths.)
-# (`command` is a word of the shell. Makes before 4.3 use one only for a line with a sign such as >.)
+# (The 2> makes a make before 4.3 run the line in a shell, which is what knows the word `command`.)
 SAM := $(or $(wildcard $(VENV)/bin/sam),$(shell command -v sam 2>/dev/null))
 OWN_SAM := .aws-sam/cli
 OWN_SAM_STAMP := $(OWN_SAM)/.made-$(call key,tests/e2e/requirements.txt)
-# With `make deploy` there are none: ARGS are then for `sam deploy`, and `sam build` ends with a usage
-# error at most of its options.
+# In `make deploy` ARGS are for `sam deploy`. `sam build` does not know most of its options.
 BUILD_ARGS = $(ARGS)
 deploy: BUILD_ARGS =
 

@@ -4,8 +4,8 @@ With another model than the built one the function would answer ``model_unavaila
 another architecture none of its libraries would load. Parameters that samconfig.toml keeps for
 ``deploy`` must name the same model and architecture: what they do not name stays as the stack has
 it, whatever was built. The same holds for ``--parameter-overrides`` among the arguments of
-``sam deploy``, which take the place of those in the file. Where there are neither, what was built
-is printed as such an option.
+``sam deploy``, which take the place of those in the file. Where there are neither of them, this
+prints ``--parameter-overrides`` with the model and the architecture that were built.
 """
 
 import argparse
@@ -20,7 +20,7 @@ VARIABLES = {"ModelName": ("MODEL_NAME", "model"), "Architecture": ("ARCHITECTUR
 """Parameter of the template → the variable of make, and what it names."""
 
 
-class Differs(Exception):  # noqa: N818 # a fact about two files, which its message says
+class Differs(Exception):  # noqa: N818 # a fact about a build, which its message says
     """What is built is not what would be deployed."""
 
 
@@ -57,14 +57,14 @@ def _pairs(value: Any) -> Iterator[tuple[str, str]]:
             yield name, one
 
 
-def compare(place: str, kept: Mapping[str, str], built: Mapping[str, str]) -> None:
-    """Compare the parameters that are kept in a place, such as a file, with what was built.
+def compare(place: str, entry: str, kept: Mapping[str, str], built: Mapping[str, str]) -> None:
+    """Compare the parameters that a place keeps in an entry of it with what was built.
 
     :raises Differs: SAM would deploy something else, or might.
     """
     for parameter, (variable, what) in VARIABLES.items():
         value = built[parameter]
-        write = f"write {parameter}={value} into its parameter_overrides"
+        write = f"write {parameter}={value} into its {entry}"
         if parameter not in kept:
             raise Differs(
                 f"{place} names no {what}, so a stack would keep the one that it has: {write}."
@@ -88,13 +88,14 @@ def main() -> int:
     chosen.add_argument("--parameter-overrides", nargs="+")
     sam, _ = chosen.parse_known_args(given.sam)
     try:
-        kept, place = kept_parameters(sam.config_file, sam.config_env), str(sam.config_file)
+        built = dict(_pairs(given.built))
+        kept = kept_parameters(sam.config_file, sam.config_env)
         if sam.parameter_overrides:
-            kept, place = dict(_pairs(sam.parameter_overrides)), "ARGS"
-        if kept is None:
-            print("--parameter-overrides", *given.built)
+            compare("ARGS", "--parameter-overrides", dict(_pairs(sam.parameter_overrides)), built)
+        elif kept is not None:
+            compare(str(sam.config_file), "parameter_overrides", kept, built)
         else:
-            compare(place, kept, dict(_pairs(given.built)))
+            print("--parameter-overrides", *given.built)
     except Differs as error:
         print(error, file=sys.stderr)
         return 1

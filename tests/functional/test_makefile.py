@@ -322,6 +322,7 @@ def test_parameters_in_arguments_take_the_place_of_those_in_the_file(
     refused = make(checkout, "deploy", "SAM=sam", "MODEL_NAME=u2netp", f"ARGS={given}", **sam)
     assert refused.returncode != 0
     assert refused.stderr.startswith("ARGS names no architecture, so ")
+    assert "write Architecture=x86_64 into its --parameter-overrides." in refused.stderr
     assert not Path(sam["SAM_CALLS"]).exists()
     given = f"{given} Architecture=x86_64 --no-confirm-changeset"
     done = make(checkout, "deploy", "SAM=sam", "MODEL_NAME=u2netp", f"ARGS={given}", **sam)

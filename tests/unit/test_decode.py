@@ -739,6 +739,13 @@ def test_a_bmp_that_is_not_read_is_not_called_damaged(
         assert read(bmp_of_kind(*kind)).pixels.shape == (8, 8, 3)
 
 
+@pytest.mark.parametrize(("bits", "compression"), [(0, 0), (64, 0), (24, 99)])
+def test_a_bmp_whose_header_is_damaged_is_called_so(bits: int, compression: int) -> None:
+    """No BMP has such a depth or such a compression."""
+    with pytest.raises(InvalidImage):
+        read(bmp_of_kind(bits, compression))
+
+
 def bmp_with(profile: bytes, mode: str, *, kind: bytes = b"DEBM", start: int = 0) -> bytes:
     """Return the astronaut as a BMP of version 5, with a profile behind the pixels."""
     data = encoded(ASTRONAUT.convert(mode), "BMP")

@@ -6,6 +6,7 @@ PNG they see only what the picture needs.
 
 import io
 import math
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,10 +49,10 @@ _INTO_WORDS = {"AVIF", "BMP", "JPEG", "PNG", "WEBP"}
 # Pillow's own guard would raise for what our limit, checked from the header, lets through.
 Image.MAX_IMAGE_PIXELS = None
 
-_UNREAD_BMP = tuple(
-    f"Unsupported BMP {what}" for what in ("bitfields", "compression", "pixel depth")
+_UNREAD_BMP = re.compile(
+    r"Unsupported BMP (bitfields layout|pixel depth \(2\)|compression \([1-6]\))"
 )
-"""How Pillow's messages begin about unusual masks, 2 bits a pixel, and run lengths of OS/2."""
+"""Pillow's messages about unusual masks, 2 bits a pixel, and compressions that it does not read."""
 
 _BITS_TAG, _PHOTOMETRIC_TAG, _WHITE_IS_ZERO = 258, 262, 0
 _FORMAT_TAG, _UNSIGNED = 339, 1
@@ -200,7 +201,7 @@ def _opened(file: Structure) -> Image.Image:
             raise
         raise UnsupportedImageFormat(found=file.tiff.kind) from None
     except OSError as error:
-        if str(error).startswith(_UNREAD_BMP):
+        if _UNREAD_BMP.match(str(error)):
             found = "a BMP whose pixels are stored in a rare way"
             raise UnsupportedImageFormat(found=found) from None
         raise
@@ -209,7 +210,8 @@ def _opened(file: Structure) -> Image.Image:
 def _fits_words(image: Image.Image) -> bool:
     """Tell whether an image can be decoded into words of RGB and a fourth byte.
 
-    One without any compressed data cannot: only where Pillow makes the memory does it refuse that.
+    A file without any compressed data cannot: Pillow refuses it only where it makes the memory
+    itself.
     """
     has_key = "transparency" in image.info  # one colour that is transparent
     is_colour = image.mode in {"RGB", "RGBA"} and not has_key

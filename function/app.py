@@ -135,7 +135,7 @@ def http_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def upload_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:
-    """Work on S3's objects: from S3 itself, SQS, EventBridge or S3 Batch Operations.
+    """Work on S3's objects: from S3 itself, SNS, SQS, EventBridge or S3 Batch Operations.
 
     :raises CutoutError: what must not be lost, so that the platform keeps the event.
     """

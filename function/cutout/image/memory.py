@@ -14,8 +14,8 @@ _BYTES_PER_PX = 32
 to 24 for photographs and 29 for noise, and WebP's decoder took 22 (Pillow 13.0, 6 and 12 MP)."""
 
 _LEAST_BYTES = 64 << 20
-"""What is asked for at the least. If only Pillow can tell a picture's size, that counts as 0 px
-until the file is open."""
+"""What is asked for at the least. A picture whose size only Pillow can tell counts as 0 px until
+its file is open."""
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def _message(name: str, record: Mapping[str, Any], settings: Settings) -> Task:
     except UnknownEvent as error:
         return Task(name=name, fault=str(error.facts["reason"]))
     except (KeyError, TypeError, ValueError, RecursionError):
-        return Task(name=name, fault="the message is not JSON")
+        return Task(name=name, fault="the message holds no JSON")
     return _task(name, read, parts, settings)
 
 

@@ -1,7 +1,8 @@
 """What one deployment is told.
 
 ``values`` are the typed settings, ``environment`` has a row for each environment variable that sets
-one, and ``readers`` turn the variables' texts into values.
+one, ``readers`` turn the variables' texts into values, and ``powertools`` checks the variables that
+Powertools reads by itself.
 """
 
 from cutout.settings.environment import read_settings

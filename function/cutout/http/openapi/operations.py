@@ -135,8 +135,9 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         description="Options are in the body or in the query string, each of them once. The reply "
         "is the image. It is JSON where Accept names application/json and neither an image nor "
         "*/*, and for channels=alpha in a JSON request. The field image, in JSON or a form that is "
-        "not multipart, is that of BackgroundErase's first clients: base64, whose reply is the "
-        "mask as JSON. No schema has it, so that generated clients offer image_base64 only.",
+        "not multipart, is that of BackgroundErase's first clients: it holds an image in base64, "
+        "and the reply is the mask as JSON. No schema has it, so that generated clients offer "
+        "image_base64 only.",
         options="RemovalUrlencoded",
         body={"required": True, "content": _bodies("Removal")},
         replies={

@@ -48,7 +48,7 @@ def _tree(kind: type[CutoutError]) -> Iterator[type[CutoutError]]:
 
 
 def _faults(*names: str) -> Iterator[Fault]:
-    """Yield every failure that requests end in; that of an option for each option and each of ``names``."""
+    """Yield every failure of requests; that of an option for each option and each of ``names``."""
     for kind in _tree(CutoutError):
         first = (kind.__doc__ or "").partition("\n")[0].partition(":")[0]
         meaning = first.rstrip(".").replace("``", "") + "."

@@ -452,7 +452,8 @@ CODES = {
     | {"invalid_base64", "invalid_json", "invalid_form", "invalid_multipart", "invalid_image"}
     | {"image_too_small", "invalid_image_key", "image_url_disabled", "storage_disabled"}
     | {"invalid_bg_image", "roi_exceeds_bounds", "roi_region_empty"}
-    | {"invalid_image_url", "image_url_fetch_failed"},
+    | {"invalid_image_url", "image_url_fetch_failed"}
+    | {"bad_request"},  # API Gateway's; also of an event that does not come from there
     401: {"invalid_api_key"},
     404: {"not_found"},
     405: {"method_not_allowed"},

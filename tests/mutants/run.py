@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULES = {
     "image/backdrop.py": [
         *("tests/unit/test_compose.py", "tests/unit/test_background.py"),
+        "tests/unit/test_place.py",
         # It measures memory, for ten seconds that each survivor would take.
         *("-k", "not 12_megapixels"),
     ],
@@ -54,6 +55,9 @@ MODULES = {
 # and why. They are counted apart.
 EQUIVALENT = {
     "image/backdrop.py": {
+        "pixels = resampled(joined(photo.pixels, matte.alpha), width, height, is_weighted=None)": (
+            "None is as false as False"
+        ),
         "for rows, columns in tiles(*pixels.shape[:3]):": "tiles begin at multiples of 4 px then",
         **dict.fromkeys(
             (

@@ -245,7 +245,7 @@ def test_an_empty_matte_is_an_empty_canvas_uncropped() -> None:
         {"semitransparency": False},
         {"scale": 50.0},
     ],
-    ids=str,
+    ids=["alone", "colour", "tint", "picture", "blur", "shadow", "hard", "scaled"],
 )
 def test_nothing_is_seen_of_what_is_too_faint_for_a_subject(
     options: dict[str, Any], name: Format, channels: Channels

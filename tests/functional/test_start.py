@@ -47,6 +47,20 @@ def start(**variables: str) -> dict[str, Any]:
     return found
 
 
+def refusal(**variables: str) -> str:
+    """Return the last line of what the function says when its import ends with an error."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import app"],
+        cwd=FUNCTION,
+        env={**os.environ, **variables},
+        check=False,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert done.returncode == 1
+    return done.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("how", "passes"), [("on-demand", 0), ("snap-start", 1), ("provisioned-concurrency", 1)]
 )
@@ -85,16 +99,7 @@ def test_the_log_has_the_level_that_the_variable_names(given: str, level: int) -
 @pytest.mark.parametrize("given", ["foo", "20", "TRACE"])
 def test_a_wrong_level_is_refused_with_all_other_faults(given: str) -> None:
     """By the project's own message, which says what is accepted."""
-    done = subprocess.run(
-        [sys.executable, "-c", "import app"],
-        cwd=FUNCTION,
-        env={**os.environ, "POWERTOOLS_LOG_LEVEL": given, "SHOW_PAGES": "on"},
-        check=False,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == (
+    assert refusal(POWERTOOLS_LOG_LEVEL=given, SHOW_PAGES="on") == (
         "cutout.errors.InvalidSettings: Invalid settings: "
         "POWERTOOLS_LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL; "
         "SHOW_PAGES must be true or false"
@@ -114,16 +119,7 @@ def test_a_wrong_level_is_refused_with_all_other_faults(given: str) -> None:
 )
 def test_what_powertools_reads_is_checked_before_it_does(name: str, accepted: str) -> None:
     """Its own errors name no variable, and some come with the first request only."""
-    done = subprocess.run(
-        [sys.executable, "-c", "import app"],
-        cwd=FUNCTION,
-        env={**os.environ, name: "foo", "SHOW_PAGES": "on"},
-        check=False,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == (
+    assert refusal(**{name: "foo"}, SHOW_PAGES="on") == (
         "cutout.errors.InvalidSettings: Invalid settings: "
         f"SHOW_PAGES must be true or false; {name} must be {accepted}"
     )

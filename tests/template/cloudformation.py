@@ -55,6 +55,7 @@ EVERYTHING = {
     "AccessLogs": "true",
     "CreateApiGatewayAccountRole": "true",
     "AlarmsEmail": "us@shop.example",
+    "PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/team/boundary",
 }
 
 _NOTHING = object()

@@ -240,6 +240,31 @@ def test_aws_own_policies_are_listed() -> None:
     assert set(roles) == {"ApiGatewayAccountRole", "ApiRole", "UploadRole", "BatchRole"}
 
 
+def test_a_boundary_bounds_every_role() -> None:
+    """Where an organization asks for one, a single role without it fails the deployment."""
+    boundaries = {role["PermissionsBoundary"] for role in FULL.of_type("AWS::IAM::Role").values()}
+    assert boundaries == {EVERYTHING["PermissionsBoundary"]}
+    for role in PLAIN.of_type("AWS::IAM::Role").values():
+        assert "PermissionsBoundary" not in role
+
+
+@pytest.mark.parametrize(
+    ("arn", "is_accepted"),
+    [
+        ("", True),
+        ("arn:aws:iam::123456789012:policy/team/boundary", True),
+        ("arn:aws-us-gov:iam::aws:policy/PowerUserAccess", True),
+        ("boundary", False),
+        ("arn:aws:iam::123456789012:role/boundary", False),
+        ("arn:aws:iam::123456789012:policy/a b", False),
+    ],
+)
+def test_a_boundary_is_the_arn_of_a_policy(arn: str, *, is_accepted: bool) -> None:
+    """What is none is refused before the deployment."""
+    pattern = TEMPLATE["Parameters"]["PermissionsBoundary"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, arn)) == is_accepted
+
+
 def test_nobody_is_allowed_anything_as_anyone() -> None:
     """An Allow names one AWS service; all but those listed act for this account only."""
     for statement in FULL.statements():
@@ -414,8 +439,11 @@ def test_no_partition_is_forgotten() -> None:
 @pytest.mark.parametrize("partition", PARTITIONS)
 def test_every_arn_is_of_the_partition(partition: str) -> None:
     """Of each of AWS's partitions that anyone can have an account in."""
-    keys = {"CatalogueKmsKeys": f"arn:{partition}:kms:x:{ACCOUNT}:key/1"}
-    deployment = Deployment(partition=partition, **{**EVERYTHING, **keys})
+    given = {
+        "CatalogueKmsKeys": f"arn:{partition}:kms:x:{ACCOUNT}:key/1",
+        "PermissionsBoundary": f"arn:{partition}:iam::{ACCOUNT}:policy/boundary",
+    }
+    deployment = Deployment(partition=partition, **{**EVERYTHING, **given})
     text = json.dumps([deployment.resources, deployment.outputs])
     # The layers' ARNs are the tests' own; SAM writes those of integrations for its region.
     others = r"(?!lambda:[a-z0-9-]+:[0-9]+:layer|apigateway:|execute-api:)"

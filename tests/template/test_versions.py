@@ -27,6 +27,7 @@ OTHERS = {
     "CatalogueKmsKeys": "arn:aws:kms:eu-west-1:123456789012:key/other",
     "DefaultOptions": "format=jpg",
     "AlarmsEmail": "others@shop.example",
+    "PermissionsBoundary": "arn:aws:iam::123456789012:policy/other",
 }
 STARTS = [pytest.param({}, id="defaults"), pytest.param(EVERYTHING, id="everything")]
 

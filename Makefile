@@ -92,8 +92,8 @@ build: $(STAMP) $(if $(SAM),,$(OWN_SAM_STAMP)) ## Build what `sam deploy` takes,
 
 # What is built must be what is deployed. Parameters that samconfig.toml keeps are all that SAM then
 # gives to CloudFormation, so they are compared with what is built; where it keeps none, this prints
-# them for SAM.
-PARAMETERS = $(RUN) layers/deps/samconfig.py \
+# them for SAM. Default options that the worker would refuse are refused here.
+PARAMETERS = PYTHONPATH=function $(RUN) layers/deps/samconfig.py \
   --built Architecture=$(ARCHITECTURE) ModelName=$(MODEL_NAME) -- $(ARGS)
 same-parameters: $(STAMP)
 	@$(PARAMETERS) >/dev/null

@@ -1,4 +1,4 @@
-"""Compares what make has built with the parameters that ``sam deploy`` takes from samconfig.toml.
+"""Checks the parameters that ``sam deploy`` takes from samconfig.toml against what make has built.
 
 With another model than the built one the function would answer ``model_unavailable``, and with
 another architecture none of its libraries would load. Parameters that samconfig.toml keeps for
@@ -6,6 +6,9 @@ another architecture none of its libraries would load. Parameters that samconfig
 it, whatever was built. The same holds for ``--parameter-overrides`` among the arguments of
 ``sam deploy``, which take the place of those in the file. Where there are neither of them, this
 prints ``--parameter-overrides`` with the model and the architecture that were built.
+
+``DefaultOptions`` are read as the worker reads them when it starts. CloudFormation cannot check
+them, and with wrong ones the worker ends before it looks at an upload.
 """
 
 import argparse
@@ -16,12 +19,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from cutout.errors import InvalidSettings
+from cutout.settings import read_settings
+
 VARIABLES = {"ModelName": ("MODEL_NAME", "model"), "Architecture": ("ARCHITECTURE", "architecture")}
 """Parameter of the template → the variable of make, and what it names."""
 
 
-class Differs(Exception):  # noqa: N818 # a fact about a build, which its message says
-    """What is built is not what would be deployed."""
+class Refused(Exception):  # noqa: N818 # a fact about the parameters, which its message says
+    """The deployment would not work with these parameters, or not with what is built."""
 
 
 def kept_parameters(file: Path, environment: str) -> dict[str, str] | None:
@@ -60,20 +66,35 @@ def _pairs(value: Any) -> Iterator[tuple[str, str]]:
 def compare(place: str, entry: str, kept: Mapping[str, str], built: Mapping[str, str]) -> None:
     """Compare the parameters that a place keeps in an entry of it with what was built.
 
-    :raises Differs: SAM would deploy something else, or might.
+    :raises Refused: SAM would deploy something else, or might.
     """
     for parameter, (variable, what) in VARIABLES.items():
         value = built[parameter]
         write = f"write {parameter}={value} into its {entry}"
         if parameter not in kept:
-            raise Differs(
+            raise Refused(
                 f"{place} names no {what}, so a stack would keep the one that it has: {write}."
             )
         if kept[parameter] != value:
-            raise Differs(
+            raise Refused(
                 f"{place} names another {what} than {variable}={value}: {write}, or run make with"
                 f" the {variable}= that {place} has."
             )
+
+
+def check_options(place: str, entry: str, kept: Mapping[str, str]) -> None:
+    """Read the default options that a place keeps in an entry of it.
+
+    :raises Refused: the worker would not start with them.
+    """
+    options = kept.get("DefaultOptions", "")
+    try:
+        read_settings({"DEFAULT_OPTIONS": options, "MODEL_NAME": kept["ModelName"]})
+    except InvalidSettings as error:
+        raise Refused(
+            f"{place} has DefaultOptions={options} in its {entry}, and the worker for S3 would not"
+            f" start with them. {error}."
+        ) from None
 
 
 def main() -> int:
@@ -90,13 +111,16 @@ def main() -> int:
     try:
         built = dict(_pairs(given.built))
         kept = kept_parameters(sam.config_file, sam.config_env)
+        place, entry = str(sam.config_file), "parameter_overrides"
         if sam.parameter_overrides:
-            compare("ARGS", "--parameter-overrides", dict(_pairs(sam.parameter_overrides)), built)
-        elif kept is not None:
-            compare(str(sam.config_file), "parameter_overrides", kept, built)
-        else:
+            place, entry = "ARGS", "--parameter-overrides"
+            kept = dict(_pairs(sam.parameter_overrides))
+        if kept is None:
             print("--parameter-overrides", *given.built)
-    except Differs as error:
+        else:
+            compare(place, entry, kept, built)
+            check_options(place, entry, kept)
+    except Refused as error:
         print(error, file=sys.stderr)
         return 1
     except (OSError, ValueError) as error:

@@ -331,6 +331,35 @@ def test_parameters_in_arguments_take_the_place_of_those_in_the_file(
     assert calls[-1] == f"sam deploy {given}"
 
 
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ("format=jpeeg", "DEFAULT_OPTIONS: format must be one of "),
+        ("colour=white", "DEFAULT_OPTIONS: there is no option colour."),
+        ("model=u2netp", "DEFAULT_OPTIONS: model must be "),
+        ("white", "DEFAULT_OPTIONS must be options such as format=webp&bg_color=white."),
+    ],
+)
+def test_deploy_refuses_options_that_the_worker_refuses(
+    checkout: Path, sam: dict[str, str], options: str, problem: str
+) -> None:
+    """CloudFormation takes them, and then every upload ends in the dead-letter queue."""
+    built = "Architecture=x86_64 ModelName=erase-s"
+    keep(checkout, f'parameter_overrides = "{built} DefaultOptions=\\"{options}\\""')
+    refused = make(checkout, "deploy", "SAM=sam", **sam)
+    assert refused.returncode != 0
+    assert refused.stderr.startswith(
+        f"samconfig.toml has DefaultOptions={options} in its parameter_overrides, and the worker"
+        f" for S3 would not start with them. Invalid settings: {problem}"
+    )
+    given = f"--parameter-overrides {built} 'DefaultOptions={options}'"
+    refused = make(checkout, "deploy", "SAM=sam", f"ARGS={given}", **sam)
+    assert refused.stderr.startswith(f"ARGS has DefaultOptions={options} in its --parameter-")
+    assert not Path(sam["SAM_CALLS"]).exists()
+    keep(checkout, f'parameter_overrides = "{built} DefaultOptions=\\"format=jpeg&size=hd\\""')
+    assert make(checkout, "deploy", "SAM=sam", **sam).returncode == 0
+
+
 def test_deploy_names_a_file_that_it_cannot_read(checkout: Path, sam: dict[str, str]) -> None:
     """Before anything is built."""
     keep(checkout, "parameter_overrides = ")

@@ -81,7 +81,7 @@ OPTIONS = (
         "size",
         Size,
         "Caps the result and never enlarges it. preview: 0.25 megapixels, medium: 1.5, hd: 4, "
-        "50MP: 50, full: the deployment's limit.",
+        "50mp: 50, full: the deployment's limit.",
         {"auto": Size.FULL, "small": Size.PREVIEW, "regular": Size.PREVIEW, "4k": Size.FULL},
     ),
     switch("crop", "Crops the result to the subject's box."),
@@ -147,7 +147,8 @@ OPTIONS = (
         "input_alpha",
         InputAlpha,
         "What the transparency of the input does. multiply: it multiplies the matte. keep: it is "
-        "the matte, and no network runs. discard: it is ignored.",
+        "the matte, and no network runs; an input without transparency is cut out as with "
+        "multiply. discard: it is ignored.",
     ),
     number(
         "quality",

@@ -83,7 +83,7 @@ def make(folder: Path, *arguments: str, **variables: str) -> "subprocess.Complet
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,  # for a busy machine
         check=False,
     )
 

@@ -31,7 +31,7 @@ from cutout.image.card import read_card
 from cutout.image.model import Model
 from cutout.keys import Keys
 from cutout.remover import Remover
-from cutout.store import Patience, Store
+from cutout.store import ObjectRef, Patience, Store
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -223,8 +223,12 @@ def test_a_deadline_while_storage_is_silent(cloud: Cloud, proxy: Proxy, method: 
         calls.append(call)
         return Fault(hang_s=60, lost=True)
 
+    store = Store(Patience(silence_s=60, retries=3))
+    # The client is made here: on a busy machine that alone takes seconds.
+    source = ObjectRef(bucket=cloud.settings.input_bucket, key="incoming/1/image")
+    assert store.find(source) is not None
     proxy.judge = judge
-    transfer = Transfer(Store(Patience(silence_s=60, retries=3)), cloud.settings)
+    transfer = Transfer(store, cloud.settings)
     keys = Keys(app.settings.api_key_hashes)
     client = Client(deployment(fake_remover(), cloud.settings, transfer=transfer, keys=keys))
     client.timeout_s = 5.0

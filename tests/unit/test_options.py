@@ -562,3 +562,60 @@ def test_an_s3_object_has_no_background_image(name: str) -> None:
     assert (options.format, unknown) == (Format.JPG, ("x",))
     with pytest.raises(InvalidOption):
         parse_object_options([("model", "b")], ("a",))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("bg_color", "white", "bg_color must be Color or None, not 'white'"),
+        ("crop_margin", "5%", "crop_margin must be Margin or None, not '5%'"),
+        ("size", "preview", "size must be Size, not 'preview'"),
+        ("format", "webp", "format must be Format, not 'webp'"),
+        ("roi", "0px 0px 10px 10px", "roi must be Region or None, not '0px 0px 10px 10px'"),
+        ("quality", "90", "quality must be int, not '90'"),
+        ("quality", True, "quality must be int, not True"),
+        ("crop", 1, "crop must be bool, not 1"),
+        ("scale", "80%", "scale must be float or None or int, not '80%'"),
+        ("bg_image_file", "sky.jpg", "bg_image_file must be bytes or None, not 'sky.jpg'"),
+    ],
+)
+def test_options_hold_no_texts(name: str, value: object, message: str) -> None:
+    """Where they are made: not in the middle of a photo, which would be called damaged."""
+    with pytest.raises(TypeError) as refused:
+        Options(**{name: value})  # type: ignore[arg-type] # what a user without mypy writes
+    said = f"{message}; cutout.options.parse_options makes Options of texts"
+    assert str(refused.value) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("quality", 0, "quality must be from 1 to 100, not 0"),
+        ("quality", 500, "quality must be from 1 to 100, not 500"),
+        ("bg_blur", -1, "bg_blur must be from 0 to 100, not -1"),
+        ("shadow_opacity", 101, "shadow_opacity must be from 0 to 100, not 101"),
+        ("scale", 9.9, "scale must be from 10 to 100, not 9.9"),
+        ("scale", float("nan"), "scale must be from 10 to 100, not nan"),
+    ],
+)
+def test_options_hold_no_number_that_a_request_could_not(
+    name: str, value: float, message: str
+) -> None:
+    """The bounds are those of the table; both of them are accepted."""
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        Options(**{name: value})  # type: ignore[arg-type] # a field's name and a number
+
+
+def test_margins_and_positions_are_within_their_bounds() -> None:
+    """A margin of 501 px or a position of 101 % is none that a request could ask for."""
+    with pytest.raises(ValueError, match=r"^a margin must be from 0 to 500, not 501$"):
+        Margin(top=ZERO, right=ZERO, bottom=px(501), left=ZERO)
+    with pytest.raises(ValueError, match=r"^a margin must be from 0 to 50, not 50\.1$"):
+        Margin(top=ZERO, right=ZERO, bottom=ZERO, left=percent(50.1))
+    with pytest.raises(ValueError, match=r"^a position must be from 0 to 100, not 101$"):
+        Position(x=0, y=101)
+
+
+def test_a_whole_number_is_a_share_too() -> None:
+    """As type checkers have it."""
+    assert Options(scale=80) == Options(scale=80.0)

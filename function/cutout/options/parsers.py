@@ -9,13 +9,10 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from cutout.errors import RoiExceedsBounds, RoiRegionEmpty
-from cutout.options.values import Length, Margin, Position, Region
+from cutout.options.values import RANGES, WHOLE_PERCENT, Length, Margin, Position, Region
 
 _T = TypeVar("_T")
 
-MAX_MARGIN_PERCENT = 50
-MAX_MARGIN_PX = 500
-MIN_SCALE_PERCENT = 10
 MAX_URL_CHARACTERS = 8_192
 """The most characters of an image's URL. A presigned URL of S3 can have more than 2,000, because it
 holds a session token. CloudFront, the strictest of the large servers, takes 8,192 bytes."""
@@ -68,10 +65,7 @@ def _length(text: str) -> Length:
     match = _LENGTH.fullmatch(text)
     if match is None:
         raise ValueError
-    length = Length(value=float(match[1]), relative=match[2] == "%")
-    if length.value > (MAX_MARGIN_PERCENT if length.relative else MAX_MARGIN_PX):
-        raise ValueError
-    return length
+    return Length(value=float(match[1]), relative=match[2] == "%")
 
 
 def margin(wire: object) -> Margin:
@@ -88,10 +82,9 @@ def margin(wire: object) -> Margin:
     raise ValueError
 
 
-def _percent(lowest: float, text: str) -> float:
-    """Return a share of at least ``lowest`` and at most 100 %."""
+def _percent(text: str) -> float:
     match = _PERCENT.fullmatch(text)
-    if match is None or not lowest <= float(match[1]) <= 100:  # noqa: PLR2004 - the whole
+    if match is None:
         raise ValueError
     return float(match[1])
 
@@ -99,7 +92,12 @@ def _percent(lowest: float, text: str) -> float:
 def scale(wire: object) -> float | None:
     """Return a share of the canvas in %, or ``None`` for ``original``."""
     text = _text(wire)
-    return None if text.lower() == "original" else _percent(MIN_SCALE_PERCENT, text)
+    if text.lower() == "original":
+        return None
+    share, (lowest, highest) = _percent(text), RANGES["scale"]
+    if not lowest <= share <= highest:
+        raise ValueError
+    return share
 
 
 def position(wire: object) -> Position:
@@ -110,7 +108,7 @@ def position(wire: object) -> Position:
             return Position(x=None, y=None)
         case "center":
             return Position(x=50, y=50)
-    shares = [_percent(0, share) for share in _words(text)]
+    shares = [_percent(share) for share in _words(text)]
     match shares:
         case [both]:
             return Position(x=both, y=both)
@@ -143,7 +141,7 @@ def roi(wire: object) -> Region:
             region = Region(x1=x1, y1=y1, x2=x2, y2=y2)
         case _:
             raise ValueError
-    if any(corner.relative and corner.value > 100 for corner in corners):  # noqa: PLR2004 - all
+    if any(corner.relative and corner.value > WHOLE_PERCENT for corner in corners):
         raise RoiExceedsBounds(reason="100% is its whole side")
     for first, last in ((x1, x2), (y1, y2)):
         if first.relative == last.relative and first.value >= last.value:

@@ -9,6 +9,9 @@ from cutout.color import named_colors, parse_color
 from cutout.options import parsers
 from cutout.options.option import Option, choice, number, switch, text
 from cutout.options.values import (
+    MAX_MARGIN_PERCENT,
+    MAX_MARGIN_PX,
+    RANGES,
     Channels,
     Delivery,
     Format,
@@ -22,8 +25,8 @@ from cutout.options.values import (
 _FRACTION = r"(?:\.[0-9]{1,4})?"
 _SHARE = rf"(?:100|[1-9]?[0-9]{_FRACTION})%"
 _LENGTH = (
-    rf"(?:0|(?:{parsers.MAX_MARGIN_PERCENT}|[1-4]?[0-9]{_FRACTION})%"
-    rf"|(?:{parsers.MAX_MARGIN_PX}|[1-4]?[0-9]?[0-9]{_FRACTION})px)"
+    rf"(?:0|(?:{MAX_MARGIN_PERCENT}|[1-4]?[0-9]{_FRACTION})%"
+    rf"|(?:{MAX_MARGIN_PX}|[1-4]?[0-9]?[0-9]{_FRACTION})px)"
 )
 _COORDINATE = rf"(?:0|[0-9]{{1,9}}{_FRACTION}px|{_SHARE})"
 _COLOR = "|".join(["#?(?:[0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})", *named_colors()])
@@ -68,8 +71,7 @@ OPTIONS = (
     ),
     number(
         "bg_blur",
-        0,
-        100,
+        *RANGES["bg_blur"],
         "Keeps the photo's own background and blurs it: 0 leaves it sharp, 100 blurs most.",
     ),
     choice(
@@ -96,7 +98,7 @@ OPTIONS = (
     Option(
         name="scale",
         parse=parsers.scale,
-        accepted=f"original, or a share of the canvas from {parsers.MIN_SCALE_PERCENT}% to 100%",
+        accepted=f"original, or a share of the canvas from {RANGES['scale'][0]}% to 100%",
         summary="Scales the subject so that it fits into that share of the canvas, and centres it "
         "unless position says otherwise.",
         schema=text(rf"original|(?:100|[1-9][0-9]{_FRACTION})%", "original", "80%"),
@@ -127,8 +129,7 @@ OPTIONS = (
     choice("shadow_type", ShadowType, "drop: a soft shadow behind the subject."),
     number(
         "shadow_opacity",
-        0,
-        100,
+        *RANGES["shadow_opacity"],
         "How dark the shadow is, in %. Has no effect without shadow_type=drop.",
     ),
     switch(
@@ -152,8 +153,7 @@ OPTIONS = (
     ),
     number(
         "quality",
-        1,
-        100,
+        *RANGES["quality"],
         "The quality of jpg, webp and avif: 100 is the best and makes the largest file.",
     ),
     choice(

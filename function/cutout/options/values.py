@@ -1,9 +1,17 @@
 """The typed values of the options: what the pipeline and both doors work with."""
 
-from dataclasses import dataclass
+import reprlib
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import get_args
 
 from cutout.color import Color
+
+MAX_MARGIN_PERCENT = 50
+MAX_MARGIN_PX = 500
+WHOLE_PERCENT = 100
+RANGES = {"bg_blur": (0, 100), "scale": (10, 100), "shadow_opacity": (0, 100), "quality": (1, 100)}
+"""The lowest and the highest value of each option that is a number."""
 
 
 class Format(StrEnum):
@@ -104,12 +112,21 @@ class Length:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Margin:
-    """What ``crop`` leaves around the subject, side by side."""
+    """What ``crop`` leaves around the subject, side by side.
+
+    :raises ValueError: a length is negative, or longer than a margin may be.
+    """
 
     top: Length
     right: Length
     bottom: Length
     left: Length
+
+    def __post_init__(self) -> None:
+        """Refuse a margin that no text can ask for."""
+        for length in (self.top, self.right, self.bottom, self.left):
+            longest = MAX_MARGIN_PERCENT if length.relative else MAX_MARGIN_PX
+            _refuse_outside("a margin", length.value, 0, longest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,19 +145,30 @@ class Position:
 
     0 is at the left or the top, 50 in the middle, 100 at the right or the bottom. ``None`` in both
     keeps it where it is in the photo.
+
+    :raises ValueError: a share is not within the room.
     """
 
     x: float | None
     y: float | None
 
+    def __post_init__(self) -> None:
+        """Refuse a position that no text can ask for."""
+        for share in (self.x, self.y):
+            if share is not None:
+                _refuse_outside("a position", share, 0, WHOLE_PERCENT)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What one request asks for; every value in it is valid.
+    """What one request asks for; every value in it is valid. ``parse_options`` reads it from texts.
 
     ``model`` is the name of a model, ``None`` the deployment's default. ``scale`` is in % of the
     canvas. Without a ``position`` a subject that is scaled is centred, and any other stays where it
     is.
+
+    :raises TypeError: a value is not of its field's type, such as a text.
+    :raises ValueError: a number is not within its range.
     """
 
     format: Format = Format.PNG
@@ -166,5 +194,33 @@ class Options:
     response: Delivery = Delivery.AUTO
     on_empty: OnEmpty = OnEmpty.IMAGE
 
+    def __post_init__(self) -> None:
+        """Refuse a value that the pipeline would stumble over later, or would take for another."""
+        for name, kinds in _KINDS.items():
+            value = getattr(self, name)
+            # To Python, True is a whole number.
+            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                words = " or ".join(
+                    "None" if kind is type(None) else kind.__name__ for kind in kinds
+                )
+                raise TypeError(
+                    f"{name} must be {words}, not {reprlib.repr(value)}; "
+                    "cutout.options.parse_options makes Options of texts"
+                )
+            if name in RANGES and isinstance(value, int | float):
+                _refuse_outside(name, value, *RANGES[name])
+
+
+def _refuse_outside(name: str, value: float, lowest: float, highest: float) -> None:
+    if not lowest <= value <= highest:
+        raise ValueError(f"{name} must be from {lowest} to {highest}, not {value}")
+
+
+# Where a float is due, a whole number does, as type checkers have it.
+_KINDS: dict[str, tuple[type, ...]] = {
+    field.name: kinds + ((int,) if float in kinds else ())
+    for field in fields(Options)
+    for kinds in [get_args(field.type) or (field.type,)]
+}
 
 DEFAULTS = Options()

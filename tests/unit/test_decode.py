@@ -1241,3 +1241,16 @@ def test_a_png_without_any_data(mode: str) -> None:
     for damaged in (cut, cut[:-7] + data[-12:]):  # without an end mark, and with one
         with pytest.raises(InvalidImage):
             read(damaged)
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP"])
+def test_a_fault_of_ours_is_not_told_as_damage(name: str) -> None:
+    """What asks about the photo's size does not read the file, so the file is not to blame."""
+
+    def check(_whole: tuple[int, int], _kept: tuple[int, int]) -> None:
+        raise AttributeError("ours")
+
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, name)
+    with pytest.raises(AttributeError, match=r"^ours$"):
+        decode(file.getvalue(), limits=Limits(max_pixels=64), check=check)

@@ -8,7 +8,8 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,14 +135,27 @@ def decode(
         _register_heif()
     elif not _CODECS.get(pillow_format, True):
         raise ImportError(f"Pillow lacks its codec for {pillow_format}")
-    try:
-        with warnings.catch_warnings():  # Pillow warns of odd metadata, which is dropped anyway
-            warnings.simplefilter("ignore")
+    with warnings.catch_warnings():  # Pillow warns of odd metadata, which is dropped anyway
+        warnings.simplefilter("ignore")
+        with _damage_told(pillow_format):
             file = read_structure(data, pillow_format, max_pixels=limits.max_pixels)
-            return _decode(file, limits, cap_px, budget_ms, check)
+        return _decode(file, limits, cap_px, budget_ms, check)
+
+
+@contextmanager
+def _damage_told(pillow_format: str) -> Iterator[None]:
+    """Tell what the parsers of a file raise as damage of the file.
+
+    They stumble over it in any way, from ``struct.error`` to ``TypeError``. So does a fault of our
+    own, which is why nothing that does not read the file belongs in here.
+
+    :raises InvalidImage: the parsers raised something.
+    """
+    try:
+        yield
     except (CutoutError, MemoryError, ImportError):
         raise  # neither too little memory nor a missing codec is a fault of the file
-    except Exception as error:  # Pillow's parsers raise anything, from struct.error to TypeError
+    except Exception as error:
         raise InvalidImage(reason=f"it is a damaged or truncated {pillow_format} file") from error
 
 
@@ -153,13 +167,14 @@ def _decode(
     check: SizeCheck | None,
 ) -> Photo:
     """Return the photo in a file of sound structure; see :func:`decode`."""
-    with told_from_memory(file.pixels):  # WebP's decoder begins here
-        opened = _opened(file)
-    with opened as image:
-        check_size(*image.size, max_pixels=limits.max_pixels)  # a GIF's frame can pass its screen
+    with _damage_told(file.pillow_format):
+        with told_from_memory(file.pixels):  # WebP's decoder begins here
+            opened = _opened(file)
         orientation = file.orientation
         if orientation is None:
-            orientation = orientation_of(image.info.get("exif") or b"")
+            orientation = orientation_of(opened.info.get("exif") or b"")
+    with opened as image:
+        check_size(*image.size, max_pixels=limits.max_pixels)  # a GIF's frame can pass its screen
         width, height = image.size
         size = capped(width, height, cap_px)
         whole, kept = (width, height), size
@@ -168,16 +183,19 @@ def _decode(
         if check is not None:
             check(whole, kept)
         check_time(file.pillow_format, width * height, math.prod(size), budget_ms)
-        # A JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough. Its last pixels are then partly
-        # outside the photo, which is the box in them.
-        _, box = image.draft(None, size) or (None, None)
-        words = decoded_into(image) if _fits_words(image) else None
-        framed = _alpha_of_frame(image)
-        with told_from_memory(width * height):
-            image.load()
-        if file.jpeg is not None and (not file.jpeg.is_complete or is_filler(_last_pixel(image))):
-            check_rows(file.jpeg)
-        pixels, alpha = _converted(image, words, file.profile)
+        with _damage_told(file.pillow_format):
+            # A JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough. Its last pixels are then
+            # partly outside the photo, which is the box in them.
+            _, box = image.draft(None, size) or (None, None)
+            words = decoded_into(image) if _fits_words(image) else None
+            framed = _alpha_of_frame(image)
+            with told_from_memory(width * height):
+                image.load()
+            if file.jpeg is not None and (
+                not file.jpeg.is_complete or is_filler(_last_pixel(image))
+            ):
+                check_rows(file.jpeg)
+            pixels, alpha = _converted(image, words, file.profile)
     if alpha is None:
         alpha = framed
     if pixels.shape[1::-1] != size:

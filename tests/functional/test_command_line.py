@@ -206,10 +206,29 @@ def test_an_output_folder_inside_the_input_is_never_an_input(here: Path) -> None
     )
 
 
-def test_two_photos_of_one_name_keep_their_suffixes(here: Path) -> None:
+def test_a_result_has_the_name_of_its_photo_whatever_lies_beside_it(here: Path) -> None:
+    """A second photo of that name is refused: neither takes the other's result for its own."""
+    assert run(here, "photos/a.*", "out/")[0] == 0
+    (here / "photos" / "a.png").write_bytes(CAT)
+    (here / "other").mkdir()
+    (here / "other" / "a.jpg").write_bytes(PHOTO)
+    for inputs, advice in (
+        (
+            ("photos/a.jpg", "photos/a.png"),
+            "with --keep-suffix they become a.jpg.png and a.png.png",
+        ),
+        (("photos/a.jpg", "other/a.jpg"), "cut them out by two commands, into two folders"),
+    ):
+        both = " and ".join(inputs)
+        message = f"cutout: error: {both} would both become out/a.png; {advice}\n"
+        assert run(here, *inputs, "out/") == (2, b"", message)
+    assert results(here / "out") == {"a.png"}
+
+
+def test_two_photos_of_one_name_can_keep_their_suffixes(here: Path) -> None:
     """A pattern in quotes is matched by the program."""
     (here / "photos" / "a.png").write_bytes(CAT)
-    done = run(here, "photos/a.*", "out/")
+    done = run(here, "photos/a.*", "out/", "--keep-suffix")
     assert done == (0, b"", "2 photos: 2 cut out, 0 skipped, 0 failed.\n")
     assert results(here / "out") == {"a.jpg.png", "a.png.png"}
 

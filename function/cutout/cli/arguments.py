@@ -49,6 +49,7 @@ class Command:
     max_pixels: int
     jobs: int
     overwrite: bool
+    keep_suffix: bool
     verbose: bool
 
 
@@ -93,6 +94,7 @@ def read_command(arguments: Sequence[str]) -> Command:
         max_pixels=given.max_pixels,
         jobs=given.jobs,
         overwrite=given.overwrite,
+        keep_suffix=given.keep_suffix,
         verbose=given.verbose,
     )
 
@@ -114,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     add("paths", nargs="*", metavar="PATH", help="photos, folders or patterns; the last: output")
     add("--jobs", type=_positive, default=1, metavar="N", help="photos at a time (default: 1)")
     add("--overwrite", action="store_true", help="redo the photos of a folder that are done")
+    add(
+        "--keep-suffix", action="store_true", help="in a folder: a.jpg becomes a.jpg.png, not a.png"
+    )
     add("-v", "--verbose", action="store_true", help="print a line for each photo")
     add("--model", default=default.model_names[0], help="the model's folder (default: %(default)s)")
     add("--model-dir", type=Path, default=MODELS, help="where the models' folders are")

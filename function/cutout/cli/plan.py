@@ -1,6 +1,5 @@
 """Inputs and an output → a list of :class:`Job`: which photo becomes which file."""
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,15 +119,13 @@ def _folder_jobs(command: Command, output: Path) -> list[Job]:
         for source, place in photos_of(given, output):
             places.setdefault(source, place)
     ending = "" if format_ is Format.AUTO else f".{format_}"
-    short = {source: _key(place.with_suffix("")) for source, place in places.items()}
-    many = Counter(short.values())
     jobs = []
     for source, place in places.items():
-        # a.jpg and a.png of one folder become a.jpg.png and a.png.png.
-        stem = place.name if many[short[source]] > 1 else place.stem
+        # It depends on the photo only, so that every run finds the results of an earlier one.
+        stem = place.name if command.keep_suffix else place.stem
         target = output / place.with_name(stem + ending)
         jobs.append(Job(source=source, target=target, format=format_))
-    _refuse_equal_results(jobs)
+    _refuse_equal_results(jobs, keep_suffix=command.keep_suffix)
     return jobs
 
 
@@ -137,12 +134,19 @@ def _key(path: Path | None) -> str:
     return str(path).casefold()
 
 
-def _refuse_equal_results(jobs: list[Job]) -> None:
+def _refuse_equal_results(jobs: list[Job], *, keep_suffix: bool) -> None:
     seen: dict[str, Job] = {}
     for job in jobs:
         other = seen.setdefault(_key(job.target), job)
-        if other is not job:
-            raise UsageError(f"{other.name} and {job.name} would both become {job.target}")
+        if other is job:
+            continue
+        names = [Path(each.name).name for each in (other, job)]
+        if keep_suffix or names[0].casefold() == names[1].casefold():
+            advice = "cut them out by two commands, into two folders"
+        else:
+            suffix = "" if job.format is Format.AUTO else f".{job.format}"
+            advice = f"with --keep-suffix they become {names[0]}{suffix} and {names[1]}{suffix}"
+        raise UsageError(f"{other.name} and {job.name} would both become {job.target}; {advice}")
 
 
 def _refuse_replaced_photos(jobs: list[Job]) -> None:

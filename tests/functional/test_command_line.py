@@ -244,7 +244,7 @@ def test_a_pattern_leaves_out_hidden_files(here: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "made"),
     [
-        ("photos/**/*.jpg", {"a.png", "c.png"}),
+        ("photos/**/*.jpg", {"a.png", "cats/c.png"}),
         ("photos/**.jpg", {"a.png"}),
         ("./photos/***.[j]pg", {"a.png"}),
     ],
@@ -268,7 +268,18 @@ def test_two_stars_at_the_end_are_all_files(here: Path) -> None:
     status, _, said = run(here, str(here / "photos/**"), "out/")
     assert said.endswith("\n3 photos: 2 cut out, 0 skipped, 1 failed.\n")
     assert status == 1
-    assert results(here / "out") == {"a.png", "b.png"}
+    assert results(here / "out") == {"a.png", "cats/b.png"}
+
+
+def test_a_pattern_keeps_the_structure(here: Path) -> None:
+    """Two photos of one name in two folders are no clash; and no .. leads out of the output."""
+    (here / "photos" / "dogs").mkdir()
+    for folder in ("cats", "dogs"):
+        (here / "photos" / folder / "x.jpg").write_bytes(PHOTO)
+    assert run(here, "photos/*/x.jpg", "out/")[0] == 0
+    assert results(here / "out") == {"cats/x.png", "dogs/x.png"}
+    assert run(here, "photos/cat*/../../photo.jpg", "out/")[0] == 0
+    assert results(here / "out") == {"cats/x.png", "dogs/x.png", "photo.png"}
 
 
 @pytest.mark.parametrize("pattern", ["photos/**/*.[jJpP]*", "photos/*/*.[jJpP]*", "**/*.[jJpP]*"])

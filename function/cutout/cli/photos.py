@@ -26,7 +26,7 @@ def photos_of(given: str, output: Path) -> list[tuple[Path, Path]]:
     elif path.exists():
         found = [(path, Path(path.name))]
     elif _is_pattern(given):
-        found = [(file, Path(file.name)) for file in _matches(path, output.resolve())]
+        found = list(_matches(path, output.resolve()))
         if not found:
             raise UsageError(f"{path}: no photo matches this pattern")
     else:
@@ -38,8 +38,11 @@ def _is_pattern(text: str) -> bool:
     return any(sign in text for sign in "*?[")
 
 
-def _matches(pattern: Path, output: Path) -> list[Path]:
-    """Return the files that match a pattern, in order.
+def _matches(pattern: Path, output: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield the files that match a pattern, in order, each with its path relative to the output.
+
+    That is its path below the folders that the pattern names without a sign: ``a/b.jpg`` for
+    ``photos/a/b.jpg`` of ``photos/**/*.jpg``.
 
     As in a shell, hidden ones are left out, and those in hidden folders: macOS puts a file ._a.jpg,
     which is no photo, beside a.jpg on some disks. A dot at the beginning of a part asks for them.
@@ -54,13 +57,15 @@ def _matches(pattern: Path, output: Path) -> list[Path]:
         parts.append("*")
     takes_hidden = any(part.startswith(".") for part in parts)
     has_results = folder.resolve() in output.parents
-    return [
-        file
-        for file in sorted(folder.glob("/".join(parts)))
-        if file.is_file()
-        and (takes_hidden or not _is_hidden(file.relative_to(folder)))
-        and not (has_results and file.parent.resolve().is_relative_to(output))
-    ]
+    for file in sorted(folder.glob("/".join(parts))):
+        place = file.relative_to(folder)
+        if (
+            file.is_file()
+            and (takes_hidden or not _is_hidden(place))
+            and not (has_results and file.parent.resolve().is_relative_to(output))
+        ):
+            # Behind a sign .. could lead out of the output folder.
+            yield file, Path(file.name) if ".." in place.parts else place
 
 
 def _is_hidden(path: Path) -> bool:

@@ -471,6 +471,16 @@ def test_a_pattern_that_names_the_output_folder_means_it(here: Path) -> None:
         (["photos", "photos"], "photos: the output folder must not be the input folder"),
         (["photos/a.jpg", "photos", "--format", "jpg"], "the result would replace this photo"),
         (["photo.jpg", "photos/a.jpg", "photo.jpg"], "several photos need a folder as their"),
+        *(
+            (
+                [given, "one.jpeg"],
+                (
+                    "one.jpeg: several photos need a folder as their output, and this is the name "
+                    "of an image; end it with / if it is a folder"
+                ),
+            )
+            for given in ("photos", "photos/*")
+        ),
         (
             ["photo.jpg", "o.png", "--format", "webp"],
             "o.png: the suffix says png, but the result would be webp",

@@ -88,11 +88,7 @@ def _is_folder(name: str) -> bool:
 
 def _format_of(output: Path, command: Command) -> Format:
     """Return the format of a single output file, from its suffix or from ``--format``."""
-    try:
-        found = _FORMAT.value(output.suffix.removeprefix(".") or None)
-    except InvalidOption:
-        found = None
-    suffix = found if isinstance(found, Format) and found is not Format.AUTO else None
+    suffix = _format_by_suffix(output)
     asked = command.options.format if command.has_format else None
     if command.options.channels is Channels.ALPHA:
         asked = Format.PNG
@@ -108,6 +104,14 @@ def _format_of(output: Path, command: Command) -> Format:
     return asked or suffix or Format.PNG
 
 
+def _format_by_suffix(output: Path) -> Format | None:
+    try:
+        found = _FORMAT.value(output.suffix.removeprefix(".") or None)
+    except InvalidOption:
+        return None
+    return found if isinstance(found, Format) and found is not Format.AUTO else None
+
+
 def _folder_jobs(command: Command, output: Path) -> list[Job]:
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: several photos need a folder as their output")
@@ -118,6 +122,11 @@ def _folder_jobs(command: Command, output: Path) -> list[Job]:
     for given in command.inputs:
         for source, place in photos_of(given, output):
             places.setdefault(source, place)
+    if not _is_folder(command.output) and _format_by_suffix(output) is not None:
+        raise UsageError(
+            f"{output}: several photos need a folder as their output, and this is the name of an "
+            "image; end it with / if it is a folder"
+        )
     ending = "" if format_ is Format.AUTO else f".{format_}"
     jobs = []
     for source, place in places.items():

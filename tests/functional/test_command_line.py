@@ -496,6 +496,17 @@ def test_a_pattern_that_names_the_output_folder_means_it(here: Path) -> None:
                 "or end it with / if it is a folder"
             ),
         ),
+        *(
+            (
+                given,
+                "photo.jpg: this is a file, and the output needs a folder of that name",
+            )
+            for given in (
+                ["photos/a.jpg", "photo.jpg/x.png"],
+                ["-", "photo.jpg/x.png"],
+                ["photos", "photo.jpg/out/"],
+            )
+        ),
         (["photo.jpg", "photos/a.jpg", "-"], "standard output (-) takes exactly one photo"),
         (["-", "photos/"], "a photo from standard input needs a file as its output, not a folder"),
     ],

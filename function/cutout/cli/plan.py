@@ -47,12 +47,15 @@ def make_plan(command: Command) -> tuple[list[Job], bool]:
     """Return the jobs, and whether they go into a folder.
 
     :raises UsageError: an input does not exist, two results would be one file, a result would
-        replace a photo, or the output's suffix contradicts the format.
+        replace a photo, a folder of the output is a file, or the output's suffix contradicts the
+        format.
     """
     one = command.inputs[0] if len(command.inputs) == 1 else None
     output = Path(command.output)
     if STREAM in {command.output, one}:
-        return [_stream_job(command, one)], False
+        jobs = [_stream_job(command, one)]
+        _refuse_files_as_folders(jobs)
+        return jobs, False
     if STREAM in command.inputs:
         raise UsageError("standard input (-) cannot be combined with other photos")
     photo = None if one is None or not _is_file(one) else Path(one)
@@ -61,6 +64,7 @@ def make_plan(command: Command) -> tuple[list[Job], bool]:
     else:
         jobs = _folder_jobs(command, output)
     _refuse_replaced_photos(jobs)
+    _refuse_files_as_folders(jobs)
     return jobs, photo is None
 
 
@@ -156,6 +160,13 @@ def _refuse_equal_results(jobs: list[Job], *, keep_suffix: bool) -> None:
             suffix = "" if job.format is Format.AUTO else f".{job.format}"
             advice = f"with --keep-suffix they become {names[0]}{suffix} and {names[1]}{suffix}"
         raise UsageError(f"{other.name} and {job.name} would both become {job.target}; {advice}")
+
+
+def _refuse_files_as_folders(jobs: list[Job]) -> None:
+    for folder in sorted({job.target.parent for job in jobs if job.target is not None}):
+        there = next((place for place in (folder, *folder.parents) if place.exists()), None)
+        if there is not None and not there.is_dir():
+            raise UsageError(f"{there}: this is a file, and the output needs a folder of that name")
 
 
 def _refuse_replaced_photos(jobs: list[Job]) -> None:

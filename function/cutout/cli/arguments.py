@@ -1,15 +1,17 @@
 """What was typed → :class:`Command`. Every row of the options table is a flag by itself."""
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
 from cutout import __version__
 from cutout.cli.streams import escaped, tell
 from cutout.errors import CutoutError
-from cutout.options import OPTIONS, Option, Options, parse_options
+from cutout.options import DEFAULTS, OPTIONS, Option, Options, parse_options
 from cutout.settings import Settings
 
 MODELS = Path(__file__).resolve().parents[3] / "models"
@@ -21,6 +23,10 @@ STREAM = "-"
 # A result on this machine is always a file, so there is no choice of how it is delivered. A picture
 # for the background is a file too. The model is one of all folders, by a flag of its own.
 _LEFT_OUT = {"response", "bg_image_url", "model"}
+
+# Where the message of an error names an option: at its beginning, or by a name of several words.
+_FIELD = re.compile(rf"^(?:{'|'.join(option.name for option in OPTIONS)})\b|\bbg_[a-z_]+")
+_TRUTHS = {"true", "false", "yes", "no", "1", "0"}
 
 _ABOUT = """Remove the background of photos.
 
@@ -57,8 +63,8 @@ class _Parser(argparse.ArgumentParser):
     """Ends with status 2 where standard error is full, too, which Python 3.11.2 does not."""
 
     def error(self, message: str) -> NoReturn:
-        """Print the usage and what is wrong, and end."""
-        tell(f"{self.format_usage()}{self.prog}: error: {escaped(message)}\n")
+        """Print what is wrong, and end. The usage would be ten lines before it."""
+        tell(f"{self.prog}: error: {escaped(message)}\n")
         raise SystemExit(2)
 
 
@@ -73,9 +79,13 @@ def read_command(arguments: Sequence[str]) -> Command:
     given = parser.parse_intermixed_args(arguments[:end])
     paths = [*given.paths, *arguments[end + 1 :]]
     if len(paths) < 2:  # noqa: PLR2004 - an input and an output
-        parser.error("give at least one photo or folder, and then the output")
+        parser.error("give at least one photo or folder, and then the output; --help shows how")
     if "" in paths:  # as a variable that is not set gives; Path("") is the current folder
         parser.error("a name is empty; the current folder is .")
+    for flag, word in pairwise(arguments[:end]):
+        if flag in _switches() and word.lower() in _TRUTHS and not Path(word).exists():
+            off = f"--no-{flag.removeprefix('--').removeprefix('no-')}"
+            parser.error(f"{flag} takes no value such as {word}; {off} turns it off")
     fields = {
         option.name: value
         for option in _flags()
@@ -84,7 +94,7 @@ def read_command(arguments: Sequence[str]) -> Command:
     try:
         options, _ = parse_options(fields.items())
     except CutoutError as error:
-        parser.error(str(error))
+        parser.error(_FIELD.sub(lambda found: _flag(found[0]), str(error)))
     return Command(
         inputs=tuple(paths[:-1]),
         output=paths[-1],
@@ -101,6 +111,15 @@ def read_command(arguments: Sequence[str]) -> Command:
 
 def _flags() -> list[Option]:
     return [option for option in OPTIONS if option.name not in _LEFT_OUT]
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _switches() -> set[str]:
+    names = [option.name for option in _flags() if isinstance(getattr(DEFAULTS, option.name), bool)]
+    return {sign + _flag(name)[2:] for name in names for sign in ("--", "--no-")}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -137,22 +156,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_flag(group: argparse._ArgumentGroup, option: Option) -> None:
-    flag = option.name.replace("_", "-")
-    value = getattr(Options(), option.name)
+    flag = _flag(option.name)
+    value = getattr(DEFAULTS, option.name)
     default = "" if value is None else f" (default: {str(value).lower()})"
     text = option.summary.replace("%", "%%")
     if isinstance(value, bool):
         group.add_argument(
-            f"--{flag}", dest=option.name, action="store_const", const="true", help=text + default
+            flag, dest=option.name, action="store_const", const="true", help=text + default
         )
-        group.add_argument(f"--no-{flag}", dest=option.name, action="store_const", const="false")
+        group.add_argument(
+            f"--no-{flag[2:]}", dest=option.name, action="store_const", const="false"
+        )
     elif option.name == "bg_image_file":
-        group.add_argument(f"--{flag}", dest=option.name, metavar="FILE", type=_content, help=text)
+        group.add_argument(flag, dest=option.name, metavar="FILE", type=_content, help=text)
     else:
         accepted = f" Accepted: {option.accepted}.".replace("%", "%%")
-        group.add_argument(
-            f"--{flag}", dest=option.name, metavar="VALUE", help=text + accepted + default
-        )
+        group.add_argument(flag, dest=option.name, metavar="VALUE", help=text + accepted + default)
 
 
 def _content(path: str) -> bytes:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from cutout import __version__
-from cutout.errors import InvalidImage, ModelUnavailable, UnknownForeground
+from cutout.errors import InvalidImage, UnknownForeground
 from cutout.image.decode import Limits, decode
 from cutout.options import OPTIONS
 
@@ -545,12 +545,31 @@ def test_no_subject_can_be_an_error(here: Path) -> None:
 
 
 def test_a_missing_model_has_its_own_status(here: Path) -> None:
-    """And says why."""
+    """And says where it was looked for, which ones there are, and how to add it."""
     status, _, said = run(here, "photo.jpg", "out.png", "--model", "nothing")
     assert status == 3
-    assert said.startswith(f"cutout: error: {ModelUnavailable()}")
-    assert "nothing" in said
+    models = ROOT / "models"
+    assert said.startswith(f"cutout: error: there is no model nothing in {models}, but ")
+    assert "erase-s" in said
+    assert said.endswith(
+        "; make model NAME=nothing adds it to models/ if it is a public one, and --model-dir names "
+        "another folder\n"
+    )
+    status, _, said = run(here, "photo.jpg", "out.png", "--model-dir", "photos")
+    assert status == 3
+    assert said.startswith("cutout: error: there is no model erase-s in photos, but none; ")
     assert not (here / "out.png").exists()
+
+
+def test_a_model_that_cannot_be_used_says_why(here: Path) -> None:
+    """Its card is not one."""
+    (here / "mine").mkdir()
+    (here / "mine" / "card.toml").write_text("name = 3")
+    status, _, said = run(here, "photo.jpg", "out.png", "--model-dir", ".", "--model", "mine")
+    assert (status, said) == (
+        3,
+        "cutout: error: the model mine cannot be used: mine/card.toml: KeyError: 'version'\n",
+    )
 
 
 def test_an_interrupted_run_leaves_whole_files_only(here: Path) -> None:

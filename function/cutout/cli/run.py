@@ -12,6 +12,7 @@ from cutout.cli.arguments import Command, UsageError, read_command
 from cutout.cli.plan import Job, make_plan
 from cutout.cli.streams import STDIN, STDOUT, escaped, fill_closed, flush, send, tell
 from cutout.errors import CutoutError, ModelUnavailable
+from cutout.image.card import CARD_FILE
 from cutout.image.decode import Limits
 from cutout.image.model import read_model
 from cutout.options import Options
@@ -104,12 +105,24 @@ def _main(arguments: Sequence[str]) -> int:
     try:
         return _run(command, jobs, progress, is_folder=is_folder)
     except ModelUnavailable as error:
-        _say(f"cutout: error: {error} {error.facts.get('reason', '')}".rstrip())
+        _say(f"cutout: error: {_model_problem(command.model, error)}")
         return NO_MODEL
     except KeyboardInterrupt:
         tell("\n")
         _say("cutout: interrupted; finished results are kept")
         return INTERRUPTED
+
+
+def _model_problem(model: Path, error: ModelUnavailable) -> str:
+    """Return why a model cannot be used, for somebody who has no deployment and no log."""
+    if model.is_dir():
+        return f"the model {model} cannot be used: {error.facts['reason']}"
+    others = sorted(card.parent.name for card in model.parent.glob(f"*/{CARD_FILE}"))
+    return (
+        f"there is no model {model.name} in {model.parent}, but {', '.join(others) or 'none'}; "
+        f"make model NAME={model.name} adds it to models/ if it is a public one, and --model-dir "
+        "names another folder"
+    )
 
 
 def _stream_problem(job: Job) -> str:

@@ -20,6 +20,10 @@ from cutout.options import OPTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 PHOTO = (ROOT / "tests" / "data" / "photo.jpg").read_bytes()
+SKIPPED = (
+    "What is skipped has a result that is not older than the photo; --overwrite cuts it out again, "
+    "as after a change of options.\n"
+)
 CAT = (importlib.resources.files("skimage.data") / "chelsea.png").read_bytes()
 BROKEN = b"junk" * 9
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "function"), "COLUMNS": "100"}
@@ -126,6 +130,7 @@ def test_a_folder_keeps_its_structure_and_skips_what_is_done(here: Path) -> None
         "photos/a.jpg: skipped, its result exists",
         "photos/cats/b.PNG: skipped, its result exists",
         "2 photos: 0 cut out, 2 skipped, 0 failed.",
+        SKIPPED.strip(),
     ]
     done = run(here, *command, "--overwrite")
     assert done == (0, b"", "2 photos: 2 cut out, 0 skipped, 0 failed.\n")
@@ -133,6 +138,32 @@ def test_a_folder_keeps_its_structure_and_skips_what_is_done(here: Path) -> None
     lines = said.splitlines()
     for line, name in zip(sorted(lines[:2]), ("photos/a.jpg", "photos/cats/b.PNG"), strict=True):
         assert re.fullmatch(rf"{re.escape(name)}: done, confidence [01]\.\d\d", line)
+
+
+def test_a_photo_that_is_newer_than_its_result_is_cut_out_again(here: Path) -> None:
+    """As make does it: the photo was replaced since. With one format or another it is the same."""
+    command = ("photos", "out", "--format", "auto", "--size", "preview")
+    assert run(here, *command)[0] == 0
+    made = (here / "out" / "a.png").stat().st_mtime_ns
+    os.utime(here / "photos" / "a.jpg", ns=(made, made))
+    done = run(here, *command)
+    assert done == (0, b"", "2 photos: 0 cut out, 2 skipped, 0 failed.\n" + SKIPPED)
+    (here / "photos" / "a.jpg").write_bytes(CAT)
+    os.utime(here / "photos" / "a.jpg", ns=(made + 1, made + 1))
+    done = run(here, *command)
+    assert done == (0, b"", "2 photos: 1 cut out, 1 skipped, 0 failed.\n" + SKIPPED)
+    with Image.open(here / "out" / "a.png") as result, Image.open(io.BytesIO(CAT)) as cat:
+        assert result.size == cat.size
+
+
+def test_a_photo_that_fails_leaves_an_earlier_result_and_says_so(here: Path) -> None:
+    """Nothing is deleted, and nobody takes the old result for a new one."""
+    (here / "out.png").write_bytes(b"old")
+    (here / "broken.jpg").write_bytes(BROKEN)
+    done = run(here, "broken.jpg", "out.png")
+    left = "(out.png is still that of an earlier run)"
+    assert done == (1, b"", f"broken.jpg: {message_for(BROKEN)} {left}\n")
+    assert (here / "out.png").read_bytes() == b"old"
 
 
 def test_a_broken_file_does_not_stop_the_others(here: Path) -> None:
@@ -287,7 +318,7 @@ def test_a_pattern_leaves_out_the_results_of_an_earlier_run(here: Path, pattern:
     status, _, said = run(here, *arguments)
     assert (status, said) == (
         0,
-        f"{len(made)} photos: 0 cut out, {len(made)} skipped, 0 failed.\n",
+        f"{len(made)} photos: 0 cut out, {len(made)} skipped, 0 failed.\n{SKIPPED}",
     )
     assert results(here / "photos/out") == made
 
@@ -449,7 +480,7 @@ def test_a_pattern_that_names_the_output_folder_means_it(here: Path) -> None:
     """Photos and results lie side by side there."""
     assert run(here, "photos/*.jpg", "photos/")[0] == 0
     done = run(here, "photos/*.jpg", "photos")
-    assert done == (0, b"", "1 photos: 0 cut out, 1 skipped, 0 failed.\n")
+    assert done == (0, b"", "1 photos: 0 cut out, 1 skipped, 0 failed.\n" + SKIPPED)
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("paths", nargs="*", metavar="PATH", help="photos, folders or patterns; the last: output")
     add("--jobs", type=_positive, default=1, metavar="N", help="photos at a time (default: 1)")
-    add("--overwrite", action="store_true", help="redo the photos of a folder that are done")
+    add("--overwrite", action="store_true", help="redo the photos that have a result")
     add(
         "--keep-suffix", action="store_true", help="in a folder: a.jpg becomes a.jpg.png, not a.png"
     )

@@ -38,9 +38,24 @@ class Job:
         formats = (Format.PNG, Format.JPG) if self.format is Format.AUTO else (self.format,)
         return [file for format_ in formats if (file := self.file(format_)) is not None]
 
+    def earlier_result(self) -> Path | None:
+        """Return the newest file that an earlier run, or somebody else, put where the result is."""
+        return max((file for file in self.files() if file.is_file()), key=_changed, default=None)
+
     def is_done(self) -> bool:
-        """Tell whether the result is there already."""
-        return any(file.exists() for file in self.files())
+        """Tell whether the result is there already, and no older than the photo, as make does."""
+        result = self.earlier_result()
+        return result is not None and (
+            self.source is None or _changed(self.source) <= _changed(result)
+        )
+
+
+def _changed(file: Path) -> int:
+    """Return when a file was changed, in ns; of one that is gone meanwhile, long ago."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def make_plan(command: Command) -> tuple[list[Job], bool]:

@@ -40,7 +40,9 @@ class Progress:
         self._clear()
         if isinstance(made, str):
             self.failed += 1
-            _say(f"{job.name}: {made}")
+            result = job.earlier_result()
+            left = "" if result is None else f" ({result} is still that of an earlier run)"
+            _say(f"{job.name}: {made}{left}")
         else:
             self.done += 1
             if self.verbose:
@@ -60,6 +62,11 @@ class Progress:
             f"{self.total} photos: {self.done} cut out, {self.skipped} skipped, "
             f"{self.failed} failed."
         )
+        if self.skipped:
+            _say(
+                "What is skipped has a result that is not older than the photo; --overwrite cuts "
+                "it out again, as after a change of options."
+            )
 
     def _has_bar(self) -> bool:
         return self.total > 1 and not self.verbose and sys.stderr.isatty()

@@ -24,6 +24,7 @@ SKIPPED = (
     "What is skipped has a result that is not older than the photo; --overwrite cuts it out again, "
     "as after a change of options.\n"
 )
+OTHERS = "Files that were passed over: 1 (-v names them).\n"  # notes.txt of the folder photos/
 CAT = (importlib.resources.files("skimage.data") / "chelsea.png").read_bytes()
 BROKEN = b"junk" * 9
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "function"), "COLUMNS": "100"}
@@ -80,6 +81,8 @@ def here(tmp_path: Path) -> Path:
     (tmp_path / "photos" / "cats" / "b.PNG").write_bytes(CAT)
     (tmp_path / "photos" / "notes.txt").write_text("no photo")
     (tmp_path / "photos" / ".hidden.jpg").write_bytes(PHOTO)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "notes.txt").write_text("no photo")
     return tmp_path
 
 
@@ -122,22 +125,48 @@ def test_a_photo_can_come_through_a_pipe_with_a_name(here: Path, output: str) ->
 def test_a_folder_keeps_its_structure_and_skips_what_is_done(here: Path) -> None:
     """The second run does nothing; ``--overwrite`` does all again."""
     command = ("photos", "cutouts", "--format", "webp", "--jobs", "2")
-    assert run(here, *command) == (0, b"", "2 photos: 2 cut out, 0 skipped, 0 failed.\n")
+    assert run(here, *command) == (0, b"", "2 photos: 2 cut out, 0 skipped, 0 failed.\n" + OTHERS)
     assert results(here / "cutouts") == {"a.webp", "cats/b.webp"}
     status, _, said = run(here, *command, "-v")
     assert status == 0
     assert said.splitlines() == [
+        "photos/notes.txt: passed over, its suffix is not that of a photo",
         "photos/a.jpg: skipped, its result exists",
         "photos/cats/b.PNG: skipped, its result exists",
         "2 photos: 0 cut out, 2 skipped, 0 failed.",
         SKIPPED.strip(),
+        OTHERS.strip(),
     ]
     done = run(here, *command, "--overwrite")
-    assert done == (0, b"", "2 photos: 2 cut out, 0 skipped, 0 failed.\n")
+    assert done == (0, b"", "2 photos: 2 cut out, 0 skipped, 0 failed.\n" + OTHERS)
     _, _, said = run(here, *command, "--overwrite", "--verbose", "--jobs", "1")
-    lines = said.splitlines()
+    lines = said.splitlines()[1:]
     for line, name in zip(sorted(lines[:2]), ("photos/a.jpg", "photos/cats/b.PNG"), strict=True):
         assert re.fullmatch(rf"{re.escape(name)}: done, confidence [01]\.\d\d", line)
+
+
+def test_files_that_are_passed_over_are_counted_and_named(here: Path) -> None:
+    """Raw photos, files without a suffix and links: nobody takes them for done."""
+    (here / "photos" / "notes.txt").unlink()
+    (here / "photos" / "cats" / "raw.dng").write_bytes(PHOTO)
+    (here / "photos" / "photo").write_bytes(PHOTO)
+    (here / "photos" / "gone.jpg").symlink_to("nowhere.jpg")
+    (here / "photos" / "more").symlink_to("cats")
+    (here / "photos" / "linked.jpg").symlink_to("../photo.jpg")
+    (here / "photos" / "done").symlink_to("../out")
+    (here / "out").mkdir()
+    status, _, said = run(here, "photos", "out", "--size", "preview")
+    summary = "3 photos: 3 cut out, 0 skipped, 0 failed.\n"
+    passed = "Files that were passed over: 4 (-v names them).\n"
+    assert (status, said) == (0, summary + passed)
+    assert results(here / "out") == {"a.png", "linked.png", "cats/b.png"}
+    _, _, said = run(here, "photos", "out", "-v")
+    assert said.splitlines()[:4] == [
+        "photos/cats/raw.dng: passed over, its suffix is not that of a photo",
+        "photos/gone.jpg: passed over, a link to nothing",
+        "photos/more: passed over, a link to a folder",
+        "photos/photo: passed over, its suffix is not that of a photo",
+    ]
 
 
 def test_a_photo_that_is_newer_than_its_result_is_cut_out_again(here: Path) -> None:
@@ -147,11 +176,11 @@ def test_a_photo_that_is_newer_than_its_result_is_cut_out_again(here: Path) -> N
     made = (here / "out" / "a.png").stat().st_mtime_ns
     os.utime(here / "photos" / "a.jpg", ns=(made, made))
     done = run(here, *command)
-    assert done == (0, b"", "2 photos: 0 cut out, 2 skipped, 0 failed.\n" + SKIPPED)
+    assert done == (0, b"", "2 photos: 0 cut out, 2 skipped, 0 failed.\n" + SKIPPED + OTHERS)
     (here / "photos" / "a.jpg").write_bytes(CAT)
     os.utime(here / "photos" / "a.jpg", ns=(made + 1, made + 1))
     done = run(here, *command)
-    assert done == (0, b"", "2 photos: 1 cut out, 1 skipped, 0 failed.\n" + SKIPPED)
+    assert done == (0, b"", "2 photos: 1 cut out, 1 skipped, 0 failed.\n" + SKIPPED + OTHERS)
     with Image.open(here / "out" / "a.png") as result, Image.open(io.BytesIO(CAT)) as cat:
         assert result.size == cat.size
 
@@ -171,7 +200,8 @@ def test_a_broken_file_does_not_stop_the_others(here: Path) -> None:
     (here / "photos" / "broken.jpg").write_bytes(BROKEN)
     status, _, said = run(here, "photos", "cutouts")
     assert said == (
-        f"photos/broken.jpg: {message_for(BROKEN)}\n3 photos: 2 cut out, 0 skipped, 1 failed.\n"
+        f"photos/broken.jpg: {message_for(BROKEN)}\n"
+        f"3 photos: 2 cut out, 0 skipped, 1 failed.\n{OTHERS}"
     )
     assert status == 1
     assert results(here / "cutouts") == {"a.png", "cats/b.png"}
@@ -186,7 +216,7 @@ def test_a_message_is_one_line_whatever_the_name_of_the_photo_is(here: Path) -> 
     assert status == 1
     told = [r"a\nb", r"c\x1b[31m\r", r"d\x9b\x7f", r"e\u2028", r"gpj\u202e", "büro 猫 \\"]
     expected = {f"photos/{name}.jpg: {message_for(BROKEN)}" for name in told}
-    *lines, summary = said.splitlines()
+    *lines, summary, _ = said.splitlines()
     assert set(lines) == expected
     assert summary == "8 photos: 2 cut out, 0 skipped, 6 failed."
 
@@ -218,6 +248,7 @@ def test_a_fault_of_ours_ends_one_photo_only(here: Path) -> None:
     assert done.stderr.splitlines() == [
         "photos/c.avif: ImportError: Pillow lacks its codec for AVIF",
         "3 photos: 2 cut out, 0 skipped, 1 failed.",
+        OTHERS.strip(),
     ]
     assert results(here / "cutouts") == {"a.png", "cats/b.png"}
 
@@ -512,6 +543,13 @@ def test_a_pattern_that_names_the_output_folder_means_it(here: Path) -> None:
         (["photo.jpg", "o.png", "--response", "url"], "unrecognized arguments: --response"),
         (["photo.jpg", "o.png", "--jobs", "0"], "argument --jobs: must be a positive integer"),
         (["no.jpg", "o.png"], "no.jpg: there is no such file or folder"),
+        (
+            ["notes", "out/"],
+            (
+                "notes: there are no photos in this folder; their suffixes are .avif .bmp .gif "
+                ".heic .heif .jfif .jpe .jpeg .jpg .png .tif .tiff .webp"
+            ),
+        ),
         (["no*.jpg", "out/"], "no*.jpg: no photo matches this pattern"),
         (["photos", "photos"], "photos: the output folder must not be the input folder"),
         (["photos/a.jpg", "photos", "--format", "jpg"], "the result would replace this photo"),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cutout.cli.arguments import UsageError
@@ -11,8 +12,19 @@ _SUFFIXES = {f".{name}" for name in (*FORMATS, "jpg", "jpe", "jfif", "tif", "hei
 """Which files of a folder are photos. A file that is named by itself is tried whatever its name."""
 
 
-def photos_of(given: str, output: Path) -> list[tuple[Path, Path]]:
-    """Return the photos of an input, each with its path relative to the output folder.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What an input names: ``photos``, each with its path relative to the output folder.
+
+    ``others`` are the files of a folder that are passed over, and why.
+    """
+
+    photos: list[tuple[Path, Path]]
+    others: dict[Path, str] = field(default_factory=dict)
+
+
+def photos_of(given: str, output: Path) -> Found:
+    """Return the photos of an input.
 
     :raises UsageError: there are none, or the input is the output folder itself.
     """
@@ -20,18 +32,35 @@ def photos_of(given: str, output: Path) -> list[tuple[Path, Path]]:
     if path.is_dir():
         if path.resolve() == output.resolve():
             raise UsageError(f"{path}: the output folder must not be the input folder")
-        found = [(file, file.relative_to(path)) for file in _walk(path, output.resolve())]
-        if not found:
-            raise UsageError(f"{path}: there are no photos in this folder")
-    elif path.exists():
-        found = [(path, Path(path.name))]
-    elif _is_pattern(given):
-        found = list(_matches(path, output.resolve()))
-        if not found:
-            raise UsageError(f"{path}: no photo matches this pattern")
-    else:
+        found = Found(photos=[])
+        for file in _walk(path, output.resolve()):
+            if why := _why_not(file):
+                found.others[file] = why
+            else:
+                found.photos.append((file, file.relative_to(path)))
+        if not found.photos:
+            suffixes = " ".join(sorted(_SUFFIXES))
+            raise UsageError(
+                f"{path}: there are no photos in this folder; their suffixes are {suffixes}"
+            )
+        return found
+    if path.exists():
+        return Found(photos=[(path, Path(path.name))])
+    if not _is_pattern(given):
         raise UsageError(f"{path}: there is no such file or folder")
+    found = Found(photos=list(_matches(path, output.resolve())))
+    if not found.photos:
+        raise UsageError(f"{path}: no photo matches this pattern")
     return found
+
+
+def _why_not(file: Path) -> str:
+    """Return why a file of a folder is passed over; nothing of a photo."""
+    if file.is_dir():
+        return "a link to a folder"
+    if not file.is_file():
+        return "a link to nothing" if file.is_symlink() else "no file"
+    return "" if file.suffix.lower() in _SUFFIXES else "its suffix is not that of a photo"
 
 
 def _is_pattern(text: str) -> bool:
@@ -73,11 +102,14 @@ def _is_hidden(path: Path) -> bool:
 
 
 def _walk(folder: Path, output: Path) -> Iterator[Path]:
-    """Yield the photos under a folder in order; hidden ones and the output folder are left out."""
+    """Yield what is under a folder in order, but hidden files and the output folder.
+
+    A link to a folder is not followed: it could lead to a folder around it.
+    """
     for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
+        if path.name.startswith(".") or (path.is_dir() and path.resolve() == output):
             continue
-        if path.is_dir() and not path.is_symlink() and path.resolve() != output:
+        if path.is_dir() and not path.is_symlink():
             yield from _walk(path, output)
-        elif path.is_file() and path.suffix.lower() in _SUFFIXES:
+        else:
             yield path

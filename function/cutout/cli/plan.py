@@ -58,8 +58,17 @@ def _changed(file: Path) -> int:
         return 0
 
 
-def make_plan(command: Command) -> tuple[list[Job], bool]:
-    """Return the jobs, and whether they go into a folder.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The jobs, whether they are ``several``, and which files are passed over, and why."""
+
+    jobs: list[Job]
+    several: bool
+    others: dict[Path, str]
+
+
+def make_plan(command: Command) -> Plan:
+    """Return what a command is to do.
 
     :raises UsageError: an input does not exist, two results would be one file, a result would
         replace a photo, a folder of the output is a file, or the output's suffix contradicts the
@@ -70,17 +79,18 @@ def make_plan(command: Command) -> tuple[list[Job], bool]:
     if STREAM in {command.output, one}:
         jobs = [_stream_job(command, one)]
         _refuse_files_as_folders(jobs)
-        return jobs, False
+        return Plan(jobs=jobs, several=False, others={})
     if STREAM in command.inputs:
         raise UsageError("standard input (-) cannot be combined with other photos")
+    others: dict[Path, str] = {}
     photo = None if one is None or not _is_file(one) else Path(one)
     if photo is not None and not _is_folder(command.output):
         jobs = [Job(source=photo, target=output, format=_format_of(output, command))]
     else:
-        jobs = _folder_jobs(command, output)
+        jobs = _folder_jobs(command, output, others)
     _refuse_replaced_photos(jobs)
     _refuse_files_as_folders(jobs)
-    return jobs, photo is None
+    return Plan(jobs=jobs, several=photo is None, others=others)
 
 
 def _stream_job(command: Command, one: str | None) -> Job:
@@ -131,7 +141,8 @@ def _format_by_suffix(output: Path) -> Format | None:
     return found if isinstance(found, Format) and found is not Format.AUTO else None
 
 
-def _folder_jobs(command: Command, output: Path) -> list[Job]:
+def _folder_jobs(command: Command, output: Path, others: dict[Path, str]) -> list[Job]:
+    """Return the jobs whose results go into a folder, and add the ``others`` of the inputs."""
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: several photos need a folder as their output")
     format_ = command.options.format
@@ -139,7 +150,9 @@ def _folder_jobs(command: Command, output: Path) -> list[Job]:
         format_ = Format.PNG
     places: dict[Path, Path] = {}  # photo → its path in the output folder
     for given in command.inputs:
-        for source, place in photos_of(given, output):
+        found = photos_of(given, output)
+        others.update(found.others)
+        for source, place in found.photos:
             places.setdefault(source, place)
     if not _is_folder(command.output) and _format_by_suffix(output) is not None:
         raise UsageError(

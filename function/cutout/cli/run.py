@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cutout.cli.arguments import Command, UsageError, read_command
-from cutout.cli.plan import Job, make_plan
+from cutout.cli.plan import Job, Plan, make_plan
 from cutout.cli.streams import STDIN, STDOUT, escaped, fill_closed, flush, send, tell
 from cutout.errors import CutoutError, ModelUnavailable
 from cutout.image.card import CARD_FILE
@@ -34,6 +34,7 @@ class Progress:
     done: int = 0
     skipped: int = 0
     failed: int = 0
+    others: int = 0
 
     def add(self, job: Job, made: Report | str) -> None:
         """Count a photo that is finished: its report, or why it failed."""
@@ -55,6 +56,13 @@ class Progress:
         if self.verbose:
             _say(f"{job.name}: skipped, its result exists")
 
+    def pass_over(self, others: dict[Path, str]) -> None:
+        """Count the files that are not tried."""
+        self.others = len(others)
+        if self.verbose:
+            for file, why in others.items():
+                _say(f"{file}: passed over, {why}")
+
     def finish(self) -> None:
         """Print the summary."""
         self._clear()
@@ -67,6 +75,8 @@ class Progress:
                 "What is skipped has a result that is not older than the photo; --overwrite cuts "
                 "it out again, as after a change of options."
             )
+        if self.others:
+            _say(f"Files that were passed over: {self.others} (-v names them).")
 
     def _has_bar(self) -> bool:
         return self.total > 1 and not self.verbose and sys.stderr.isatty()
@@ -99,18 +109,18 @@ def main(arguments: Sequence[str]) -> int:
 def _main(arguments: Sequence[str]) -> int:
     command = read_command(arguments)
     try:
-        jobs, is_folder = make_plan(command)
+        plan = make_plan(command)
     except (UsageError, OSError) as error:
         _say(f"cutout: error: {error}")
         return WRONG_COMMAND
     except KeyboardInterrupt:
         return INTERRUPTED
-    if problem := _stream_problem(jobs[0]):
+    if problem := _stream_problem(plan.jobs[0]):
         _say(f"cutout: error: {problem}")
         return WRONG_COMMAND
-    progress = Progress(total=len(jobs), verbose=command.verbose)
+    progress = Progress(total=len(plan.jobs), verbose=command.verbose)
     try:
-        return _run(command, jobs, progress, is_folder=is_folder)
+        return _run(command, plan, progress)
     except ModelUnavailable as error:
         _say(f"cutout: error: {_model_problem(command.model, error)}")
         return NO_MODEL
@@ -143,20 +153,21 @@ def _stream_problem(job: Job) -> str:
     return ""
 
 
-def _run(command: Command, jobs: list[Job], progress: Progress, *, is_folder: bool) -> int:
+def _run(command: Command, plan: Plan, progress: Progress) -> int:
     """Do the jobs that are not done yet.
 
     :raises ModelUnavailable: the model cannot be loaded.
     """
     left = []
-    for job in jobs:
-        if is_folder and not command.overwrite and job.is_done():
+    progress.pass_over(plan.others)
+    for job in plan.jobs:
+        if plan.several and not command.overwrite and job.is_done():
             progress.skip(job)
         else:
             left.append(job)
     if left:
         _work(command, left, progress)
-    if is_folder:
+    if plan.several:
         progress.finish()
     return SOME_FAILED if progress.failed else DONE
 

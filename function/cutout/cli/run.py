@@ -24,14 +24,23 @@ DONE, SOME_FAILED, WRONG_COMMAND, NO_MODEL, INTERRUPTED = 0, 1, 2, 3, 130
 
 _BAR_WIDTH = 30
 
+_UNSURE = 0.8
+"""Below this confidence somebody should look at a result; models/README.md has the numbers."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Progress:
-    """Counts the photos, and shows them: a bar on a terminal, or a line for each if verbose."""
+    """Counts the photos, and shows them: a bar on a terminal, or a line for each if verbose.
+
+    Of ``several`` photos those whose results somebody should look at have a line in any case.
+    """
 
     total: int
+    several: bool
     verbose: bool
     done: int = 0
+    empty: int = 0
+    unsure: int = 0
     skipped: int = 0
     failed: int = 0
     others: int = 0
@@ -46,8 +55,13 @@ class Progress:
             _say(f"{job.name}: {made}{left}")
         else:
             self.done += 1
-            if self.verbose:
-                _say(f"{job.name}: done, confidence {made.confidence:.2f}")
+            is_empty = not made.subject.width
+            is_unsure = not is_empty and made.confidence < _UNSURE
+            self.empty += is_empty
+            self.unsure += is_unsure
+            if self.verbose or (self.several and (is_empty or is_unsure)):
+                found = "without a subject" if is_empty else f"confidence {made.confidence:.2f}"
+                _say(f"{job.name}: done, {found}")
         self._draw()
 
     def skip(self, job: Job) -> None:
@@ -67,9 +81,14 @@ class Progress:
         """Print the summary."""
         self._clear()
         _say(
-            f"{self.total} photos: {self.done} cut out, {self.skipped} skipped, "
-            f"{self.failed} failed."
+            f"{self.total} photo{'' if self.total == 1 else 's'}: {self.done} cut out, "
+            f"{self.skipped} skipped, {self.failed} failed."
         )
+        if self.empty or self.unsure:
+            _say(
+                f"Look at these results: {self.empty} without a subject, {self.unsure} with a "
+                f"confidence below {_UNSURE}."
+            )
         if self.skipped:
             _say(
                 "What is skipped has a result that is not older than the photo; --overwrite cuts "
@@ -118,7 +137,7 @@ def _main(arguments: Sequence[str]) -> int:
     if problem := _stream_problem(plan.jobs[0]):
         _say(f"cutout: error: {problem}")
         return WRONG_COMMAND
-    progress = Progress(total=len(plan.jobs), verbose=command.verbose)
+    progress = Progress(total=len(plan.jobs), several=plan.several, verbose=command.verbose)
     try:
         return _run(command, plan, progress)
     except ModelUnavailable as error:

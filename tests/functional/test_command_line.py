@@ -524,6 +524,17 @@ def test_a_folder_in_the_place_of_a_result_is_named(here: Path) -> None:
     assert results(here / "out") == set()
 
 
+def test_a_result_whose_name_is_too_long_stops_no_other(here: Path) -> None:
+    """With its longer suffix no disk takes it; the photo fails, and the others go on."""
+    name = "a" * 251
+    (here / "photos" / f"{name}.jpg").write_bytes(PHOTO)
+    status, _, said = run(here, "photos", "out", "--format", "webp")
+    failed = f"photos/{name}.jpg: File name too long (out/{name}.webp)\n"
+    summary = f"3 photos: 2 cut out, 0 skipped, 1 failed.\n{OTHERS}"
+    assert (status, said) == (1, failed + summary)
+    assert results(here / "out") == {"a.webp", "cats/b.webp"}
+
+
 def test_after_two_dashes_every_word_is_a_path(here: Path) -> None:
     """As scripts write them before names that they did not choose."""
     (here / "photo.jpg").rename(here / "-a.jpg")

@@ -1,5 +1,6 @@
 """Inputs and an output → a list of :class:`Job`: which photo becomes which file."""
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +41,8 @@ class Job:
 
     def earlier_result(self) -> Path | None:
         """Return the newest file that an earlier run, or somebody else, put where the result is."""
-        return max((file for file in self.files() if file.is_file()), key=_changed, default=None)
+        newest = max(self.files(), key=_changed, default=None)
+        return newest if newest is not None and _changed(newest) else None
 
     def is_done(self) -> bool:
         """Tell whether the result is there already, and no older than the photo, as make does."""
@@ -51,11 +53,12 @@ class Job:
 
 
 def _changed(file: Path) -> int:
-    """Return when a file was changed, in ns; of one that is gone meanwhile, long ago."""
+    """Return when a file was changed, in ns; 0 if there is none, or none that can be looked at."""
     try:
-        return file.stat().st_mtime_ns
-    except OSError:
+        found = file.stat()
+    except OSError:  # one that is gone meanwhile, or a name that is too long for the disk
         return 0
+    return found.st_mtime_ns if stat.S_ISREG(found.st_mode) else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -172,7 +172,7 @@ $(STAMP): $(if $(shell $(WORKS) && echo yes),,FORCE)
 	    'either its index cannot be reached, or the package is not built for this' \
 	    'system: all of them are for Linux with glibc and for Macs with Apple silicon.' >&2; \
 	  exit 1; }; \
-	$(RUN) -m pip freeze --disable-pip-version-check | grep -q . || { \
+	[ -n "$$($(RUN) -m pip freeze --disable-pip-version-check)" ] || { \
 	  echo 'pip put the packages elsewhere: a pip.conf sets target, prefix or root.' \
 	    'Run make with PIP_CONFIG_FILE=/dev/null.' >&2; \
 	  exit 1; }; \

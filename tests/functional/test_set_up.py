@@ -4,6 +4,7 @@ Most tests have a small project: the Makefile, a list of one package, and a prog
 """
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -35,25 +36,34 @@ check_out(Path(sys.argv[1]))
 def project(tmp_path: Path) -> Path:
     """Return the small project's folder."""
     folder = tmp_path / "a project"
-    for name in ("wheels", "tests", "elsewhere"):
+    for name in ("wheels", "tests/template", "tests/e2e", "models", "elsewhere"):
         (folder / name).mkdir(parents=True)
+    for name in ("tests/template/", "tests/e2e/", "models/quantize-"):
+        (folder / f"{name}requirements.txt").touch()
     shutil.copy(ROOT / "Makefile", folder)
-    wheel = folder / "wheels/tiny-1-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as file:
-        file.writestr("tiny.py", "")
-        about = "tiny-1.dist-info"
-        file.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1\n")
-        file.writestr(
-            f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        file.writestr(f"{about}/RECORD", "")
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    (folder / "tiny.txt").write_text(f"tiny==1 --hash=sha256:{digest}\n", encoding="utf-8")
+    require(folder, "tiny")
     (folder / "tests/beside.py").touch()
     (folder / "tests/demo.py").write_text(
         "import beside, tiny\nprint(tiny.__file__)\n", encoding="utf-8"
     )
     return folder
+
+
+def require(folder: Path, name: str, **files: str) -> None:
+    """Make a package with one module, and files about it, and add it to the small list."""
+    wheel = folder / f"wheels/{name}-1-py3-none-any.whl"
+    about = {
+        "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n",
+        "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "RECORD": "",
+    }
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr(f"{name}.py", "")
+        for file_name, text in {**about, **files}.items():
+            file.writestr(f"{name}-1.dist-info/{file_name}", text)
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    with (folder / "tiny.txt").open("a", encoding="utf-8") as requirements:
+        requirements.write(f"{name}==1 --hash=sha256:{digest}\n")
 
 
 def set_up(project: Path, *arguments: str, **variables: str) -> tuple[int, str, str]:
@@ -70,6 +80,16 @@ def set_up(project: Path, *arguments: str, **variables: str) -> tuple[int, str, 
         **pip | variables,
     )
     return done.returncode, done.stdout, done.stderr
+
+
+def test_a_set_up_says_only_what_it_does(project: Path) -> None:
+    """However long pip's list of the packages is, which ends in a line longer than a pipe holds."""
+    url = {"url": f"https://example.com/{'x' * 1_000_000}", "dir_info": {}}
+    require(project, "very_tiny", **{"direct_url.json": json.dumps(url)})
+    status, printed, said = set_up(project)
+    assert status == 0, said
+    assert printed == f"{next(project.glob('.venv/lib/*/site-packages/tiny.py'))}\n"
+    assert said == "Installing the packages into .venv/: a minute, once.\n"
 
 
 def test_variables_of_another_python_or_pip_change_nothing(project: Path) -> None:

@@ -12,6 +12,13 @@ ARCHITECTURE ?= x86_64
 MODEL_NAME ?= erase-s
 ARGS ?=
 
+# File names and other free texts go to the programs in the environment, as they were given. In a
+# recipe make would expand each $ in them, and the shell whatever has a meaning there. (ARGS and CARD
+# are several words, which the shell takes apart.)
+TEXTS := IN OUT EVENT URL KEY NAME FILE SHA256 LICENCE CATALOG CORPUS
+$(foreach text,$(TEXTS),$(if $(value $(text)),$(eval override $(text) := $$(value $(text)))$(eval \
+  export $(text))))
+
 # Where numpy is imported before cutout, which asks for the same, its OpenBLAS would let a thread for
 # each core wait in a busy loop.
 export OPENBLAS_NUM_THREADS ?= 1
@@ -49,7 +56,7 @@ demo: $(STAMP) ## Cut out real photographs: a table here, the pictures in demo/
 	@exec $(RUN) tests/demo.py $(ARGS)
 
 cutout: $(STAMP) ## Cut out your photos: IN=photos/ OUT=cutouts/ ARGS="--format webp --jobs 2"
-	@PYTHONPATH=function exec $(RUN) -m cutout $(ARGS) $(if $(IN),"$(IN)") "$(OUT)"
+	@PYTHONPATH=function exec $(RUN) -m cutout $(ARGS) $(if $(IN),"$$IN") "$$OUT"
 
 # Four at most: each process takes up to 1 GB.
 ALL_TESTS := --cov --numprocesses logical --maxprocesses 4 --dist worksteal
@@ -65,7 +72,7 @@ serve-s3: $(STAMP) ## Run the API, and an S3 whose uploads are cut out; PORT= S3
 	@exec $(RUN) events/local/serve_s3.py --port $(PORT) --s3-port $(S3_PORT) --payload $(PAYLOAD) $(ARGS)
 
 invoke: $(STAMP) ## Send one event to the function: EVENT=events/rest-multipart.json OUT=demo
-	@exec $(RUN) events/local/invoke.py --out "$(OUT)" $(ARGS) $(if $(EVENT),"$(EVENT)")
+	@exec $(RUN) events/local/invoke.py --out "$$OUT" $(ARGS) $(if $(EVENT),"$$EVENT")
 
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser)
 e2e: $(STAMP) ## Run the built function in AWS's runtime emulator, and the page in Chromium
@@ -105,12 +112,12 @@ deploy: same-parameters build ## Build, then `sam deploy`: guided the first time
 	@$(PARAMETERS) >/dev/null
 
 smoke: $(STAMP) ## Check a deployment with eleven requests: URL=https://.../live KEY=...
-	@KEY="$(KEY)" exec $(RUN) events/local/smoke.py "$(URL)"
+	@exec $(RUN) events/local/smoke.py "$$URL"
 
 model: $(STAMP) $(if $(filter-out 0,$(QUANTIZE)),$(INT8)) ## Add a public model: NAME=u2netp QUANTIZE=1; or NAME= LICENCE= and URL= SHA256= or FILE=
-	@exec $(RUN) models/add.py --name "$(NAME)" $(if $(URL),--url "$(URL)") \
-	  $(if $(FILE),--file "$(FILE)") $(if $(SHA256),--sha256 "$(SHA256)") \
-	  $(if $(LICENCE),--licence "$(LICENCE)") $(if $(CATALOG),--catalog "$(CATALOG)") \
+	@exec $(RUN) models/add.py --name "$$NAME" $(if $(URL),--url "$$URL") \
+	  $(if $(FILE),--file "$$FILE") $(if $(SHA256),--sha256 "$$SHA256") \
+	  $(if $(LICENCE),--licence "$$LICENCE") $(if $(CATALOG),--catalog "$$CATALOG") \
 	  $(if $(filter-out 0,$(ACCEPT_LICENCE)),--accept-licence) \
 	  $(if $(filter-out 0,$(QUANTIZE)),--quantize $(VENV)/int8/bin/python) $(CARD)
 
@@ -130,7 +137,7 @@ mutants: $(STAMP) ## Find small changes of the code that no test notices; ARGS="
 fuzz: $(STAMP) ## Send damaged input to the parsers and the handlers: MINUTES=60; the folder CORPUS= keeps what reached new code
 	@$(RUN) $(INSTALL) -r tests/fuzz/requirements.txt \
 	  || echo 'atheris cannot be installed here: chance guides the fuzzer instead.' >&2
-	@exec $(RUN) tests/fuzz/fuzz.py --minutes $(MINUTES) --corpus "$(CORPUS)" $(ARGS)
+	@exec $(RUN) tests/fuzz/fuzz.py --minutes $(MINUTES) --corpus "$$CORPUS" $(ARGS)
 
 load: $(STAMP) ## Send good, bad, huge, slow and aborted requests at once: MINUTES=10; RIE=1 sends them to a pool of emulators
 	@exec $(RUN) tests/bench/load.py --minutes $(MINUTES) $(if $(filter-out 0,$(RIE)),--emulated) $(ARGS)

@@ -127,6 +127,44 @@ def test_cutout_makes_the_folder_that_it_writes_to_by_itself(checkout: Path) -> 
     assert (checkout / "demo/photo.png").exists()
 
 
+# What a shell or make would run, expand or take apart.
+ODD = """it's `touch ran` $(shell touch ran) $HOME $$ "a" b;c&d #1"""
+
+
+def test_a_file_may_have_any_name(checkout: Path) -> None:
+    """It reaches the program as it was given, and nothing in it is run."""
+    photo, result = f"{ODD}.jpg", f"demo/{ODD}.webp"
+    shutil.copy(checkout / "tests/data/photo.jpg", checkout / photo)
+    done = make(checkout, "cutout", f"IN={photo}", f"OUT={result}", "ARGS=--size preview")
+    assert done.returncode == 0, done.stderr
+    assert (checkout / result).is_file()
+    done = make(checkout, "cutout", "ARGS=--size preview --overwrite", IN=photo, OUT=result)
+    assert done.returncode == 0, done.stderr
+    assert not (checkout / "ran").exists()
+    (checkout / photo).unlink()
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "said"),
+    [
+        ("invoke", [f"EVENT={ODD}.json"], f"{ODD}.json: No such file or directory"),
+        ("smoke", [f"URL={ODD}"], "URL must be the output Url of the stack"),
+        ("smoke", [f"URL=http://127.0.0.1:1/{ODD}", "KEY=a$b"], f"http://127.0.0.1:1/{ODD}: "),
+        ("smoke", ["URL=http://127.0.0.1:1", f"KEY={ODD}"], "Nobody answers at "),
+        ("model", [f"NAME={ODD}", "LICENCE=MIT", "FILE=none.onnx"], repr(ODD)),
+        ("model", ["NAME=odd", f"LICENCE={ODD}", f"FILE={ODD}.onnx"], f"{ODD}.onnx"),
+    ],
+)
+def test_a_text_reaches_the_program_as_it_was_given(
+    checkout: Path, target: str, given: list[str], said: str
+) -> None:
+    """Its refusal repeats it, and nothing in it is run."""
+    done = make(checkout, target, *given)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert not (checkout / "ran").exists()
+
+
 def test_load_says_why_the_service_does_not_start(checkout: Path) -> None:
     """In the service's own words, and before any package is installed for it."""
     done = make(checkout, "load", "RIE=1", "MODEL_NAME=nosuch", "MINUTES=0.1")

@@ -47,7 +47,7 @@ CHECKOV := $(VENV)/checkov/.made-$(call key,tests/template/requirements.txt)
 INT8 := $(VENV)/int8/.made-$(call key,models/quantize-requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo cutout test serve serve-s3 invoke e2e build deploy smoke same-parameters model bench bench-edges mutants fuzz load fleet lint clean FORCE
+.PHONY: help demo cutout test serve serve-s3 invoke e2e build deploy smoke buildable same-parameters model bench bench-edges mutants fuzz load fleet lint clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,9 +89,20 @@ OWN_SAM_STAMP := $(OWN_SAM)/.made-$(call key,tests/e2e/requirements.txt)
 BUILD_ARGS = $(ARGS)
 deploy: BUILD_ARGS =
 
+# SAM would ask its questions, or build, before anything failed.
+CARDS = $(wildcard models/*/card.toml)
+buildable:
+	@case "$(ARCHITECTURE)" in x86_64 | arm64) ;; *) \
+	  echo "ARCHITECTURE= must be x86_64 or arm64, and not $(ARCHITECTURE)." >&2; exit 1;; esac
+	@echo "$(MODEL_NAME)" | tr , '\n' | while IFS= read -r name; do \
+	  [ -e "models/$$name/card.toml" ] || { \
+	    echo "There is no model $$name in models/. MODEL_NAME= must be one of" \
+	      "$(patsubst models/%/card.toml,%,$(CARDS)), or several of them with commas between them;" \
+	      "make model NAME=$$name adds a public one." >&2; exit 1; }; done
+
 # MAKEFLAGS is emptied because the PYTHON= of a command line in it would take the place of the PYTHON
 # here, and that one need not have pip.
-build: $(STAMP) $(if $(SAM),,$(OWN_SAM_STAMP)) ## Build what `sam deploy` takes, without Docker; ARCHITECTURE=arm64
+build: buildable $(STAMP) $(if $(SAM),,$(OWN_SAM_STAMP)) ## Build what `sam deploy` takes, without Docker; ARCHITECTURE=arm64
 	@MAKEFLAGS= SAM_CLI_TELEMETRY=0 PYTHON="$(CURDIR)/$(RUN)" \
 	  ARCHITECTURE=$(ARCHITECTURE) MODEL_NAME=$(MODEL_NAME) \
 	  "$(or $(SAM),$(OWN_SAM)/bin/sam)" build \
@@ -102,7 +113,7 @@ build: $(STAMP) $(if $(SAM),,$(OWN_SAM_STAMP)) ## Build what `sam deploy` takes,
 # them for SAM. Default options that the worker would refuse are refused here.
 PARAMETERS = PYTHONPATH=function $(RUN) layers/deps/samconfig.py \
   --built Architecture=$(ARCHITECTURE) ModelName=$(MODEL_NAME) -- $(ARGS)
-same-parameters: $(STAMP)
+same-parameters: buildable $(STAMP)
 	@$(PARAMETERS) >/dev/null
 
 deploy: same-parameters build ## Build, then `sam deploy`: guided the first time, from samconfig.toml after it

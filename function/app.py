@@ -48,7 +48,10 @@ def load_model(settings: Settings, name: str) -> Model | ModelUnavailable:
     folder = next((folder for folder in folders if folder.is_dir()), None)
     if folder is None:
         looked = " or ".join(map(str, folders))
-        return ModelUnavailable(reason=f"MODEL_NAME names a model that is not there: no {looked}")
+        return ModelUnavailable(
+            reason=f"MODEL_NAME names a model that is not there: no {looked}. In a clone of the"
+            f" project, make model NAME={name} adds a public one"
+        )
     try:
         return read_model(folder)
     except ModelUnavailable as error:

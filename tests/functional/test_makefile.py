@@ -21,14 +21,15 @@ SMALL: dict[str, tuple[list[str], str]] = {
     "help": ([], r"  make demo +Cut out real photographs"),
     "invoke": (["EVENT=events/rest-error-bad-color.json"], r"^400 in \d+ ms$"),
     "fleet": (["ARGS=--runs 1"], r"^Measured: 3 MP in [\d.]+ s of one core, .*1 PUT"),
+    "buildable": ([], ""),
     "same-parameters": ([], ""),
     "load": (["MINUTES=0.1"], r"^\| cutout \| \d+ \|(.|\n)*^0 answers were wrong$"),
     "fuzz": (["MINUTES=0.1"], r"^\| s3 \| [1-9][\d,]* \| 1 \| 0 \|$"),
     "cutout": (["IN=tests/data/photo.jpg", "OUT=demo/photo.webp", "ARGS=--size preview"], ""),
     "smoke": (["URL=", "KEY=local"], ""),
     "model": (
-        ["NAME=mine", "LICENCE=MIT", f"FILE={MODEL}", "CARD=--input-size 352 --output logit"],
-        r"models/mine is added: (.|\n)*^\| mine 1 \| ",
+        ["NAME=own", "LICENCE=MIT", f"FILE={MODEL}", "CARD=--input-size 352 --output logit"],
+        r"models/own is added: (.|\n)*^\| own 1 \| ",
     ),
 }
 
@@ -70,9 +71,12 @@ make --makefile "$from/layers/deps/Makefile" --dry-run build-DepsLayer ARTIFACTS
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a fresh checkout."""
+    """Return a fresh checkout, with two more models for a SAM that does not look into them."""
     folder = tmp_path_factory.mktemp("makefile")
     check_out(folder)
+    for name in ("mine", "u2netp"):
+        (folder / "models" / name).mkdir()
+        (folder / "models" / name / "card.toml").touch()
     return folder
 
 
@@ -203,6 +207,37 @@ def keep(checkout: Path, *lines: str) -> None:
     """Write lines about ``sam deploy`` into a samconfig.toml, as ``--guided`` does."""
     text = "\n".join(["version = 0.1", "[default.deploy.parameters]", *lines, ""])
     (checkout / "samconfig.toml").write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("ARCHITECTURE=arm", "ARCHITECTURE= must be x86_64 or arm64, and not arm.\n"),
+        ("ARCHITECTURE=", "ARCHITECTURE= must be x86_64 or arm64, and not .\n"),
+        ("MODEL_NAME=nope", "There is no model nope in models/. MODEL_NAME= must be one of "),
+        ("MODEL_NAME=erase-s,nope", "; make model NAME=nope adds a public one.\n"),
+        ("MODEL_NAME=erase-s, mine", "There is no model  mine in models/."),
+        ("MODEL_NAME=erase-s,", "There is no model  in models/."),
+        ("MODEL_NAME=", "There is no model  in models/."),
+    ],
+)
+@pytest.mark.parametrize("target", ["build", "deploy", "same-parameters"])
+def test_what_cannot_be_built_is_said_before_anything_is_made(
+    checkout: Path, sam: dict[str, str], target: str, given: str, said: str
+) -> None:
+    """Neither the environment of these programs nor a SAM is installed for it."""
+    done = make(checkout, target, given, "SAM=", "PYTHON=/bin/false", "VENV=.none", **sam)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "Python 3.11" not in done.stderr
+    assert not (checkout / ".aws-sam/cli").exists()
+
+
+def test_several_models_can_be_built(checkout: Path, sam: dict[str, str]) -> None:
+    """Their names have commas between them."""
+    done = make(checkout, "build", "MODEL_NAME=erase-s,mine", "SAM=sam", **sam)
+    assert done.returncode == 0, done.stderr
+    assert "ModelName=erase-s,mine" in Path(sam["SAM_CALLS"]).read_text(encoding="utf-8")
 
 
 def test_deploy_is_guided_the_first_time(checkout: Path, sam: dict[str, str]) -> None:

@@ -686,7 +686,8 @@ def test_a_layer_of_another_model_is_said(shelf: Shelf, tmp_path: Path) -> None:
     model = app.load_model(Settings(model_dir=shelf.models), "other")
     assert isinstance(model, ModelUnavailable)
     assert model.facts["reason"] == (
-        f"MODEL_NAME names a model that is not there: no {shelf.models / 'other'}"
+        f"MODEL_NAME names a model that is not there: no {shelf.models / 'other'}. In a clone"
+        " of the project, make model NAME=other adds a public one"
     )
     done = layer(shelf.models / "other", tmp_path / "opt")
     assert done.returncode == 1
@@ -702,7 +703,8 @@ def test_every_place_of_a_missing_model_is_named() -> None:
     assert isinstance(model, ModelUnavailable)
     assert model.facts["reason"] == (
         "MODEL_NAME names a model that is not there: no /opt/models/nowhere or"
-        f" {ROOT / 'models/nowhere'}"
+        f" {ROOT / 'models/nowhere'}. In a clone of the project, make model NAME=nowhere adds a"
+        " public one"
     )
 
 

@@ -32,9 +32,13 @@ _FIRST_ERROR_STATUS = 400
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
     parser = argparse.ArgumentParser(description="Send one event file to the function.")
-    parser.add_argument("event", metavar="EVENT", type=Path, help="such as events/rest-json.json")
+    parser.add_argument(
+        "event", metavar="EVENT", type=Path, nargs="?", help="such as events/rest-json.json"
+    )
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder of the images")
     given = parser.parse_args(arguments)
+    if given.event is None:
+        parser.error("name an event, such as make invoke EVENT=events/rest-multipart.json")
     s3 = None
     try:
         event = read_event(given.event)

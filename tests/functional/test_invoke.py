@@ -234,6 +234,14 @@ def test_the_program_runs_from_the_root() -> None:
     assert '"message":"answered"' in done.stderr.replace(" ", "")
 
 
+def test_an_event_must_be_named() -> None:
+    """Where none is, the refusal shows the command of `make` that names one."""
+    done = run_invoke()
+    assert done.returncode == 2
+    message = "error: name an event, such as make invoke EVENT=events/rest-multipart.json\n"
+    assert done.stderr.endswith(message)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -133,6 +133,9 @@ def run(arguments: argparse.Namespace, output: TextIO) -> int:
     prefix = os.environ.setdefault(
         "UPLOAD_PREFIX", template["Parameters"]["UploadPrefix"]["Default"]
     )
+    target = os.environ.setdefault(
+        "TARGET_PREFIX", template["Parameters"]["TargetPrefix"]["Default"]
+    )
     with contextlib.ExitStack() as stack:
         try:
             local_aws = start_local_aws(arguments.s3_port)
@@ -159,7 +162,7 @@ def run(arguments: argparse.Namespace, output: TextIO) -> int:
             "result_bucket": NAMES["ResultBucket"],
             "queue_url": queue.url,
         }
-        log(_hint(s3_url, prefix))
+        log(_hint(s3_url, prefix, target))
         print(json.dumps(ready), file=output, flush=True)
         wait_for_signal()
     return 0
@@ -184,16 +187,21 @@ def _polling(queue: Queue, invoke: Invoke) -> Iterator[None]:
     poller.stop()
 
 
-def _hint(s3_url: str, prefix: str) -> str:
-    """Return how to upload something, with the AWS CLI and without."""
-    bucket = NAMES["InputBucket"]
+def _hint(s3_url: str, prefix: str, target: str) -> str:
+    """Return how to upload something with the AWS CLI, and how to fetch its cutout without it."""
+    bucket, results = NAMES["InputBucket"], NAMES["ResultBucket"]
+    cutout = f"{target}photo.jpg.png"
+    # Version 1 of the AWS CLI does not read AWS_REGION.
     return (
-        f"the API key is local. Upload a photo, and its cutout comes to {NAMES['ResultBucket']}:\n"
-        f"  AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION={REGION} "
+        f"the API key is local. Upload a photo, and its cutout comes to s3://{results}/{target}:\n"
+        f"  AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION={REGION} "
         f"aws s3 cp {_PHOTO} s3://{bucket}/{prefix} --endpoint-url {s3_url}\n"
-        f"  .venv/bin/python -c \"import boto3; boto3.client('s3', endpoint_url='{s3_url}', "
-        f"region_name='{REGION}', aws_access_key_id='local', aws_secret_access_key='local')"
-        f".upload_file('{_PHOTO}', '{bucket}', '{prefix}photo.jpg')\""
+        "without the AWS CLI, and fetch the cutout:\n"
+        f"  .venv/bin/python -c \"import boto3; s3 = boto3.client('s3', endpoint_url='{s3_url}', "
+        f"region_name='{REGION}', aws_access_key_id='local', aws_secret_access_key='local'); "
+        f"s3.upload_file('{_PHOTO}', '{bucket}', '{prefix}photo.jpg'); "
+        f"s3.get_waiter('object_exists').wait(Bucket='{results}', Key='{cutout}'); "
+        f"s3.download_file('{results}', '{cutout}', 'cutout.png')\""
     )
 
 

@@ -120,6 +120,22 @@ def test_the_line_says_all_that_is_needed(served: Served) -> None:
     assert versions["Status"] == "Enabled"
 
 
+def test_the_hint_works_as_it_is_printed(tmp_path: Path) -> None:
+    """It is printed before the line; one command uploads, the other fetches the cutout, too."""
+    with serve("--s3-port", "0", UPLOAD_PREFIX="in/", TARGET_PREFIX="out/") as served:
+        by_cli, by_python = (
+            line.strip() for line in served.log().splitlines() if line.startswith("  ")
+        )
+        assert by_cli == (
+            "AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=eu-west-1 aws"
+            f" s3 cp tests/data/photo.jpg s3://cutout-input/in/ --endpoint-url {served.ready['s3']}"
+        )
+        (tmp_path / ".venv").symlink_to(sys.prefix)
+        (tmp_path / "tests").symlink_to(ROOT / "tests")
+        subprocess.run(["bash", "-c", by_python], cwd=tmp_path, check=True)  # noqa: S607 # as a user
+    assert opened((tmp_path / "cutout.png").read_bytes()).size == (320, 320)
+
+
 def test_an_upload_becomes_a_cutout(served: Served) -> None:
     """By EventBridge's event, the queue and the worker; a photo that is none leaves its error."""
     served.upload("uploads/büro/a cat+1.jpg", PHOTO.read_bytes(), format="webp")

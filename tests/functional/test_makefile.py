@@ -22,6 +22,7 @@ SMALL: dict[str, tuple[list[str], str]] = {
     "invoke": (["EVENT=events/rest-error-bad-color.json"], r"^400 in \d+ ms$"),
     "fleet": (["ARGS=--runs 1"], r"^Measured: 3 MP in [\d.]+ s of one core, .*1 PUT"),
     "buildable": ([], ""),
+    "checkov": ([], ""),
     "same-parameters": ([], ""),
     "load": (["MINUTES=0.1"], r"^\| cutout \| \d+ \|(.|\n)*^0 answers were wrong$"),
     "fuzz": (["MINUTES=0.1"], r"^\| s3 \| [1-9][\d,]* \| 1 \| 0 \|$"),
@@ -167,6 +168,27 @@ def test_a_text_reaches_the_program_as_it_was_given(
     assert done.returncode != 0
     assert said in done.stderr
     assert not (checkout / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("some", "installs"),
+    [
+        ("tests/unit/test_color.py", False),
+        ("tests/unit/test_sbom.py", True),
+        ("tests/template/test_linters.py -k checkov", True),
+    ],
+)
+def test_only_tests_that_need_checkov_install_it(
+    checkout: Path, some: str, *, installs: bool
+) -> None:
+    """Here pip finds no package."""
+    (stamp,) = (checkout / ".venv/checkov").glob(".made-*")
+    stamp.unlink()
+    done = make(checkout, "test", f"ARGS={some}", PIP_NO_INDEX="1")
+    stamp.parent.mkdir(exist_ok=True)
+    stamp.touch()
+    assert (done.returncode != 0) is installs, done.stdout + done.stderr
+    assert ("Installing checkov into .venv/checkov/" in done.stdout) is installs
 
 
 def test_load_says_why_the_service_does_not_start(checkout: Path) -> None:

@@ -190,6 +190,23 @@ def apng(frames: int) -> bytes:
     return png(4000, 4000, control, chunk(b"fcTL", frame)) + chunk(b"fcTL", frame) * frames
 
 
+def profile_of_elements(kind: bytes, count: int) -> bytes:
+    """Return a profile for RGB whose one tag names an element of 3 channels many times."""
+    if kind == b"matf":
+        body = struct.pack(">12f", 0.5, 0, 0, 0, 0.5, 0, 0, 0, 0.5, 0, 0, 0)
+    else:  # three curves, each of one segment
+        segment = b"curf" + bytes(4) + struct.pack(">HH", 1, 0)
+        segment += b"parf" + bytes(4) + struct.pack(">HH4f", 0, 0, 1, 1, 0, 0)
+        body = struct.pack(">6I", *(36, len(segment)) * 3) + segment
+    element = kind + bytes(4) + struct.pack(">HH", 3, 3) + body
+    place = struct.pack(">II", 16 + 8 * count, len(element))
+    tag = b"mpet" + bytes(4) + struct.pack(">HHI", 3, 3, count) + place * count + element
+    size = 128 + 4 + 12 + len(tag)
+    head = struct.pack(">I4xI4s4s4s12x4s", size, 0x04300000, b"mntr", b"RGB ", b"XYZ ", b"acsp")
+    head += bytes(28) + struct.pack(">3I", 0xF6D6, 0x10000, 0xD32D) + bytes(48)
+    return head + struct.pack(">I4sII", 1, b"D2B0", 144, len(tag)) + tag
+
+
 def large_webp() -> bytes:
     """Return a WebP of some bytes whose canvas is the largest there is."""
     data = bytearray(saved(Image.new("RGBA", (64, 64), (1, 2, 3, 4)), "WEBP", exif=b"Exif\0\0"))
@@ -242,7 +259,7 @@ def heic_that_claims(width: int, height: int) -> bytes:
     return bytes(data)
 
 
-SMALL = png(64, 64)
+PICTURE = Image.new("RGB", (64, 64), (90, 120, 30))
 BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "png: pixels": (lambda: png(65_535, 65_535, data=b""), "image_too_large"),
     "png: a ribbon of 2 x 24,999,999": (lambda: png(2, 24_999_999, data=b""), "image_too_large"),
@@ -259,6 +276,14 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "png: a profile of 268 MB": (
         lambda: png(64, 64, chunk(b"iCCP", b"a\0\0" + zeros(1 << 28))),
+        "read",
+    ),
+    "png: a profile of 100,000 matrices": (
+        lambda: saved(PICTURE, "PNG", icc_profile=profile_of_elements(b"matf", 100_000)),
+        "read",
+    ),
+    "png: a profile of 20,000 curves": (
+        lambda: saved(PICTURE, "PNG", icc_profile=profile_of_elements(b"cvst", 20_000)),
         "read",
     ),
     "png: EXIF that claims 250 GB": (

@@ -791,6 +791,81 @@ def test_a_profile_of_another_colour_space_is_taken_as_srgb() -> None:
     assert mean_difference(read(encoded(ASTRONAUT, "PNG", icc_profile=lab)), RGB) == 0
 
 
+def with_tag(profile: bytes, name: bytes, body: bytes) -> bytes:
+    """Return a profile with one more tag, whose bytes are behind all others."""
+    (count,) = struct.unpack_from(">I", profile, 128)
+    moved = bytearray(profile[132:])
+    for entry in range(0, 12 * count, 12):
+        (offset,) = struct.unpack_from(">I", moved, entry + 4)
+        struct.pack_into(">I", moved, entry + 4, offset + 12)
+    tag = name + struct.pack(">II", len(profile) + 12, len(body))
+    size = struct.pack(">I", len(profile) + 12 + len(body))
+    head = size + profile[4:128] + struct.pack(">I", count + 1)
+    return head + moved[: 12 * count] + tag + moved[12 * count :] + body
+
+
+def elements(count: int) -> bytes:
+    """Return a tag of floating point (ICC.1:2022, 10.16): one darkening, ``count`` times."""
+    numbers = struct.pack(">12f", 0.5, 0, 0, 0, 0.5, 0, 0, 0, 0.5, 0, 0, 0)
+    element = b"matf" + bytes(4) + struct.pack(">HH", 3, 3) + numbers
+    place = struct.pack(">II", 16 + 8 * count, len(element))
+    return b"mpet" + bytes(4) + struct.pack(">HHI", 3, 3, count) + place * count + element
+
+
+def test_a_profiles_tags_of_floating_point_do_not_count() -> None:
+    """They may be of any length. The curves and primaries that each profile has too say enough."""
+    profile = rgb_profile(3.0)
+    plain = read(encoded(ASTRONAUT, "PNG", icc_profile=profile))
+    for count in (1, 2):
+        more = with_tag(profile, b"D2B0", elements(count))
+        photo = read(encoded(ASTRONAUT, "PNG", icc_profile=more))
+        assert np.array_equal(photo.pixels, plain.pixels)
+
+
+def test_a_profile_of_nothing_but_floating_point_is_taken_as_srgb() -> None:
+    """As every profile that cannot be read."""
+    profile = rgb_profile(3.0)
+    for name in (b"rTRC", b"gTRC", b"bTRC"):
+        profile = profile.replace(name, name[:1] + b"___", 1)
+    profile = with_tag(profile, b"D2B0", elements(1))
+    assert mean_difference(read(encoded(ASTRONAUT, "PNG", icc_profile=profile)), RGB) == 0
+
+
+def table_profile(values: bytes) -> bytes:
+    """Return an RGB profile whose colours are in a table of 2 x 2 x 2 (``mft1``; 10.11)."""
+    ramp, unity = bytes(range(256)), struct.pack(">9i", *np.eye(3, dtype=int).ravel() * 65_536)
+    table = b"mft1" + bytes(4) + bytes([3, 3, 2, 0]) + unity + 3 * ramp + values + 3 * ramp
+    head = struct.pack(">4xI4s4s4s12x4s", 0x02400000, b"mntr", b"RGB ", b"XYZ ", b"acsp")
+    d50 = struct.pack(">3i", 0xF6D6, 0x10000, 0xD32D)
+    return with_tag(bytes(4) + head + bytes(28) + d50 + bytes(48) + bytes(4), b"A2B0", table)
+
+
+def test_a_profiles_table_of_colours_counts() -> None:
+    """The profiles of scanners and printers have one. This one makes everything black."""
+    photo = read(encoded(ASTRONAUT, "PNG", icc_profile=table_profile(bytes(24))))
+    assert photo.pixels.max() == 0
+
+
+def test_a_profile_of_very_many_bytes_is_taken_as_srgb() -> None:
+    """The segments of a JPEG cannot hold it, and lcms would take several times its memory."""
+    profile = rgb_profile(3.0)
+    largest = profile + bytes((1 << 24) - len(profile))
+    for one, is_read in ((largest, True), (largest + b"\0", False)):
+        photo = read(encoded(ASTRONAUT, "WEBP", icc_profile=one, lossless=True))
+        assert (mean_difference(photo, RGB) > 0) == is_read
+
+
+def test_a_profile_of_very_many_tags_is_taken_as_srgb() -> None:
+    """Profiles in use have 20."""
+    profile = rgb_profile(3.0)
+    (count,) = struct.unpack_from(">I", profile, 128)
+    for number in range(100 - count):
+        profile = with_tag(profile, b"%04d" % number, b"text" + bytes(8))
+    assert mean_difference(read(encoded(ASTRONAUT, "PNG", icc_profile=profile)), RGB) > 0
+    profile = with_tag(profile, b"more", b"text" + bytes(8))
+    assert mean_difference(read(encoded(ASTRONAUT, "PNG", icc_profile=profile)), RGB) == 0
+
+
 def test_the_first_frame_or_page_counts() -> None:
     """Of an animation, and of a TIFF of several pages."""
     second = Image.new("RGB", ASTRONAUT.size, "red")

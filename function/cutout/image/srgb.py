@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cutout.image.icc import needed_of
 from cutout.image.shared import image_of, pixels_of
 from cutout.image.tiles import strips
 
@@ -100,6 +101,7 @@ def _by_profile(image: Image.Image, profile: bytes) -> Image.Image:
     from PIL import ImageCms  # noqa: PLC0415 - 10 ms of cold start that only some photos need
 
     in_place = image.mode == "RGBX"
+    profile = needed_of(profile)
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         is_named_srgb = "sRGB" in ImageCms.getProfileDescription(source)

@@ -1033,6 +1033,52 @@ def test_the_limit_is_checked_from_the_header() -> None:
     )
 
 
+def tiff_of_tags(*tags: tuple[int, int, int]) -> bytes:
+    """Return the head of a deflated grey TIFF of 64 x 64 px with more tags: each with its type."""
+    usual = [(256, 4, 64), (257, 4, 64), (258, 3, 8), (259, 3, 8), (262, 3, 1), (277, 3, 1)]
+    entries = [*usual, *tags, (324, 4, 8), (325, 4, 64)]
+    packed = (struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in sorted(entries))
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + b"".join(packed) + bytes(4)
+
+
+@pytest.mark.parametrize("kind", [4, 8, 9, 13])
+def test_a_tiffs_tile_is_held_to_the_limit_whatever_integers_tell_it(kind: int) -> None:
+    """Without a sign, with one, or as a place in the file: libtiff takes any of them."""
+    side = 30_000
+    with pytest.raises(ImageTooLarge) as refusal:
+        read(tiff_of_tags((322, kind, side), (323, kind, side)))
+    assert str(refusal.value) == (
+        "The image is 30000x30000 px; at most 50000000 pixels are accepted."
+    )
+
+
+def test_a_tiffs_tile_of_a_negative_size_is_refused() -> None:
+    """Two of them have many pixels, but no picture has such a tile."""
+    side = 2**32 - 30_000
+    with pytest.raises(InvalidImage, match="it is a damaged or truncated TIFF file"):
+        read(tiff_of_tags((322, 9, side), (323, 9, side)))
+
+
+@pytest.mark.parametrize("tag", [256, 322])
+@pytest.mark.parametrize("kind", [4, 7])
+def test_a_tiff_that_says_twice_how_it_is_stored_is_refused(tag: int, kind: int) -> None:
+    """Libtiff believes the first such tag, and Pillow the first that it can read."""
+    twice = tiff_of_tags((322, 4, 64), (323, 4, 64), (tag, kind, 30_000))
+    with pytest.raises(InvalidImage) as refusal:
+        read(twice)
+    assert str(refusal.value).startswith(
+        "The image cannot be read: it says twice how its pixels are stored. "
+    )
+
+
+def test_of_two_orientations_in_an_exif_block_the_first_counts() -> None:
+    """As in the readers of TIFF; the picture itself is fine."""
+    entry = struct.pack("<HHII", 0x0112, 3, 1, 6) + struct.pack("<HHII", 0x0112, 3, 1, 3)
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 2) + entry + bytes(4)
+    photo = read(encoded(Image.fromarray(CORNERS), "PNG", exif=exif))
+    assert np.array_equal(photo.pixels, UPRIGHT[6](CORNERS))
+
+
 def test_a_tiffs_tile_is_held_to_the_limit_too() -> None:
     """A tile of 7,000 px squared around an image of 16 would be decoded whole."""
     with io.BytesIO() as file:

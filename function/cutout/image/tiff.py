@@ -14,7 +14,8 @@ from cutout.errors import ImageTooLarge, InvalidImage, UnsupportedImageFormat
 
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _TYPE_BYTES |= {16: 8, 17: 8, 18: 8}  # BigTIFF
-_INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
+_INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+"""Those in which libtiff and Pillow take the size of a picture or of a tile. Some are signed."""
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _ORIENTATION = 256, 257, 258, 259, 274
 _PHOTOMETRIC, _SAMPLES, _ROWS_PER_STRIP, _PLANAR = 262, 277, 278, 284
@@ -45,9 +46,13 @@ _MAX_SCANNED_PX = 700_000_000  # of all components; libtiff itself stops at 100 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:
-    """The integers of the tags that matter here: tag → values."""
+    """The integers of the tags that matter here: tag → values.
+
+    Of a tag that comes twice the first one is there, and ``is_ambiguous``.
+    """
 
     values: Mapping[int, tuple[int, ...]]
+    is_ambiguous: bool
 
     @property
     def size(self) -> tuple[int, int]:
@@ -98,18 +103,21 @@ class Directory:
         """Hold strips, tiles and the scans in them to what a picture needs.
 
         :raises ImageTooLarge: a tile has more than ``max_pixels``.
-        :raises InvalidImage: there are too many strips, tiles or scans.
+        :raises InvalidImage: there are too many strips, tiles or scans, or a tag is there twice, of
+            which Pillow and libtiff might each read another one.
         """
+        if self.is_ambiguous:
+            raise InvalidImage(reason="it says twice how its pixels are stored")
         width, height = self.size
         chunk_width, chunk_height = width, min(self._first(_ROWS_PER_STRIP, height), height)
         offsets, sizes = self.values.get(_STRIP_OFFSETS, ()), self.values.get(_STRIP_BYTES, ())
         if _TILE_WIDTH in self.values or _TILE_HEIGHT in self.values:
             chunk_width, chunk_height = self._first(_TILE_WIDTH, 0), self._first(_TILE_HEIGHT, 0)
             offsets, sizes = self.values.get(_TILE_OFFSETS, ()), self.values.get(_TILE_BYTES, ())
-            if chunk_width * chunk_height > min(max_pixels, max(_MAX_TILE_PX, 4 * width * height)):
-                raise ImageTooLarge(width=chunk_width, height=chunk_height, max_pixels=max_pixels)
-        if not chunk_width or not chunk_height:
+        if min(chunk_width, chunk_height) < 1:
             raise InvalidImage(reason="it is a damaged or truncated TIFF file")
+        if chunk_width * chunk_height > min(max_pixels, max(_MAX_TILE_PX, 4 * width * height)):
+            raise ImageTooLarge(width=chunk_width, height=chunk_height, max_pixels=max_pixels)
         chunks = -(-width // chunk_width) * -(-height // chunk_height)
         if self._first(_PLANAR, 1) != 1:
             chunks *= self._first(_SAMPLES, 1)
@@ -159,6 +167,8 @@ def _read_directory(data: bytes) -> Directory:
     if entries > _MAX_ENTRIES:
         raise InvalidImage(reason="it is a damaged or truncated TIFF file")
     values: dict[int, tuple[int, ...]] = {}
+    seen: set[int] = set()
+    is_ambiguous = False
     claimed = 0
     for entry in range(start, start + entries * entry_bytes, entry_bytes):
         tag, kind, count = struct.unpack_from(f"{order}HH{offset_format}", data, entry)
@@ -169,6 +179,11 @@ def _read_directory(data: bytes) -> Directory:
             (at,) = struct.unpack_from(order + offset_format, data, at)
         if claimed > len(data) + _SHARED_BYTES:
             raise InvalidImage(reason="its tags claim more data than the file holds")
-        if tag in _READ and kind in _INTEGERS:
+        if tag not in _READ:
+            continue
+        if tag in seen:
+            is_ambiguous = True
+        elif kind in _INTEGERS:
             values[tag] = struct.unpack_from(f"{order}{count}{_INTEGERS[kind]}", data, at)
-    return Directory(values=values)
+        seen.add(tag)
+    return Directory(values=values, is_ambiguous=is_ambiguous)

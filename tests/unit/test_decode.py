@@ -7,6 +7,7 @@ import sys
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,21 @@ def test_a_tiff_as_a_fax_sends_it(compression: str) -> None:
     page = ASTRONAUT.convert("1")
     expected = np.asarray(page.convert("L"))
     assert mean_difference(read(encoded(page, "TIFF", compression=compression)), expected) == 0
+
+
+@pytest.mark.parametrize("compression", [2, 3, 4])
+def test_a_damaged_fax_writes_nothing_to_the_log(
+    compression: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Libtiff would write a line for each of its 500 rows that is damaged."""
+    noise = np.random.default_rng(1).bytes(3000)
+    tags = [(256, 4, 64), (257, 4, 500), (258, 3, 1), (259, 3, compression), (262, 3, 1)]
+    tags += [(273, 4, 122), (277, 3, 1), (278, 4, 500), (279, 4, len(noise))]
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    data = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + noise
+    with suppress(InvalidImage):
+        read(data)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])

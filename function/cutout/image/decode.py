@@ -28,6 +28,7 @@ from cutout.errors import CutoutError, HeicNotDeployed, InvalidImage, Unsupporte
 from cutout.image.cap import capped, scaled_down
 from cutout.image.composite import OPAQUE
 from cutout.image.header import check_size, check_time
+from cutout.image.libtiff import silence_libtiff
 from cutout.image.memory import told_from_memory
 from cutout.image.shared import decoded_into, pixels_of
 from cutout.image.sniff import pillow_format_of
@@ -133,6 +134,8 @@ def decode(
     pillow_format = pillow_format_of(data)
     if pillow_format == "HEIF":
         _register_heif()
+    elif pillow_format == "TIFF":
+        silence_libtiff()
     elif not _CODECS.get(pillow_format, True):
         raise ImportError(f"Pillow lacks its codec for {pillow_format}")
     with warnings.catch_warnings():  # Pillow warns of odd metadata, which is dropped anyway

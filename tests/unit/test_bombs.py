@@ -183,6 +183,13 @@ def gif(width: int, height: int, frames: int) -> bytes:
     return head + first + frame * frames + b";"
 
 
+def gif_with(blocks: bytes) -> bytes:
+    """Return a GIF with more blocks before its picture."""
+    data = gif(8, 8, 0)
+    start = data.index(b",")
+    return data[:start] + blocks + data[start:]
+
+
 def apng(frames: int) -> bytes:
     """Return an animated PNG whose frames all cover 4,000 x 4,000 px."""
     control = chunk(b"acTL", struct.pack(">II", frames, 0))
@@ -320,6 +327,12 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: gif(8, 8, 0).replace(struct.pack("<HHHH", 0, 0, 8, 8), b"\0\0\0\0" + b"\xff" * 4),
         "image_too_large",
     ),
+    "gif: a comment of 40 MB in parts of one byte": (
+        lambda: gif_with(b"!\xfe" + b"\x01a" * 20_000_000 + b"\0"),
+        "invalid_image",
+    ),
+    "gif: ten million comments": (lambda: gif_with(b"!\xfe\0" * 10_000_000), "invalid_image"),
+    "gif: 60 MB of nothing": (lambda: gif_with(bytes(60_000_000)), "read"),
     "bmp: pixels": (lambda: bmp(65_535, 65_535, 0, b""), "image_too_large"),
     "bmp: runs of 49 MP": (lambda: bmp(7000, 7000, 1, b"\0\0" * 500), "image_too_large"),
     "bmp: runs of 8 MP": (lambda: bmp(4000, 2000, 1, b"\1\0\0\0" * 2000), "read"),

@@ -511,6 +511,84 @@ def test_a_cap_scales_a_gifs_frame_with_its_screen() -> None:
     assert (photo.alpha[:, :46] == 0).all()
 
 
+def gif_with(*blocks: bytes, colour: int = 1) -> bytes:
+    """Return a GIF of 2 x 2 px with blocks before its picture, whose first pixel has a colour."""
+    picture = Image.new("P", (2, 2), 0)
+    picture.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255])
+    picture.putpixel((0, 0), colour)
+    data = encoded(picture, "GIF")
+    start = 13 + (6 << (data[10] & 7))
+    return data[:start] + b"".join(blocks) + data[data.index(b",", start) :]
+
+
+def gif_control(transparent: int | None) -> bytes:
+    """Return the extension that tells a GIF's transparent colour."""
+    return b"!\xf9\x04" + bytes([transparent is not None, 0, 0, transparent or 0, 0])
+
+
+GIF_COMMENT = b"!\xfe\x05hello\x03you\0"
+GIF_PROGRAM = b"!\xff\x0bNETSCAPE2.0\x03\x01\0\0\0"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "alpha"),
+    [
+        ([], None),
+        ([GIF_COMMENT], None),
+        ([GIF_COMMENT, gif_control(1), GIF_PROGRAM], 0),
+        ([GIF_PROGRAM, b"\0\0", gif_control(1)], 0),
+        ([gif_control(None), GIF_COMMENT, gif_control(1)], 0),
+        ([gif_control(1), GIF_COMMENT, gif_control(None)], None),
+        ([b"!\xf9\0", GIF_COMMENT], None),
+        ([gif_control(1)[:-1] + b"\x01,\0"], 0),
+    ],
+)
+def test_of_what_is_before_a_gifs_picture_only_its_control_counts(
+    blocks: list[bytes], alpha: int | None
+) -> None:
+    """Comments, programs and stray bytes do not; of two controls the last one does."""
+    photo = read(gif_with(*blocks))
+    if alpha is None:
+        assert photo.alpha is None
+        assert photo.pixels[0, 0].tolist() == [255, 0, 0]
+    else:
+        assert photo.alpha is not None
+        assert photo.alpha.tolist() == [[alpha, 255], [255, 255]]
+
+
+def test_a_gifs_comment_takes_no_memory() -> None:
+    """Pillow would keep an object for each of its parts."""
+    data = gif_with(b"!\xfe" + b"\x01a" * 90_000 + b"\0")
+    read(data)
+    tracemalloc.start()
+    read(data)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < len(data)
+
+
+@pytest.mark.parametrize("blocks", [b"", GIF_COMMENT, GIF_COMMENT[:-4], b";", b"!", b"!\xf9"])
+def test_a_gif_without_a_picture_is_refused(blocks: bytes) -> None:
+    """Its end comes first, or the file is cut off."""
+    data = gif_with(blocks)
+    end = 13 + (6 << (data[10] & 7)) + len(blocks)
+    with pytest.raises(InvalidImage, match="it is a damaged or truncated GIF file"):
+        read(data[:end])
+    with pytest.raises(InvalidImage, match="it is a damaged or truncated GIF file"):
+        read(data[:12])
+
+
+@pytest.mark.parametrize("part", [GIF_COMMENT[:3] + b"12345\0", gif_control(1)])
+def test_a_gif_of_very_many_parts_is_refused(part: bytes) -> None:
+    """Each of these extensions counts twice, as itself and for its one part."""
+    assert read(gif_with(part * 49_999)).width == 2
+    with pytest.raises(InvalidImage) as refusal:
+        read(gif_with(part * 50_000))
+    assert str(refusal.value).startswith(
+        "The image cannot be read: it has more than 100000 parts before its picture. "
+    )
+
+
 @pytest.mark.parametrize("screen", [(400, 100), (50, 30), (0, 0)])
 def test_a_gifs_screen_and_frame_are_held_to_the_limit(screen: tuple[int, int]) -> None:
     """Together, since both are in the picture."""

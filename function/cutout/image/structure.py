@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 
 from cutout.image.avif_file import still_of
+from cutout.image.gif_blocks import first_picture_of
 from cutout.image.header import check_size, header_size, profile_of_bmp
 from cutout.image.heif_items import check_items
 from cutout.image.jpeg import JpegImage, read_jpeg
@@ -51,6 +52,8 @@ def read_structure(data: bytes, pillow_format: str, *, max_pixels: int) -> Struc
         png = read_png(data)
         size, orientation, data = (png.width, png.height), orientation_of(png.exif), png.data
         profile = png.profile
+    elif pillow_format == "GIF":
+        data = first_picture_of(data)
     elif pillow_format == "BMP":
         profile = profile_of_bmp(data)
     elif pillow_format == "TIFF":

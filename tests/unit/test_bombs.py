@@ -161,6 +161,12 @@ def jpeg_with_exif(block: bytes) -> bytes:
     return data[:2] + b"".join(segments) + data[2:]
 
 
+def jpeg_filled(more: bytes) -> bytes:
+    """Return a JPEG with more bytes before its end mark."""
+    data = saved(PICTURE, "JPEG")
+    return data[:-2] + more + data[-2:]
+
+
 def webp_with_exif(block: bytes) -> bytes:
     """Return a WebP with such an EXIF block."""
     return saved(Image.new("RGB", (64, 64)), "WEBP", exif=block, lossless=True)
@@ -319,6 +325,8 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
         "invalid_image",
     ),
     "jpeg: EXIF that claims 250 GB": (lambda: jpeg_with_exif(exif_of_many_tags(4_000_000)), "read"),
+    "jpeg: 60 MB of fill bytes": (lambda: jpeg_filled(b"\xff" * 60_000_000), "read"),
+    "jpeg: 60 MB of pairs of fill bytes": (lambda: jpeg_filled(b"\xff\xff\0" * 20_000_000), "read"),
     "webp: the largest canvas": (large_webp, "image_too_large"),
     "webp: EXIF that claims 60 GB": (lambda: webp_with_exif(exif_of_many_tags(1_000_000)), "read"),
     "gif: pixels": (lambda: gif(65_535, 65_535, 0), "image_too_large"),

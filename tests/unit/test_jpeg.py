@@ -1,6 +1,7 @@
 """JPEG files as phones, cameras and broken connections leave them: by structure, not by bytes."""
 
 import io
+import re
 import struct
 import zipfile
 from typing import Any
@@ -123,6 +124,20 @@ def test_only_what_the_picture_needs_reaches_the_decoder() -> None:
         assert not {"exif", "comment", "xmp"} & set(opened.info)
     assert image.exif.startswith((b"II", b"MM"))
     assert (image.width, image.height, image.mcu_height) == (96, 80, 16)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 1000])
+@pytest.mark.parametrize("kind", ["4:2:0", "progressive", "restart in blocks"])
+def test_fill_bytes_never_reach_the_decoder(kind: str, count: int) -> None:
+    """They may be before any marker (ITU-T T.81, B.1.1.2), and before the 00 of a stuffed FF."""
+    data = jpeg(**KINDS[kind])
+    start = data.index(b"\xff\xda")
+    filled = data[:start] + re.sub(rb"\xff(?!\xda)", b"\xff" * (1 + count), data[start:])
+    assert len(filled) > len(data) + count
+    assert read_jpeg(filled).data == data
+    assert np.array_equal(read(filled).pixels, read(data).pixels)
+    cut = read_jpeg(data[:-2] + b"\xff" * count)
+    assert (cut.data, cut.is_complete) == (data, False)
 
 
 @pytest.mark.parametrize("marker", [0xC9, 0xCA, 0xCB])

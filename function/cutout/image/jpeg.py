@@ -34,6 +34,9 @@ _COEFFICIENTS = 64
 # In compressed data FF is followed by 00 (a stuffed byte) or D0 to D7 (a restart marker).
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
+# Any number of fill bytes, FF, may be before a marker (B.1.1.2). Pillow's decoder begins at the
+# first of them again with every 64 kB that it is given.
+_FILLED, _FILL = b"\xff\xff", b"\xff"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +125,12 @@ class _Walk:
         if not self._has_every_component(whole=not is_complete):
             raise InvalidImage(reason="it is a truncated JPEG file")
         self._keep(b"\xff\xd9")
+        is_as_it_was = is_complete and self._size == len(self._data)
         return JpegImage(
             width=width,
             height=height,
             mcu_height=8 * max(value & 15 for value in self._frame[7::3]),
-            data=self._data if self._size == len(self._data) else b"".join(self._parts),
+            data=self._data if is_as_it_was else b"".join(self._parts),
             scan_ends=tuple(self._scan_ends),
             exif=self._exif,
             is_complete=is_complete,
@@ -193,12 +197,18 @@ class _Walk:
                 self._precision[component][coefficient] = approximation & 15
 
     def _keep_scan(self, start: int) -> int:
-        """Keep a scan's compressed data, and return the offset where it ends."""
+        """Keep a scan's compressed data without fill bytes, and return the offset where it ends."""
         found = _MARKER.search(self._data, start)
         end = len(self._data) if found is None else found.start()
         if found is None and self._data.endswith(b"\xff"):
             end -= 1  # half a marker
-        self._keep(memoryview(self._data)[start:end])
+        scan: bytes | memoryview = memoryview(self._data)[start:end]
+        if self._data.find(_FILLED, start, end + 1) >= 0:  # the last may be the marker's own byte
+            filled = self._data[start:end].rstrip(_FILL)
+            while _FILLED in filled:
+                filled = filled.replace(_FILLED, _FILL)  # half of each run
+            scan = filled
+        self._keep(scan)
         self._scan_ends.append(self._size)
         return end
 

@@ -1197,6 +1197,26 @@ def test_the_limit_itself_passes() -> None:
 
 
 @pytest.mark.parametrize(
+    "data",
+    [
+        encoded(ASTRONAUT, "PNG")[:60],
+        encoded(ASTRONAUT, "WEBP", exif=b"II*\0" + bytes(10))[:60],  # with a canvas (VP8X)
+        encoded(ASTRONAUT.convert("P"), "TIFF")[:-1],
+        encoded(ASTRONAUT.convert("LA"), "TIFF")[:-1],
+        encoded(ASTRONAUT.convert("P"), "TIFF", compression="tiff_lzw")[:-1],
+        tiff(RGB[:8, :8], bigtiff=True)[:-1],
+        tiff(RGB[:8, :8], byteorder=">")[:-1],
+    ],
+    ids=["png", "webp", "palette", "grey and alpha", "palette in lzw", "bigtiff", "big-endian"],
+)
+def test_a_file_cut_at_any_byte_is_truncated(data: bytes) -> None:
+    """It is not called too small, or of a kind that is not read."""
+    for size in range(len(data) + 1):
+        with pytest.raises(InvalidImage):
+            read(data[:size])
+
+
+@pytest.mark.parametrize(
     "pillow_format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"]
 )
 def test_truncated_files_are_invalid_never_a_crash(pillow_format: str) -> None:

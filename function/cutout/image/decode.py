@@ -218,7 +218,7 @@ def _opened(file: Structure) -> Image.Image:
     try:
         return Image.open(io.BytesIO(file.data), formats=(file.pillow_format,))
     except UnidentifiedImageError:
-        if file.tiff is None:
+        if file.tiff is None or file.tiff.is_cut:  # Pillow reads no tag behind one that is cut off
             raise
         raise UnsupportedImageFormat(found=file.tiff.kind) from None
     except OSError as error:

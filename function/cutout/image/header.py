@@ -105,7 +105,8 @@ def _webp(data: bytes) -> tuple[int, int]:
     """Return the canvas of the first chunk: extended, lossless or lossy (RFC 9649)."""
     kind = data[12:16]
     if kind == b"VP8X":
-        width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
+        low_width, high_width, low_height, high_height = struct.unpack_from("<HBHB", data, 24)
+        width, height = (high_width << 16 | low_width) + 1, (high_height << 16 | low_height) + 1
     elif kind == b"VP8L":
         (bits,) = struct.unpack_from("<I", data, 21)
         width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1

@@ -14,6 +14,7 @@ from cutout.image.named_colors import profile_of_code_points, profile_of_gamma
 
 _SIGNATURE_BYTES = 8
 _FRAME_BYTES = 12  # a chunk's length, type and checksum
+_HEADER_ENDS = _SIGNATURE_BYTES + _FRAME_BYTES + 13
 _MAX_CHUNKS = 100_000
 _MAX_PROFILE_BYTES = 1 << 20  # Pillow's own limit; the largest profiles, those of CMYK, have 0.6 MB
 _CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
@@ -52,7 +53,7 @@ def read_png(data: bytes) -> PngImage:
 
     :raises InvalidImage: there is no header, or an absurd number of chunks.
     """
-    if data[12:16] != b"IHDR":
+    if data[12:16] != b"IHDR" or len(data) < _HEADER_ENDS:
         raise InvalidImage(reason="it is a damaged or truncated PNG file")
     view = memoryview(data)
     parts: list[bytes | memoryview] = [view[:_SIGNATURE_BYTES]]

@@ -48,11 +48,13 @@ _MAX_SCANNED_PX = 700_000_000  # of all components; libtiff itself stops at 100 
 class Directory:
     """The integers of the tags that matter here: tag → values.
 
-    Of a tag that comes twice the first one is there, and ``is_ambiguous``.
+    Of a tag that comes twice the first one is there, and ``is_ambiguous``. ``is_cut`` says that the
+    data of some tag is not all in the file.
     """
 
     values: Mapping[int, tuple[int, ...]]
     is_ambiguous: bool
+    is_cut: bool
 
     @property
     def size(self) -> tuple[int, int]:
@@ -168,7 +170,7 @@ def _read_directory(data: bytes) -> Directory:
         raise InvalidImage(reason="it is a damaged or truncated TIFF file")
     values: dict[int, tuple[int, ...]] = {}
     seen: set[int] = set()
-    is_ambiguous = False
+    is_ambiguous = is_cut = False
     claimed = 0
     for entry in range(start, start + entries * entry_bytes, entry_bytes):
         tag, kind, count = struct.unpack_from(f"{order}HH{offset_format}", data, entry)
@@ -179,6 +181,7 @@ def _read_directory(data: bytes) -> Directory:
             (at,) = struct.unpack_from(order + offset_format, data, at)
         if claimed > len(data) + _SHARED_BYTES:
             raise InvalidImage(reason="its tags claim more data than the file holds")
+        is_cut |= max(entry + entry_bytes, at + size) > len(data)
         if tag not in _READ:
             continue
         if tag in seen:
@@ -186,4 +189,4 @@ def _read_directory(data: bytes) -> Directory:
         elif kind in _INTEGERS:
             values[tag] = struct.unpack_from(f"{order}{count}{_INTEGERS[kind]}", data, at)
         seen.add(tag)
-    return Directory(values=values, is_ambiguous=is_ambiguous)
+    return Directory(values=values, is_ambiguous=is_ambiguous, is_cut=is_cut)

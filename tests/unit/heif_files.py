@@ -24,6 +24,19 @@ def avif(side: int) -> bytes:
         return file.getvalue()
 
 
+def with_wide_box(data: bytes) -> bytes:
+    """Return an AVIF as libavif writes it, with a box whose size has 64 bits behind its first."""
+    box = struct.pack(">I4sQ", 1, b"free", 16)
+    moved = bytearray(data)
+    place = data.index(b"iloc") + 10
+    (count,) = struct.unpack_from(">H", data, place)
+    for item in range(count):
+        at = place + 2 + 14 * item + 6
+        struct.pack_into(">I", moved, at, struct.unpack_from(">I", data, at)[0] + len(box))
+    (first,) = struct.unpack_from(">I", data)
+    return bytes(moved[:first]) + box + bytes(moved[first:])
+
+
 def heic_grid(columns: int, rows: int, side: int) -> bytes:
     """Return a HEIC of ``columns`` x ``rows`` tiles of ``side`` px squared."""
     return _grid(heic(side), (b"heic", b"hvc1", b"hvcC"), columns, rows, side)

@@ -16,6 +16,7 @@ import pillow_heif
 import pytest
 import skimage.data
 import tifffile
+from heif_files import with_wide_box
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
@@ -646,6 +647,37 @@ def test_orientation_is_not_applied_twice(pillow_format: str) -> None:
     photo = read(encoded(Image.fromarray(CORNERS), pillow_format, exif=exif.tobytes(), quality=95))
     assert (photo.width, photo.height) == (40, 60)
     assert mean_difference(photo, UPRIGHT[6](CORNERS)) < 6
+
+
+def calls_within(work: Callable[[], object]) -> int:
+    """Return how many functions are called while something is done."""
+    count = 0
+
+    def notice(_frame: object, _event: str, _argument: object) -> None:
+        nonlocal count
+        count += 1
+
+    sys.setprofile(notice)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def test_a_box_of_a_wide_size_ends_no_search_for_exif() -> None:
+    """Pillow would go through each tag of a block that is behind such a box."""
+    exif = Image.Exif()
+    exif[0x010E] = "x" * 100_000
+    data = encoded(ASTRONAUT, "AVIF", exif=exif)
+    block = exif.tobytes()[6:]
+    assert block in data
+    tags = b"".join(struct.pack("<HHII", tag, 7, 90_000, 8) for tag in range(8000))
+    many = (b"II*\0\x08\0\0\0" + struct.pack("<H", 8000) + tags).ljust(len(block), b"\0")
+    plain, wide = read(data), with_wide_box(data.replace(block, many))
+    assert calls_within(lambda: read(wide)) < 1000
+    for tail in (b"", b"\0\0\0\1skip\0", struct.pack(">I4sQ", 1, b"skip", 15)):
+        assert np.array_equal(read(wide + tail).pixels, plain.pixels)
 
 
 def test_broken_exif_is_no_reason_to_refuse() -> None:

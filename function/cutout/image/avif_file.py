@@ -14,9 +14,15 @@ def still_of(data: bytes) -> bytes:
     start = 0
     while start + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, start)
-        if 0 < size < 8:  # noqa: PLR2004 - of 64 bits, or no box at all
+        head = 8
+        if size == 1:  # the size is one of 64 bits, behind the name
+            head = 16
+            size = int.from_bytes(data[start + 8 : start + head], "big")
+        elif size == 0:
+            size = len(data) - start
+        if size < head:  # no box at all
             break
-        end = start + size if size else len(data)
+        end = start + size
         box = data[start:end]
         if kind == b"meta":
             box = _with_flags(box.replace(b"Exif", b"skip"))

@@ -172,6 +172,12 @@ def webp_with_exif(block: bytes) -> bytes:
     return saved(Image.new("RGB", (64, 64)), "WEBP", exif=block, lossless=True)
 
 
+def webp_with(chunks: bytes) -> bytes:
+    """Return an extended WebP with more chunks at its end."""
+    data = saved(PICTURE, "WEBP", exif=b"II*\0" + bytes(10)) + chunks
+    return data[:4] + struct.pack("<I", len(data) - 8) + data[8:]
+
+
 def bmp(width: int, height: int, compression: int, body: bytes) -> bytes:
     """Return a BMP of 8 bits."""
     head = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, compression, 0, 0, 0, 2, 0)
@@ -329,6 +335,10 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "jpeg: 60 MB of pairs of fill bytes": (lambda: jpeg_filled(b"\xff\xff\0" * 20_000_000), "read"),
     "webp: the largest canvas": (large_webp, "image_too_large"),
     "webp: EXIF that claims 60 GB": (lambda: webp_with_exif(exif_of_many_tags(1_000_000)), "read"),
+    "webp: eight million chunks": (
+        lambda: webp_with(struct.pack("<4sI", b"ABCD", 0) * 8_000_000),
+        "invalid_image",
+    ),
     "gif: pixels": (lambda: gif(65_535, 65_535, 0), "image_too_large"),
     "gif: 100,000 frames": (lambda: gif(4000, 4000, 100_000), "read"),
     "gif: a frame past the screen": (

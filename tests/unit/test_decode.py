@@ -639,6 +639,51 @@ def test_alpha_is_turned_with_the_colours(orientation: int) -> None:
     assert np.array_equal(photo.alpha > 0, photo.pixels[..., 0] > 0)
 
 
+def exif_of(orientation: int) -> bytes:
+    """Return an EXIF block of nothing but an orientation."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif.tobytes()
+
+
+def webp_with(*chunks: bytes, **settings: Any) -> bytes:
+    """Return an extended WebP with more chunks behind its first and, again, at its end."""
+    data = encoded(Image.fromarray(CORNERS), "WEBP", lossless=True, **settings)
+    assert data[12:16] == b"VP8X"
+    body = data[8:30] + b"".join(chunks) + data[30:] + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def webp_chunk(kind: bytes, body: bytes) -> bytes:
+    """Return a chunk of a WebP."""
+    return kind + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)
+
+
+def test_a_webps_other_chunks_do_not_matter() -> None:
+    """Neither texts nor unknown ones, of even and odd sizes, nor second EXIF blocks."""
+    settings = {"exif": exif_of(6), "icc_profile": rgb_profile(3.0)}
+    plain = read(webp_with(**settings))
+    assert (plain.width, plain.height) == (40, 60)
+    others = [webp_chunk(b"XMP ", b"text"), webp_chunk(b"ABCD", b"odd"), webp_chunk(b"abcd", b"")]
+    assert np.array_equal(read(webp_with(*others, **settings)).pixels, plain.pixels)
+    second = webp_with(**settings)
+    second += webp_chunk(b"EXIF", exif_of(3)) + webp_chunk(b"ICCP", b"none")
+    for data in (second[:4] + struct.pack("<I", len(second) - 8) + second[8:], second + b"tail"):
+        assert np.array_equal(read(data).pixels, plain.pixels)
+
+
+def test_a_webp_of_very_many_chunks_is_refused() -> None:
+    """Each costs libwebp a record. The file has three of its own."""
+    unknown = webp_chunk(b"ABCD", b"")
+    usual = {"exif": exif_of(1)}
+    assert read(webp_with(unknown * 49_998, **usual)).width == 60
+    with pytest.raises(InvalidImage) as refusal:
+        read(webp_with(unknown * 49_999, **usual))
+    assert str(refusal.value).startswith(
+        "The image cannot be read: it has more than 100000 chunks. "
+    )
+
+
 @pytest.mark.parametrize("pillow_format", ["HEIF", "AVIF"])
 def test_orientation_is_not_applied_twice(pillow_format: str) -> None:
     """These turn the picture by a property of their own, which the decoder has applied."""

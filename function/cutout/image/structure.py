@@ -4,6 +4,7 @@ Each format's own module walks its segments, chunks or directory; this one asks 
 """
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cutout.image.avif_file import still_of
@@ -14,6 +15,13 @@ from cutout.image.jpeg import JpegImage, read_jpeg
 from cutout.image.named_colors import profile_of_code_points
 from cutout.image.png_chunks import read_png
 from cutout.image.tiff import Directory, orientation_of, read_directory
+from cutout.image.webp_chunks import needed_chunks_of
+
+_STRIPPERS: Mapping[str, Callable[[bytes], bytes]] = {
+    "GIF": first_picture_of,
+    "WEBP": needed_chunks_of,
+}
+"""What leaves out of a file what its decoder does not need."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +60,8 @@ def read_structure(data: bytes, pillow_format: str, *, max_pixels: int) -> Struc
         png = read_png(data)
         size, orientation, data = (png.width, png.height), orientation_of(png.exif), png.data
         profile = png.profile
-    elif pillow_format == "GIF":
-        data = first_picture_of(data)
+    elif pillow_format in _STRIPPERS:
+        data = _STRIPPERS[pillow_format](data)
     elif pillow_format == "BMP":
         profile = profile_of_bmp(data)
     elif pillow_format == "TIFF":

@@ -18,6 +18,7 @@ from cutout.image.model import Model
 from cutout.image.place import Box
 from cutout.image.roi import edges_of, matte_around, part_of, region_of
 from cutout.image.shrink import encode_within
+from cutout.image.tensor import alpha_of
 from cutout.options import Channels, Options
 from cutout.report import Report
 from cutout.stages import StageTimer
@@ -144,14 +145,16 @@ class Remover:
     def check(self, *, run: bool = True) -> None:
         """See that the default model has loaded, and ``run`` its network once on an empty tensor.
 
-        :raises ModelUnavailable: it did not load or does not run.
+        :raises ModelUnavailable: it did not load, does not run, or answers what is no number.
         """
         model = self._chosen(None)
         if not run:
             return
         side = model.card.input_size
         try:
-            model.network(np.zeros((1, 3, side, side), np.float32))
+            alpha_of(model.network(np.zeros((1, 3, side, side), np.float32)), model.card)
+        except ModelUnavailable:
+            raise
         except Exception as error:  # the runtime's errors share no base but Exception
             raise ModelUnavailable(reason=str(error)) from error
 

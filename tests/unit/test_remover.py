@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from cutout.errors import (
     RoiRegionEmpty,
     envelope,
 )
+from cutout.image.card import Output
 from cutout.image.decode import Limits
 from cutout.image.model import Model
 from cutout.image.place import SUBJECT_ALPHA, Box
@@ -342,6 +344,20 @@ def test_a_missing_model_says_why_each_time() -> None:
     not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
     reason="a single core has a single thread",
 )
+@pytest.mark.parametrize("output", Output)
+def test_a_network_whose_answer_is_no_number_cannot_be_used(output: Output) -> None:
+    """Also if it is so in one cell only; the health check says it too."""
+    answer = np.zeros((1, 1, SIDE, SIDE), np.float32)
+    answer[0, 0, 3, 5] = np.nan
+    card = replace(CARD, output=output, file="model.onnx")
+    remover = Remover(Model(card=card, network=lambda _: answer), LIMITS)
+    for use in (lambda: remover.remove(photo(40, 30), Options()), remover.check):
+        with pytest.raises(ModelUnavailable) as refusal:
+            use()
+        reason = "model.onnx: its answer has values that are no numbers"
+        assert refusal.value.facts == {"reason": reason}
+
+
 def test_linear_algebra_starts_no_threads() -> None:
     """They would wait by spinning, on cores of which Lambda gives only a share."""
     program = (

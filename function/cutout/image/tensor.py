@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cutout.errors import ModelUnavailable
 from cutout.image.card import ModelCard, Output, Range, Resize
 from cutout.image.composite import WHITE, over
 from cutout.image.shared import image_of, pixels_of
@@ -57,12 +58,18 @@ def tensor_of(seen: NDArray[np.uint8], card: ModelCard) -> NDArray[np.float32]:
 
 
 def alpha_of(output: NDArray[np.float32], card: ModelCard) -> Plane:
-    """Return the network's output, float32 (1, 1, S, S), as alpha float32 (S, S) 0..1."""
+    """Return the network's output, float32 (1, 1, S, S), as alpha float32 (S, S) 0..1.
+
+    :raises ModelUnavailable: some of it is no number. A byte made of that would be an undefined
+        one, and differ from processor to processor.
+    """
     values = output[0, 0]
     if card.output is Output.LOGIT:
         values = 1 / (1 + np.exp(-np.clip(values, -30, 30)))  # at 30 float32 is 1 already
     elif card.output is Output.MINMAX:
         low, high = float(values.min()), float(values.max())
-        values = (values - low) / (high - low) if high > low else np.zeros_like(values)
+        values = np.zeros_like(values) if low == high else (values - low) / (high - low)
     clipped: Plane = np.clip(values, 0, 1).astype(np.float32, copy=False)
+    if np.isnan(clipped).any():
+        raise ModelUnavailable(reason=f"{card.file}: its answer has values that are no numbers")
     return clipped

@@ -535,6 +535,20 @@ def test_a_result_whose_name_is_too_long_stops_no_other(here: Path) -> None:
     assert results(here / "out") == {"a.webp", "cats/b.webp"}
 
 
+def test_a_name_that_is_too_long_for_any_disk_is_named(here: Path) -> None:
+    """In one line, wherever in the command it stands."""
+    name = "b" * 300
+    models = ROOT / "models"
+    for arguments, status, place in (
+        (["photo.jpg", f"{name}.png"], 2, f"{name}.png"),
+        (["photos", name], 2, name),
+        ([f"{name}.jpg", "out/"], 2, f"{name}.jpg"),
+        (["photo.jpg", "out.png", "--model", name], 3, f"{models}/{name}"),
+    ):
+        message = f"cutout: error: {place}: File name too long\n"
+        assert run(here, *arguments) == (status, b"", message)
+
+
 def test_after_two_dashes_every_word_is_a_path(here: Path) -> None:
     """As scripts write them before names that they did not choose."""
     (here / "photo.jpg").rename(here / "-a.jpg")

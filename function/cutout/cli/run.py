@@ -130,7 +130,7 @@ def _main(arguments: Sequence[str]) -> int:
     try:
         plan = make_plan(command)
     except (UsageError, OSError) as error:
-        _say(f"cutout: error: {error}")
+        _say(f"cutout: error: {_reason(error)}")
         return WRONG_COMMAND
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -149,9 +149,20 @@ def _main(arguments: Sequence[str]) -> int:
         return INTERRUPTED
 
 
+def _reason(error: UsageError | OSError) -> str:
+    """Return what is wrong with a command, or with a name that cannot even be looked at."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
 def _model_problem(model: Path, error: ModelUnavailable) -> str:
     """Return why a model cannot be used, for somebody who has no deployment and no log."""
-    if model.is_dir():
+    try:
+        is_there = model.is_dir()
+    except OSError as unknown:
+        return _reason(unknown)
+    if is_there:
         return f"the model {model} cannot be used: {error.facts['reason']}"
     others = sorted(card.parent.name for card in model.parent.glob(f"*/{CARD_FILE}"))
     return (

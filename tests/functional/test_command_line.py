@@ -535,6 +535,30 @@ def test_a_result_whose_name_is_too_long_stops_no_other(here: Path) -> None:
     assert results(here / "out") == {"a.webp", "cats/b.webp"}
 
 
+def test_a_loop_of_links_in_the_place_of_a_result_stops_no_other(here: Path) -> None:
+    """It stays as it is, and the photo is named."""
+    (here / "out").mkdir()
+    (here / "out/a.png").symlink_to("a.png")
+    reason = "Too many levels of symbolic links (out/a.png)\n"
+    status, _, said = run(here, "photos", "out", "--size", "preview")
+    summary = f"2 photos: 1 cut out, 0 skipped, 1 failed.\n{OTHERS}"
+    assert (status, said) == (1, f"photos/a.jpg: {reason}{summary}")
+    assert results(here / "out") == {"cats/b.png"}
+    assert run(here, "photo.jpg", "out/a.png") == (1, b"", f"photo.jpg: {reason}")
+    assert (here / "out/a.png").readlink() == Path("a.png")
+
+
+@pytest.mark.parametrize("given", ["photo.jpg", "photos", "photos/*.jpg"])
+@pytest.mark.parametrize("output", ["loop/", "loop/out/"])
+def test_a_loop_of_links_in_the_place_of_a_folder_is_named(
+    here: Path, given: str, output: str
+) -> None:
+    """Whatever is to go into it."""
+    (here / "loop").symlink_to("loop")
+    reason = "this is a loop of links, and the output needs a folder of that name"
+    assert run(here, given, output) == (2, b"", f"cutout: error: loop: {reason}\n")
+
+
 def test_a_name_that_is_too_long_for_any_disk_is_named(here: Path) -> None:
     """In one line, wherever in the command it stands."""
     name = "b" * 300

@@ -1,5 +1,6 @@
 """Inputs and an output → a list of :class:`Job`: which photo becomes which file."""
 
+import errno
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,10 @@ from cutout.errors import InvalidOption
 from cutout.options import OPTIONS, Channels, Format
 
 _FORMAT = next(option for option in OPTIONS if option.name == "format")
+
+# How a system says that a folder can at most be made: nothing is there, or there is no way to it.
+# A name that is too long ends the photos in that folder only.
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +79,8 @@ def make_plan(command: Command) -> Plan:
     """Return what a command is to do.
 
     :raises UsageError: an input does not exist, two results would be one file, a result would
-        replace a photo, a folder of the output is a file, or the output's suffix contradicts the
-        format.
+        replace a photo, a folder of the output is a file or a loop of links, or the output's suffix
+        contradicts the format.
     """
     one = command.inputs[0] if len(command.inputs) == 1 else None
     output = Path(command.output)
@@ -148,6 +153,7 @@ def _folder_jobs(command: Command, output: Path, others: dict[Path, str]) -> lis
     """Return the jobs whose results go into a folder, and add the ``others`` of the inputs."""
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: several photos need a folder as their output")
+    _refuse_no_folder(output)
     format_ = command.options.format
     if command.options.channels is Channels.ALPHA:
         format_ = Format.PNG
@@ -195,14 +201,40 @@ def _refuse_equal_results(jobs: list[Job], *, keep_suffix: bool) -> None:
 
 def _refuse_files_as_folders(jobs: list[Job]) -> None:
     for folder in sorted({job.target.parent for job in jobs if job.target is not None}):
-        there = next((place for place in (folder, *folder.parents) if place.exists()), None)
-        if there is not None and not there.is_dir():
-            raise UsageError(f"{there}: this is a file, and the output needs a folder of that name")
+        _refuse_no_folder(folder)
+
+
+def _refuse_no_folder(folder: Path) -> None:
+    """See that a folder of the output is one, or can be made."""
+    for place in (folder, *folder.parents):
+        try:
+            found = place.stat()
+        except OSError as error:
+            if error.errno == errno.ELOOP and place.is_symlink():
+                raise UsageError(
+                    f"{place}: this is a loop of links, and the output needs a folder of that name"
+                ) from error
+            if error.errno not in _NOT_THERE:
+                raise
+        else:
+            if not stat.S_ISDIR(found.st_mode):
+                raise UsageError(
+                    f"{place}: this is a file, and the output needs a folder of that name"
+                )
+            return
 
 
 def _refuse_replaced_photos(jobs: list[Job]) -> None:
-    sources = {job.source.resolve() for job in jobs if job.source is not None}
+    sources = {_end_of_links(job.source) for job in jobs if job.source is not None}
     for job in jobs:
         for file in job.files():
-            if file.resolve() in sources:
+            if _end_of_links(file) in sources:
                 raise UsageError(f"{file}: the result would replace this photo")
+
+
+def _end_of_links(file: Path) -> Path:
+    """Return the file that a path leads to; the path itself where that is a loop of links."""
+    try:
+        return file.resolve()
+    except RuntimeError:  # in Python 3.11 and 3.12
+        return file

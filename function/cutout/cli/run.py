@@ -1,6 +1,7 @@
 """Runs a command: loads the model, does the jobs in threads, and reports on standard error."""
 
 import signal
+import stat
 import sys
 import uuid
 from collections.abc import Sequence
@@ -247,9 +248,14 @@ def _write(file: Path, body: bytes) -> None:
 
     A link, such as /dev/stdout, stays, and what it leads to is written.
     """
-    if file.exists() and not file.is_file() and not file.is_dir():
-        file.write_bytes(body)
-        return
+    try:
+        mode = file.stat().st_mode
+    except FileNotFoundError:
+        pass
+    else:
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            file.write_bytes(body)
+            return
     file = file.resolve()
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f".{uuid.uuid4().hex}.part")

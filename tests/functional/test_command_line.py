@@ -379,6 +379,23 @@ def test_a_pattern_leaves_out_the_results_of_an_earlier_run(
     assert results(here / "photos/out") == made
 
 
+@pytest.mark.parametrize("given", ["deep", "deep/**/*.jpg"])
+def test_folders_may_be_nested_as_deep_as_the_disk_takes_them(here: Path, given: str) -> None:
+    """There are more levels than Python lets a function call itself."""
+    place = Path(*["d"] * 1100)
+    folder = here / "deep"
+    for part in (".", *place.parts):
+        folder /= part
+        folder.mkdir()
+    try:
+        (folder / "x.jpg").write_bytes(PHOTO)
+        done = run(here, given, "out/", "--size", "preview")
+        assert done == (0, b"", "1 photo: 1 cut out, 0 skipped, 0 failed.\n")
+        assert (here / "out" / place / "x.png").is_file()
+    finally:  # pytest could not remove them
+        subprocess.run(["/bin/rm", "-r", "-f", here / "deep", here / "out"], check=True)
+
+
 def redirected(folder: Path, streams: str, *arguments: str) -> tuple[int, str, str]:
     """Return the status, the output and the messages of a command whose streams a shell sets."""
     done = subprocess.run(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def photos_of(given: str, output: Path) -> Found:
         if path.resolve() == output.resolve():
             raise UsageError(f"{path}: the output folder must not be the input folder")
         found = Found(photos=[])
-        for file in _walk(path, output.resolve()):
+        for file in _walk(path, output):
             if why := _why_not(file):
                 found.others[file] = why
             else:
@@ -86,7 +87,10 @@ def _matches(pattern: Path, output: Path) -> Iterator[tuple[Path, Path]]:
         parts.append("*")
     takes_hidden = any(part.startswith(".") for part in parts)
     has_results = folder.resolve() in output.parents
-    for file in sorted(folder.glob("/".join(parts))):
+    found = {folder}
+    for part in parts:
+        found = _below(found, part)
+    for file in sorted(found):
         place = file.relative_to(folder)
         if (
             file.is_file()
@@ -95,6 +99,25 @@ def _matches(pattern: Path, output: Path) -> Iterator[tuple[Path, Path]]:
         ):
             # Behind a sign .. could lead out of the output folder.
             yield file, Path(file.name) if ".." in place.parts else place
+
+
+def _below(folders: set[Path], part: str) -> set[Path]:
+    """Return what a part of a pattern matches in folders; ``**`` is they and all folders in them.
+
+    pathlib's own ``**`` calls itself for each level of folders, and Python ends that after 1,000.
+    """
+    if part != "**":
+        return {path for folder in folders for path in folder.glob(part)}
+    found: set[Path] = set()
+    left = list(folders)
+    while left:
+        place = left.pop()
+        if place in found:
+            continue
+        found.add(place)
+        with suppress(OSError):  # as glob does: a file, or a folder that may not be looked into
+            left.extend(path for path in place.iterdir() if path.is_dir() and not path.is_symlink())
+    return found
 
 
 def _is_hidden(path: Path) -> bool:
@@ -106,10 +129,15 @@ def _walk(folder: Path, output: Path) -> Iterator[Path]:
 
     A link to a folder is not followed: it could lead to a folder around it.
     """
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or (path.is_dir() and path.resolve() == output):
+    has_output = output.is_dir()
+    left = sorted(folder.iterdir(), reverse=True)
+    while left:
+        path = left.pop()
+        is_folder = path.is_dir()
+        # To resolve each path would take time with the square of the levels.
+        if path.name.startswith(".") or (is_folder and has_output and path.samefile(output)):
             continue
-        if path.is_dir() and not path.is_symlink():
-            yield from _walk(path, output)
+        if is_folder and not path.is_symlink():
+            left.extend(sorted(path.iterdir(), reverse=True))
         else:
             yield path

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 from cutout.cli.arguments import Command, UsageError, read_command
@@ -257,7 +258,10 @@ def _write(file: Path, body: bytes) -> None:
             file.write_bytes(body)
             return
     file = file.resolve()
-    file.parent.mkdir(parents=True, exist_ok=True)
+    # pathlib's own making of parents calls itself for each level.
+    missing = takewhile(lambda place: not place.is_dir(), (file.parent, *file.parent.parents))
+    for folder in reversed(list(missing)):
+        folder.mkdir(exist_ok=True)
     part = file.with_name(f".{uuid.uuid4().hex}.part")
     try:
         part.write_bytes(body)

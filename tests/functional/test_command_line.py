@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +48,27 @@ sys.stdin = io.TextIOWrapper(io.BufferedReader(Stream(0)))
 sys.exit(main(sys.argv[1:]))
 """
 
+# The command line on a disk that takes the beginning of a file, and no more for ever. It tells when
+# a file has got there.
+STUCK = """
+import os, sys, threading
+from pathlib import Path
+from cutout.cli.run import main
+
+def write_bytes(path, data):
+    with path.open("wb") as file:
+        file.write(data[:99])
+    os.write(1, b"writes\\n")
+    threading.Event().wait()
+
+Path.write_bytes = write_bytes
+sys.exit(main(sys.argv[1:]))
+"""
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+INTERRUPTED = "\ncutout: interrupted; finished results are kept\n"
+WAIT_S = 60  # for what takes a moment on an idle machine
+
 
 def run(folder: Path, *arguments: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
     """Return the exit status, standard output and standard error of a command in a folder."""
@@ -59,6 +82,32 @@ def run(folder: Path, *arguments: str, stdin: bytes = b"") -> tuple[int, bytes, 
         timeout=300,
     )
     return done.returncode, done.stdout, done.stderr.decode()
+
+
+@contextmanager
+def started(
+    folder: Path, *command: str, stdin: int | None = None, stderr: int = subprocess.PIPE
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Yield a command of Python in a folder while it runs, and end it then."""
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def tells(process: subprocess.Popen[bytes], word: bytes) -> None:
+    """Wait until a process says that it has come to a place."""
+    assert process.stdout is not None
+    assert process.stdout.readline() == word + b"\n"
 
 
 def message_for(data: bytes) -> str:
@@ -756,26 +805,92 @@ def test_an_interrupted_run_leaves_whole_files_only(here: Path) -> None:
             image.load()
 
 
-def test_it_can_be_interrupted_while_it_waits_for_a_photo(here: Path) -> None:
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_it_can_be_interrupted_while_it_waits_for_a_photo(
+    here: Path, number: signal.Signals
+) -> None:
     """Ctrl-C ends a command whose standard input never ends, as that of a terminal."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", STARTED, "-", "out.png"],
-        cwd=here,
-        env=ENVIRONMENT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"reads\n"
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 130
-    finally:
-        process.kill()
-        _, said = process.communicate()
-    assert said.decode() == "\ncutout: interrupted; finished results are kept\n"
+    command = ("-c", STARTED, "-", "out.png")
+    with started(here, *command, stdin=subprocess.PIPE) as process:
+        tells(process, b"reads")
+        process.send_signal(number)
+        assert process.wait(WAIT_S) == 130
+        assert process.stderr is not None
+        assert process.stderr.read().decode() == INTERRUPTED
     assert not (here / "out.png").exists()
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [*([number] for number in SIGNALS), [signal.SIGINT] * 3, [*SIGNALS, *SIGNALS]],
+    ids=lambda numbers: "-".join(number.name for number in numbers),
+)
+@pytest.mark.parametrize(
+    ("arguments", "jobs"),
+    [(("photos", "out", "--jobs", "2"), 2), (("photo.jpg", "out/a.png"), 1)],
+    ids=["two", "one"],
+)
+def test_a_signal_leaves_no_part_of_a_result(
+    here: Path, arguments: tuple[str, ...], jobs: int, numbers: list[signal.Signals]
+) -> None:
+    """However many there are: from Ctrl-C, from kill, and from a terminal that is closed."""
+    with started(here, "-c", STUCK, *arguments) as process:
+        for _ in range(jobs):
+            tells(process, b"writes")
+        assert len(results(here / "out")) == jobs
+        for number in numbers:
+            process.send_signal(number)
+        assert process.wait(WAIT_S) == 130
+        assert process.stderr is not None
+        assert process.stderr.read().decode() == INTERRUPTED
+    assert results(here / "out") == set()
+
+
+def test_it_can_be_interrupted_where_nobody_reads_its_messages(here: Path) -> None:
+    """Here they go into a pipe that is full."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"." * 1024)
+    os.set_blocking(writer, True)
+    with started(here, "-c", STUCK, "photo.jpg", "out/a.png", stderr=writer) as process:
+        tells(process, b"writes")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(WAIT_S) == 130
+    os.close(writer)
+    os.close(reader)
+    assert results(here / "out") == set()
+
+
+def test_one_signal_ends_the_wait_for_a_pipe_that_nobody_writes_to(here: Path) -> None:
+    """It is one of several photos."""
+    os.mkfifo(here / "pipe.jpg")
+    with started(here, "-m", "cutout", "pipe.jpg", "photo.jpg", "out/") as process:
+        writer = None
+        while writer is None and process.poll() is None:
+            with suppress(OSError):  # until the pipe is opened for reading
+                writer = os.open(here / "pipe.jpg", os.O_WRONLY | os.O_NONBLOCK)
+            time.sleep(0.01)
+        assert writer is not None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(WAIT_S) == 130
+        assert process.stderr is not None
+        assert process.stderr.read().decode() == INTERRUPTED
+        os.close(writer)
+
+
+def test_a_signal_that_is_ignored_stays_so(here: Path) -> None:
+    """As nohup starts a command that is to go on after the terminal is closed."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    command = ("-c", STARTED, "-", "out.png")
+    with started(here, *command, stdin=subprocess.PIPE) as process:
+        signal.signal(signal.SIGHUP, before)
+        tells(process, b"reads")
+        process.send_signal(signal.SIGHUP)
+        assert process.communicate(PHOTO, timeout=WAIT_S) == (b"", b"")
+        assert process.returncode == 0
+    assert (here / "out.png").is_file()
 
 
 def test_every_option_is_a_flag(here: Path) -> None:

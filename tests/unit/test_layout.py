@@ -65,7 +65,7 @@ SOLE_IMPORTERS = {
     "boto3": {"store.client", "keys"},
     "botocore": {"store.client", "keys"},
     "aws_lambda_powertools": {"http.api", "s3.handler", "telemetry", "app"},
-    "os": {"app", "__init__"},
+    "os": {"app", "__init__", "cli.interrupts"},
     "concurrent.futures": {"deadline", "cli.run"},
     "socket": {"http.connect", "http.line"},
     "ssl": {"http.connect"},

@@ -1,17 +1,15 @@
 """Runs a command: loads the model, does the jobs in threads, and reports on standard error."""
 
-import signal
-import stat
 import sys
-import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from itertools import takewhile
 from pathlib import Path
 
 from cutout.cli.arguments import Command, UsageError, read_command
+from cutout.cli.interrupts import end_at_signals
 from cutout.cli.plan import Job, Plan, make_plan
+from cutout.cli.results import write
 from cutout.cli.streams import STDIN, STDOUT, escaped, fill_closed, flush, send, tell
 from cutout.errors import CutoutError, ModelUnavailable
 from cutout.image.card import CARD_FILE
@@ -21,8 +19,8 @@ from cutout.options import Options
 from cutout.remover import Remover
 from cutout.report import Report
 
-DONE, SOME_FAILED, WRONG_COMMAND, NO_MODEL, INTERRUPTED = 0, 1, 2, 3, 130
-"""The exit statuses."""
+DONE, SOME_FAILED, WRONG_COMMAND, NO_MODEL = 0, 1, 2, 3
+"""The exit statuses, beside that after a signal."""
 
 _BAR_WIDTH = 30
 
@@ -115,7 +113,7 @@ class Progress:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command that the arguments spell, and return its exit status."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_at_signals()
     fill_closed()
     try:
         status = _main(arguments)
@@ -134,8 +132,6 @@ def _main(arguments: Sequence[str]) -> int:
     except (UsageError, OSError) as error:
         _say(f"cutout: error: {_reason(error)}")
         return WRONG_COMMAND
-    except KeyboardInterrupt:
-        return INTERRUPTED
     if problem := _stream_problem(plan.jobs[0]):
         _say(f"cutout: error: {problem}")
         return WRONG_COMMAND
@@ -145,10 +141,6 @@ def _main(arguments: Sequence[str]) -> int:
     except ModelUnavailable as error:
         _say(f"cutout: error: {_model_problem(command.model, error)}")
         return NO_MODEL
-    except KeyboardInterrupt:
-        tell("\n")
-        _say("cutout: interrupted; finished results are kept")
-        return INTERRUPTED
 
 
 def _reason(error: UsageError | OSError) -> str:
@@ -206,21 +198,13 @@ def _run(command: Command, plan: Plan, progress: Progress) -> int:
 
 def _work(command: Command, jobs: list[Job], progress: Progress) -> None:
     remover = Remover(read_model(command.model), Limits(max_pixels=command.max_pixels))
-    if len(jobs) == 1:
-        # Ctrl-C ends the wait for standard input here, and no wait in another thread.
-        progress.add(jobs[0], _do(remover, jobs[0], command.options))
-        return
     # Threads share one network, and the heavy stages release the interpreter's lock.
-    pool = ThreadPoolExecutor(command.jobs)
-    try:
+    with ThreadPoolExecutor(command.jobs) as pool:
         futures: dict[Future[Report | str], Job] = {
             pool.submit(_do, remover, job, command.options): job for job in jobs
         }
         for future in as_completed(futures):
             progress.add(futures[future], future.result())
-    finally:
-        # After Ctrl-C the photos in work are finished, so no result is left half-written.
-        pool.shutdown(cancel_futures=True)
 
 
 def _do(remover: Remover, job: Job, options: Options) -> Report | str:
@@ -234,7 +218,7 @@ def _do(remover: Remover, job: Job, options: Options) -> Report | str:
         if file is None:
             send(result.file.body)
         else:
-            _write(file, result.file.body)
+            write(file, result.file.body)
     except CutoutError as error:
         return str(error)
     except OSError as error:
@@ -242,32 +226,6 @@ def _do(remover: Remover, job: Job, options: Options) -> Report | str:
     except Exception as error:  # noqa: BLE001 - whatever it is, the other photos go on
         return f"{type(error).__name__}: {error}"
     return result.report
-
-
-def _write(file: Path, body: bytes) -> None:
-    """Write a file that appears only when it is whole; a pipe or a device gets the bytes at once.
-
-    A link, such as /dev/stdout, stays, and what it leads to is written.
-    """
-    try:
-        mode = file.stat().st_mode
-    except FileNotFoundError:
-        pass
-    else:
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-            file.write_bytes(body)
-            return
-    file = file.resolve()
-    # pathlib's own making of parents calls itself for each level.
-    missing = takewhile(lambda place: not place.is_dir(), (file.parent, *file.parent.parents))
-    for folder in reversed(list(missing)):
-        folder.mkdir(exist_ok=True)
-    part = file.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        part.write_bytes(body)
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _say(line: str) -> None:

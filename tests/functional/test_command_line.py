@@ -65,6 +65,20 @@ Path.write_bytes = write_bytes
 sys.exit(main(sys.argv[1:]))
 """
 
+# The command line with an output that takes nothing, and which tells when it is written to.
+FULL_OUTPUT = """
+import io, os, sys, threading
+from cutout.cli.run import main
+
+class Stream(io.FileIO):
+    def write(self, data):
+        os.write(1, b"writes\\n")
+        threading.Event().wait()
+
+sys.stdout = io.TextIOWrapper(io.BufferedWriter(Stream(1, "w")))
+sys.exit(main(sys.argv[1:]))
+"""
+
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 INTERRUPTED = "\ncutout: interrupted; finished results are kept\n"
 WAIT_S = 60  # for what takes a moment on an idle machine
@@ -878,6 +892,30 @@ def test_one_signal_ends_the_wait_for_a_pipe_that_nobody_writes_to(here: Path) -
         assert process.stderr is not None
         assert process.stderr.read().decode() == INTERRUPTED
         os.close(writer)
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_it_can_be_interrupted_while_it_starts(here: Path, number: signal.Signals) -> None:
+    """Which takes a moment: here a library is never loaded."""
+    stuck = 'import os, threading; os.write(1, b"loads\\n"); threading.Event().wait()'
+    (here / "onnxruntime.py").write_text(stuck)  # Python looks here first
+    with started(here, "-m", "cutout", "photo.jpg", "out.png") as process:
+        tells(process, b"loads")
+        process.send_signal(number)
+        assert process.wait(WAIT_S) == 130
+        assert process.stderr is not None
+        assert process.stderr.read().decode() == INTERRUPTED
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_it_can_be_interrupted_while_it_ends(here: Path, number: signal.Signals) -> None:
+    """When Python writes what it kept for standard output."""
+    with started(here, "-c", FULL_OUTPUT, "--version") as process:
+        tells(process, b"writes")
+        process.send_signal(number)
+        assert process.wait(WAIT_S) == 130
+        assert process.stderr is not None
+        assert process.stderr.read().decode() == INTERRUPTED
 
 
 def test_a_signal_that_is_ignored_stays_so(here: Path) -> None:

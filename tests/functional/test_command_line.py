@@ -860,6 +860,24 @@ def test_a_signal_leaves_no_part_of_a_result(
     assert results(here / "out") == set()
 
 
+def test_what_a_killed_run_left_is_told(here: Path) -> None:
+    """It cannot remove its unfinished files; and no other run does, since it may be going on."""
+    with started(here, "-c", STUCK, "photos", "out", "--jobs", "2") as process:
+        tells(process, b"writes")
+        tells(process, b"writes")
+        process.kill()
+        process.wait(WAIT_S)
+    first, second = sorted(results(here / "out"), key=lambda name: Path("out", name))
+    (here / "out" / ".mine.part").write_text("no result")
+    status, _, said = run(here, "photos", "out", "--size", "preview")
+    told = (
+        "Unfinished files of a run that was killed or is still going on: 2, such as "
+        f"out/{first}. Remove them when no other run is going on.\n"
+    )
+    assert (status, said) == (0, "2 photos: 2 cut out, 0 skipped, 0 failed.\n" + OTHERS + told)
+    assert results(here / "out") == {first, second, ".mine.part", "a.png", "cats/b.png"}
+
+
 def test_it_can_be_interrupted_where_nobody_reads_its_messages(here: Path) -> None:
     """Here they go into a pipe that is full."""
     reader, writer = os.pipe()

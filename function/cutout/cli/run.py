@@ -9,7 +9,7 @@ from pathlib import Path
 from cutout.cli.arguments import Command, UsageError, read_command
 from cutout.cli.interrupts import end_at_signals
 from cutout.cli.plan import Job, Plan, make_plan
-from cutout.cli.results import write
+from cutout.cli.results import parts_in, write
 from cutout.cli.streams import STDIN, STDOUT, escaped, fill_closed, flush, send, tell
 from cutout.errors import CutoutError, ModelUnavailable
 from cutout.image.card import CARD_FILE
@@ -193,7 +193,18 @@ def _run(command: Command, plan: Plan, progress: Progress) -> int:
         _work(command, left, progress)
     if plan.several:
         progress.finish()
+        _tell_of_parts(plan)
     return SOME_FAILED if progress.failed else DONE
+
+
+def _tell_of_parts(plan: Plan) -> None:
+    """Say what a run that was killed has left. It is not removed: another run may be writing it."""
+    parts = parts_in({job.target.parent for job in plan.jobs if job.target is not None})
+    if parts:
+        _say(
+            f"Unfinished files of a run that was killed or is still going on: {len(parts)}, such "
+            f"as {parts[0]}. Remove them when no other run is going on."
+        )
 
 
 def _work(command: Command, jobs: list[Job], progress: Progress) -> None:

@@ -84,6 +84,7 @@ class Remover:
         made of a cutout that is scaled down; ``None`` sets no limit, and nothing is scaled down.
 
         :raises CutoutError: the failure that a stage found, of any kind in the tree.
+        :raises ValueError: ``options`` name a model that this remover does not have.
         """
         try:
             return self._removed(data, options, background, StageTimer(budget_ms), max_bytes)
@@ -184,10 +185,13 @@ class Remover:
         """Return the model of this name, or the default one for ``None``.
 
         :raises ModelUnavailable: it did not load.
-        :raises KeyError: there is no such model; who parses the options knows their names.
+        :raises ValueError: there is no such model; who parses the options knows their names.
         """
         model = self._default
         if name is not None and name != self._name:
+            if name not in self._others:
+                names = [each for each in (self._name, *self._others) if each is not None]
+                raise ValueError(f"model must be one of {', '.join(names)}, not {name!r}")
             if name not in self._loaded:
                 self._loaded[name] = self._others[name]()
             model = self._loaded[name]

@@ -306,6 +306,16 @@ def test_a_bad_background_is_refused_before_the_network_runs() -> None:
     assert remover.remove(photo(40, 30), parse_options(fields)[0]).file.format == "png"
 
 
+def test_a_model_that_is_not_there_is_told_from_those_that_are() -> None:
+    """To a caller from Python; the API and the worker refuse its name with the other options."""
+    model = Model(card=CARD, network=Says(0, SIDE, 0, SIDE))
+    remover = Remover(model, LIMITS, name="mine", others={"other": lambda: model})
+    for name in ("mine", "other"):
+        assert remover.remove(photo(40, 30), Options(model=name)).file.format == "png"
+    with pytest.raises(ValueError, match=r"^model must be one of mine, other, not 'third'$"):
+        remover.remove(photo(40, 30), Options(model="third"))
+
+
 def test_a_missing_model_keeps_no_photo() -> None:
     """An exception that is raised again keeps the frames of every raise, and a photo with each."""
     remover = Remover(ModelUnavailable(reason="no such folder"), LIMITS)

@@ -1238,8 +1238,32 @@ def test_a_tiff_that_says_twice_how_it_is_stored_is_refused(tag: int, kind: int)
     with pytest.raises(InvalidImage) as refusal:
         read(twice)
     assert str(refusal.value).startswith(
-        "The image cannot be read: it says twice how its pixels are stored. "
+        "The image cannot be read: it says in two ways how its pixels are stored. "
     )
+
+
+@pytest.mark.parametrize(
+    "again", [(256, 4, 64), (258, 3, 8), (262, 3, 1), (274, 3, 1), (274, 3, 3)]
+)
+def test_a_tiff_may_say_the_same_twice(again: tuple[int, int, int]) -> None:
+    """And of two orientations the first counts: they say nothing of how its pixels are stored."""
+    grey = np.arange(64 * 64, dtype=np.uint8).reshape(64, 64)
+    tags = [(256, 4, 64), (257, 4, 64), (258, 3, 8), (259, 3, 1), (262, 3, 1), (274, 3, 1)]
+    tags = sorted([*tags, (277, 3, 1), (278, 4, 64), (279, 4, 64 * 64), again])
+    tags.insert(7, (273, 4, 14 + 12 * (len(tags) + 1)))
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+    assert np.array_equal(read(head + grey.tobytes()).pixels[..., 0], grey)
+
+
+@pytest.mark.parametrize("tag", [256, 257])
+def test_a_tiff_of_a_negative_size_is_damaged(tag: int) -> None:
+    """Not too small: a message with such a number would say nothing."""
+    data = tiff_of_tags().replace(
+        struct.pack("<HHII", tag, 4, 1, 64), struct.pack("<HHIi", tag, 9, 1, -64)
+    )
+    with pytest.raises(InvalidImage, match="it is a damaged or truncated TIFF file"):
+        read(data)
 
 
 def test_of_two_orientations_in_an_exif_block_the_first_counts() -> None:

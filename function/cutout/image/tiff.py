@@ -48,8 +48,9 @@ _MAX_SCANNED_PX = 700_000_000  # of all components; libtiff itself stops at 100 
 class Directory:
     """The integers of the tags that matter here: tag → values.
 
-    Of a tag that comes twice the first one is there, and ``is_ambiguous``. ``is_cut`` says that the
-    data of some tag is not all in the file.
+    Of a tag that comes twice the first one is there. ``is_ambiguous`` says that the other one
+    describes the pixels in another way, and ``is_cut`` that the data of some tag is not all in the
+    file.
     """
 
     values: Mapping[int, tuple[int, ...]]
@@ -109,7 +110,7 @@ class Directory:
             which Pillow and libtiff might each read another one.
         """
         if self.is_ambiguous:
-            raise InvalidImage(reason="it says twice how its pixels are stored")
+            raise InvalidImage(reason="it says in two ways how its pixels are stored")
         width, height = self.size
         chunk_width, chunk_height = width, min(self._first(_ROWS_PER_STRIP, height), height)
         offsets, sizes = self.values.get(_STRIP_OFFSETS, ()), self.values.get(_STRIP_BYTES, ())
@@ -169,7 +170,7 @@ def _read_directory(data: bytes) -> Directory:
     if entries > _MAX_ENTRIES:
         raise InvalidImage(reason="it is a damaged or truncated TIFF file")
     values: dict[int, tuple[int, ...]] = {}
-    seen: set[int] = set()
+    seen: dict[int, bytes] = {}
     is_ambiguous = is_cut = False
     claimed = 0
     for entry in range(start, start + entries * entry_bytes, entry_bytes):
@@ -184,9 +185,13 @@ def _read_directory(data: bytes) -> Directory:
         is_cut |= max(entry + entry_bytes, at + size) > len(data)
         if tag not in _READ:
             continue
+        whole = data[entry : entry + entry_bytes]
         if tag in seen:
-            is_ambiguous = True
+            is_ambiguous |= tag != _ORIENTATION and whole != seen[tag]
         elif kind in _INTEGERS:
             values[tag] = struct.unpack_from(f"{order}{count}{_INTEGERS[kind]}", data, at)
-        seen.add(tag)
-    return Directory(values=values, is_ambiguous=is_ambiguous, is_cut=is_cut)
+        seen.setdefault(tag, whole)
+    directory = Directory(values=values, is_ambiguous=is_ambiguous, is_cut=is_cut)
+    if min(directory.size) < 0:
+        raise InvalidImage(reason="it is a damaged or truncated TIFF file")
+    return directory

@@ -349,16 +349,14 @@ def test_a_missing_model_says_why_each_time() -> None:
     assert first.value.facts == second.value.facts == {"reason": "no such folder"}
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc/self/task to count in")
-@pytest.mark.skipif(
-    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
-    reason="a single core has a single thread",
+@pytest.mark.parametrize(
+    ("output", "value"),
+    [*((output, np.nan) for output in Output), (Output.MINMAX, np.inf), (Output.MINMAX, -np.inf)],
 )
-@pytest.mark.parametrize("output", Output)
-def test_a_network_whose_answer_is_no_number_cannot_be_used(output: Output) -> None:
+def test_a_network_whose_answer_is_no_number_cannot_be_used(output: Output, value: float) -> None:
     """Also if it is so in one cell only; the health check says it too."""
     answer = np.zeros((1, 1, SIDE, SIDE), np.float32)
-    answer[0, 0, 3, 5] = np.nan
+    answer[0, 0, 3, 5] = value
     card = replace(CARD, output=output, file="model.onnx")
     remover = Remover(Model(card=card, network=lambda _: answer), LIMITS)
     for use in (lambda: remover.remove(photo(40, 30), Options()), remover.check):
@@ -368,6 +366,11 @@ def test_a_network_whose_answer_is_no_number_cannot_be_used(output: Output) -> N
         assert refusal.value.facts == {"reason": reason}
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc/self/task to count in")
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="a single core has a single thread",
+)
 def test_linear_algebra_starts_no_threads() -> None:
     """They would wait by spinning, on cores of which Lambda gives only a share."""
     program = (

@@ -68,7 +68,8 @@ def alpha_of(output: NDArray[np.float32], card: ModelCard) -> Plane:
         values = 1 / (1 + np.exp(-np.clip(values, -30, 30)))  # at 30 float32 is 1 already
     elif card.output is Output.MINMAX:
         low, high = float(values.min()), float(values.max())
-        values = np.zeros_like(values) if low == high else (values - low) / (high - low)
+        with np.errstate(invalid="ignore"):  # of infinite values, which are refused below
+            values = np.zeros_like(values) if low == high else (values - low) / (high - low)
     clipped: Plane = np.clip(values, 0, 1).astype(np.float32, copy=False)
     if np.isnan(clipped).any():
         raise ModelUnavailable(reason=f"{card.file}: its answer has values that are no numbers")

@@ -95,7 +95,7 @@ CARDS = $(wildcard models/*/card.toml)
 buildable:
 	@case "$(ARCHITECTURE)" in x86_64 | arm64) ;; *) \
 	  echo "ARCHITECTURE= must be x86_64 or arm64, and not $(ARCHITECTURE)." >&2; exit 1;; esac
-	@echo "$(MODEL_NAME)" | tr , '\n' | while IFS= read -r name; do \
+	@printf '%s\n' "$(MODEL_NAME)" | tr , '\n' | while IFS= read -r name; do \
 	  [ -e "models/$$name/card.toml" ] || { \
 	    echo "There is no model $$name in models/. MODEL_NAME= must be one of" \
 	      "$(patsubst models/%/card.toml,%,$(CARDS)), or several of them with commas between them;" \

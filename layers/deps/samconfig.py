@@ -91,9 +91,10 @@ def check_options(place: str, entry: str, kept: Mapping[str, str]) -> None:
     try:
         read_settings({"DEFAULT_OPTIONS": options, "MODEL_NAME": kept["ModelName"]})
     except InvalidSettings as error:
+        problems = str(error).removesuffix(".")
         raise Refused(
             f"{place} has DefaultOptions={options} in its {entry}, and the worker for S3 would not"
-            f" start with them. {error}."
+            f" start with them. {problems}."
         ) from None
 
 

@@ -447,6 +447,7 @@ def test_deploy_refuses_options_that_the_worker_refuses(
         f"samconfig.toml has DefaultOptions={options} in its parameter_overrides, and the worker"
         f" for S3 would not start with them. Invalid settings: {problem}"
     )
+    assert ".." not in refused.stderr
     given = f"--parameter-overrides {built} 'DefaultOptions={options}'"
     refused = make(checkout, "deploy", "SAM=sam", f"ARGS={given}", **sam)
     assert refused.stderr.startswith(f"ARGS has DefaultOptions={options} in its --parameter-")

@@ -252,6 +252,17 @@ def test_files_that_are_passed_over_are_counted_and_named(here: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("inputs", [("photos", "photos/raw.dng"), ("photos/*.dng", "photos")])
+def test_a_photo_that_is_named_by_itself_is_not_passed_over(
+    here: Path, inputs: tuple[str, str]
+) -> None:
+    """Although its folder, which is named too, does not tell that it is one."""
+    (here / "photos" / "raw.dng").write_bytes(PHOTO)
+    status, _, said = run(here, *inputs, "out", "--size", "preview")
+    assert (status, said) == (0, "3 photos: 3 cut out, 0 skipped, 0 failed.\n" + OTHERS)
+    assert results(here / "out") == {"a.png", "raw.png", "cats/b.png"}
+
+
 def test_a_photo_that_is_newer_than_its_result_is_cut_out_again(here: Path) -> None:
     """As make does it: the photo was replaced since. With one format or another it is the same."""
     command = ("photos", "out", "--format", "auto", "--size", "preview")

@@ -163,6 +163,8 @@ def _folder_jobs(command: Command, output: Path, others: dict[Path, str]) -> lis
         others.update(found.others)
         for source, place in found.photos:
             places.setdefault(source, place)
+    for source in places:  # one that its folder passes over can be named by itself
+        others.pop(source, None)
     if not _is_folder(command.output) and _format_by_suffix(output) is not None:
         raise UsageError(
             f"{output}: several photos need a folder as their output, and this is the name of an "

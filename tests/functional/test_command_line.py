@@ -358,7 +358,7 @@ def test_an_output_folder_inside_the_input_is_never_an_input(here: Path) -> None
 
 
 def test_a_result_has_the_name_of_its_photo_whatever_lies_beside_it(here: Path) -> None:
-    """A second photo of that name is refused: neither takes the other's result for its own."""
+    """Two photos of one name are refused in one command: neither takes the other's result."""
     assert run(here, "photos/a.*", "out/")[0] == 0
     (here / "photos" / "a.png").write_bytes(CAT)
     (here / "other").mkdir()

@@ -376,6 +376,24 @@ def test_a_result_has_the_name_of_its_photo_whatever_lies_beside_it(here: Path) 
     assert results(here / "out") == {"a.png"}
 
 
+@pytest.mark.parametrize(
+    ("inputs", "advice"),
+    [
+        (("photos/a.jpg", "photos/a.png"), "--keep-suffix keeps them apart"),
+        (("photos/a.jpg", "other/a.jpg"), "cut them out by two commands, into two folders"),
+    ],
+)
+def test_no_result_is_named_where_its_suffix_is_not_known(
+    here: Path, inputs: tuple[str, str], advice: str
+) -> None:
+    """With ``--format auto`` no result is called ``out/a``."""
+    (here / "photos" / "a.png").write_bytes(CAT)
+    (here / "other").mkdir()
+    (here / "other" / "a.jpg").write_bytes(PHOTO)
+    message = f"cutout: error: {' and '.join(inputs)} would both become one file; {advice}\n"
+    assert run(here, *inputs, "out/", "--format", "auto") == (2, b"", message)
+
+
 def test_two_photos_of_one_name_can_keep_their_suffixes(here: Path) -> None:
     """A pattern in quotes is matched by the program."""
     (here / "photos" / "a.png").write_bytes(CAT)

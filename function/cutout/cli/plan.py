@@ -193,12 +193,15 @@ def _refuse_equal_results(jobs: list[Job], *, keep_suffix: bool) -> None:
         if other is job:
             continue
         names = [Path(each.name).name for each in (other, job)]
+        result = "one file" if job.format is Format.AUTO else job.target
         if keep_suffix or names[0].casefold() == names[1].casefold():
             advice = "cut them out by two commands, into two folders"
+        elif job.format is Format.AUTO:
+            advice = "--keep-suffix keeps them apart"
         else:
-            suffix = "" if job.format is Format.AUTO else f".{job.format}"
-            advice = f"with --keep-suffix they become {names[0]}{suffix} and {names[1]}{suffix}"
-        raise UsageError(f"{other.name} and {job.name} would both become {job.target}; {advice}")
+            first, second = (f"{name}.{job.format}" for name in names)
+            advice = f"with --keep-suffix they become {first} and {second}"
+        raise UsageError(f"{other.name} and {job.name} would both become {result}; {advice}")
 
 
 def _refuse_files_as_folders(jobs: list[Job]) -> None:

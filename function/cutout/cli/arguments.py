@@ -11,7 +11,7 @@ from typing import NoReturn
 from cutout import __version__
 from cutout.cli.streams import escaped, tell
 from cutout.errors import CutoutError
-from cutout.options import DEFAULTS, OPTIONS, Option, Options, parse_options
+from cutout.options import BOOLEANS, DEFAULTS, OPTIONS, Option, Options, parse_options
 from cutout.settings import Settings
 
 MODELS = Path(__file__).resolve().parents[3] / "models"
@@ -26,7 +26,6 @@ _LEFT_OUT = {"response", "bg_image_url", "model"}
 
 # Where the message of an error names an option: at its beginning, or by a name of several words.
 _FIELD = re.compile(rf"^(?:{'|'.join(option.name for option in OPTIONS)})\b|\bbg_[a-z_]+")
-_TRUTHS = {"true", "false", "yes", "no", "1", "0"}
 
 _ABOUT = """Remove the background of photos.
 
@@ -83,7 +82,7 @@ def read_command(arguments: Sequence[str]) -> Command:
     if "" in paths:  # as a variable that is not set gives; Path("") is the current folder
         parser.error("a name is empty; the current folder is .")
     for flag, word in pairwise(arguments[:end]):
-        if flag in _switches() and word.lower() in _TRUTHS and not Path(word).exists():
+        if flag in _switches() and word.lower() in BOOLEANS and not Path(word).exists():
             off = f"--no-{flag.removeprefix('--').removeprefix('no-')}"
             parser.error(f"{flag} takes no value such as {word}; {off} turns it off")
     fields = {

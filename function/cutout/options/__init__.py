@@ -12,7 +12,7 @@ from cutout.options.fields import (
     spelled,
 )
 from cutout.options.option import Option
-from cutout.options.parsers import MODEL_NAME
+from cutout.options.parsers import BOOLEANS, MODEL_NAME
 from cutout.options.table import OPTIONS
 from cutout.options.values import (
     DEFAULTS,
@@ -32,6 +32,7 @@ from cutout.options.values import (
 )
 
 __all__ = [
+    "BOOLEANS",
     "DEFAULTS",
     "FORMATS_OUT",
     "MODEL_NAME",

@@ -18,10 +18,11 @@ MAX_URL_CHARACTERS = 8_192
 holds a session token. CloudFront, the strictest of the large servers, takes 8,192 bytes."""
 MODEL_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 """What a model's folder can be called."""
+BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+"""The words for a truth value."""
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?)%")
 _COORDINATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,4})?)(px|%)", re.IGNORECASE)
 _LENGTH = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,4})?)(px|%)", re.IGNORECASE)
-_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 def _text(wire: object) -> str:
@@ -50,7 +51,7 @@ def one_of(values: Mapping[str, _T], wire: object) -> _T:
 
 def boolean(wire: object) -> bool:
     """Return a truth value from the words that forms use for it."""
-    return one_of(_BOOLEANS, wire)
+    return one_of(BOOLEANS, wire)
 
 
 def integer(lowest: int, highest: int, wire: object) -> int:

@@ -721,7 +721,7 @@ def test_a_pattern_that_names_the_output_folder_means_it(here: Path) -> None:
         ),
         (
             ["photo.jpg", "o.png", "--no-clean-edges", "No"],
-            "error: --no-clean-edges takes no value such as No; --no-clean-edges turns it off",
+            "error: --no-clean-edges takes no value such as No; --clean-edges turns it on",
         ),
         (["photo.jpg", "o.png", "--response", "url"], "unrecognized arguments: --response"),
         (["photo.jpg", "o.png", "--jobs", "0"], "argument --jobs: must be a positive integer"),

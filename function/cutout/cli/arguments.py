@@ -83,8 +83,7 @@ def read_command(arguments: Sequence[str]) -> Command:
         parser.error("a name is empty; the current folder is .")
     for flag, word in pairwise(arguments[:end]):
         if flag in _switches() and word.lower() in BOOLEANS and not Path(word).exists():
-            off = f"--no-{flag.removeprefix('--').removeprefix('no-')}"
-            parser.error(f"{flag} takes no value such as {word}; {off} turns it off")
+            parser.error(_takes_no_value(flag, word))
     fields = {
         option.name: value
         for option in _flags()
@@ -119,6 +118,12 @@ def _flag(name: str) -> str:
 def _switches() -> set[str]:
     names = [option.name for option in _flags() if isinstance(getattr(DEFAULTS, option.name), bool)]
     return {sign + _flag(name)[2:] for name in names for sign in ("--", "--no-")}
+
+
+def _takes_no_value(switch: str, value: str) -> str:
+    name = switch.removeprefix("--no-")
+    advice = f"--{name} turns it on" if name != switch else f"--no-{name[2:]} turns it off"
+    return f"{switch} takes no value such as {value}; {advice}"
 
 
 def _parser() -> argparse.ArgumentParser:

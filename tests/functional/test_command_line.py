@@ -167,6 +167,14 @@ def test_the_suffix_names_the_format_and_switches_need_no_value(here: Path) -> N
         assert image.width < photo.width
 
 
+@pytest.mark.parametrize("name", ["1", "yes"])
+def test_an_output_may_be_called_as_a_value_of_a_switch(here: Path, name: str) -> None:
+    """Without it the command would have no output."""
+    status, _, said = run(here, "photos", "--crop", name)
+    assert (status, said) == (0, "2 photos: 2 cut out, 0 skipped, 0 failed.\n" + OTHERS)
+    assert results(here / name) == {"a.png", "cats/b.png"}
+
+
 def test_standard_input_and_output(here: Path) -> None:
     """Bytes in, bytes out; here the matte alone."""
     status, body, said = run(here, "-", "-", "--channels", "alpha", stdin=PHOTO)
@@ -718,6 +726,10 @@ def test_a_pattern_that_names_the_output_folder_means_it(here: Path) -> None:
         (
             ["--crop", "true", "photo.jpg", "o.png"],
             "error: --crop takes no value such as true; --no-crop turns it off",
+        ),
+        (
+            ["--crop", "1", "--", "o.png"],
+            "error: --crop takes no value such as 1; --no-crop turns it off",
         ),
         (
             ["photo.jpg", "o.png", "--no-clean-edges", "No"],

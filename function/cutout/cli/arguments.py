@@ -26,6 +26,7 @@ _LEFT_OUT = {"response", "bg_image_url", "model"}
 
 # Where the message of an error names an option: at its beginning, or by a name of several words.
 _FIELD = re.compile(rf"^(?:{'|'.join(option.name for option in OPTIONS)})\b|\bbg_[a-z_]+")
+_FEWEST_PATHS = 2  # an input and an output
 
 _ABOUT = """Remove the background of photos.
 
@@ -77,11 +78,13 @@ def read_command(arguments: Sequence[str]) -> Command:
     end = arguments.index("--") if "--" in arguments else len(arguments)
     given = parser.parse_intermixed_args(arguments[:end])
     paths = [*given.paths, *arguments[end + 1 :]]
-    if len(paths) < 2:  # noqa: PLR2004 - an input and an output
+    if len(paths) < _FEWEST_PATHS:
         parser.error("give at least one photo or folder, and then the output; --help shows how")
     if "" in paths:  # as a variable that is not set gives; Path("") is the current folder
         parser.error("a name is empty; the current folder is .")
-    for flag, word in pairwise(arguments[:end]):
+    # The last word of a command with two paths is no value: it is the output, or a flag.
+    words = arguments[:-1] if len(paths) == _FEWEST_PATHS else arguments
+    for flag, word in pairwise(words[:end]):
         if flag in _switches() and word.lower() in BOOLEANS and not Path(word).exists():
             parser.error(_takes_no_value(flag, word))
     fields = {

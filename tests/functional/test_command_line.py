@@ -728,6 +728,14 @@ def test_a_pattern_that_names_the_output_folder_means_it(here: Path) -> None:
             "error: --crop takes no value such as true; --no-crop turns it off",
         ),
         (
+            ["photo.jpg", "o.png", "--crop=true"],
+            "error: --crop takes no value such as true; --no-crop turns it off",
+        ),
+        (
+            ["photo.jpg", "o.png", "--no-despill=1"],
+            "error: --no-despill takes no value such as 1; --despill turns it on",
+        ),
+        (
             ["--crop", "1", "--", "o.png"],
             "error: --crop takes no value such as 1; --no-crop turns it off",
         ),

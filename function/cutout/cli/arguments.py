@@ -76,6 +76,10 @@ def read_command(arguments: Sequence[str]) -> Command:
     parser = _parser()
     # After -- every word is a path; the parser itself would refuse those that begin with a dash.
     end = arguments.index("--") if "--" in arguments else len(arguments)
+    for word in arguments[:end]:
+        flag, _, value = word.partition("=")
+        if flag in _switches() and value:
+            parser.error(_takes_no_value(flag, value))
     given = parser.parse_intermixed_args(arguments[:end])
     paths = [*given.paths, *arguments[end + 1 :]]
     if len(paths) < _FEWEST_PATHS:

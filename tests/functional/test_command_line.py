@@ -759,13 +759,17 @@ def test_a_pattern_that_names_the_output_folder_means_it(here: Path) -> None:
         (["photo.jpg", "photos/a.jpg", "photo.jpg"], "several photos need a folder as their"),
         *(
             (
-                [given, "one.jpeg"],
+                [given, name],
                 (
-                    "one.jpeg: several photos need a folder as their output, and this is the name "
-                    "of an image; end it with / if it is a folder"
+                    f"{name}: several photos need a folder as their output, and this is the name "
+                    "of a file; end it with / if it is a folder"
                 ),
             )
-            for given in ("photos", "photos/*")
+            for given, name in (
+                ("photos", "one.jpeg"),
+                ("photos/*", "one.jpeg"),
+                ("photos", "o.zip"),
+            )
         ),
         (
             ["photo.jpg", "o.png", "--format", "webp"],

@@ -167,8 +167,8 @@ def _folder_jobs(command: Command, output: Path, others: dict[Path, str]) -> lis
         others.pop(source, None)
     if not _is_folder(command.output) and _format_by_suffix(output) is not None:
         raise UsageError(
-            f"{output}: several photos need a folder as their output, and this is the name of an "
-            "image; end it with / if it is a folder"
+            f"{output}: several photos need a folder as their output, and this is the name of a "
+            "file; end it with / if it is a folder"
         )
     ending = "" if format_ is Format.AUTO else f".{format_}"
     jobs = []

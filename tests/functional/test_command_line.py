@@ -236,6 +236,34 @@ def test_the_results_to_look_at_are_named_and_counted(here: Path) -> None:
     assert run(here, "photos/empty.png", "empty.png") == (0, b"", "")
 
 
+@pytest.mark.parametrize(
+    ("confidence", "told", "unsure"), [("0.796", "0.80", 0), ("0.794", "0.79", 2)]
+)
+def test_a_result_is_unsure_if_the_confidence_that_is_shown_is(
+    here: Path, confidence: str, told: str, unsure: int
+) -> None:
+    """The same number is shown and compared; here a model has it for every photo."""
+    model = here / "models" / "erase-s"
+    model.mkdir(parents=True)
+    (model / "model.onnx").symlink_to(ROOT / "models" / "erase-s" / "model.onnx")
+    card = (ROOT / "models" / "erase-s" / "card.toml").read_text()
+    points = f"confidence = [[0.0, {confidence}], [1.0, {confidence}]]"
+    card = re.sub(r"(?m)^confidence = .*$", points, card)
+    (model / "card.toml").write_text(card)
+    status, _, said = run(here, "photos", "out", "--model-dir", "models", "--verbose")
+    _, first, second, *summary = said.splitlines()
+    assert (status, {first, second}) == (
+        0,
+        {f"photos/{name}: done, confidence {told}" for name in ("a.jpg", "cats/b.PNG")},
+    )
+    look = f"Look at these results: 0 without a subject, {unsure} with a confidence below 0.8."
+    assert summary == [
+        "2 photos: 2 cut out, 0 skipped, 0 failed.",
+        *([look] if unsure else []),
+        OTHERS.strip(),
+    ]
+
+
 def test_files_that_are_passed_over_are_counted_and_named(here: Path) -> None:
     """Raw photos, files without a suffix and links: nobody takes them for done."""
     (here / "photos" / "notes.txt").unlink()

@@ -56,11 +56,12 @@ class Progress:
         else:
             self.done += 1
             is_empty = not made.subject.width
-            is_unsure = not is_empty and made.confidence < _UNSURE
+            confidence = round(made.confidence, 2)
+            is_unsure = not is_empty and confidence < _UNSURE
             self.empty += is_empty
             self.unsure += is_unsure
             if self.verbose or (self.several and (is_empty or is_unsure)):
-                found = "without a subject" if is_empty else f"confidence {made.confidence:.2f}"
+                found = "without a subject" if is_empty else f"confidence {confidence:.2f}"
                 _say(f"{job.name}: done, {found}")
         self._draw()
 

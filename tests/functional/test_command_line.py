@@ -100,17 +100,30 @@ def run(folder: Path, *arguments: str, stdin: bytes = b"") -> tuple[int, bytes, 
 
 @contextmanager
 def started(
-    folder: Path, *command: str, stdin: int | None = None, stderr: int = subprocess.PIPE
+    folder: Path,
+    *command: str,
+    stdin: int | None = None,
+    stderr: int = subprocess.PIPE,
+    signals: signal.Handlers = signal.SIG_DFL,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Yield a command of Python in a folder while it runs, and end it then."""
-    process = subprocess.Popen(
-        [sys.executable, *command],
-        cwd=folder,
-        env=ENVIRONMENT,
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-    )
+    """Yield a command of Python in a folder while it runs, and end it then.
+
+    It starts with ``signals`` as a terminal's, whoever started the tests: nohup and the background
+    of a shell let their children ignore some of them.
+    """
+    before = {number: signal.signal(number, signals) for number in SIGNALS}
+    try:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=folder,
+            env=ENVIRONMENT,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+        )
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     try:
         yield process
     finally:
@@ -880,16 +893,11 @@ def test_an_interrupted_run_leaves_whole_files_only(here: Path) -> None:
     """Ctrl-C after the first result: status 130, and every file can be read."""
     for number in range(40):
         (here / "photos" / f"{number}.jpg").write_bytes(PHOTO)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cutout", "photos", "out"],
-        cwd=here,
-        env=ENVIRONMENT,
-        stderr=subprocess.PIPE,
-    )
-    while not list((here / "out").glob("*.png")) and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=120)
+    with started(here, "-m", "cutout", "photos", "out") as process:
+        while not list((here / "out").glob("*.png")) and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
     assert said.decode().endswith("cutout: interrupted; finished results are kept\n")
     made = results(here / "out")
@@ -1019,10 +1027,8 @@ def test_it_can_be_interrupted_while_it_ends(here: Path, number: signal.Signals)
 
 def test_a_signal_that_is_ignored_stays_so(here: Path) -> None:
     """As nohup starts a command that is to go on after the terminal is closed."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     command = ("-c", STARTED, "-", "out.png")
-    with started(here, *command, stdin=subprocess.PIPE) as process:
-        signal.signal(signal.SIGHUP, before)
+    with started(here, *command, stdin=subprocess.PIPE, signals=signal.SIG_IGN) as process:
         tells(process, b"reads")
         process.send_signal(signal.SIGHUP)
         assert process.communicate(PHOTO, timeout=WAIT_S) == (b"", b"")

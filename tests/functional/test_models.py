@@ -610,7 +610,7 @@ def test_models_that_fit_as_int8_only(shelf: Shelf, name: str) -> None:
 
 
 def test_make_hands_everything_on() -> None:
-    """Each variable of the command is an argument of the program."""
+    """Each variable of the command is an argument of the program, which the shell fills in."""
     given = {
         "NAME": "own",
         "FILE": "a b.onnx",
@@ -629,8 +629,8 @@ def test_make_hands_everything_on() -> None:
     )
     (line,) = re.findall(r"models/add\.py .*", done.stdout.replace("\\\n", " ").replace("\t", " "))
     assert " ".join(line.split()) == (
-        f'models/add.py --name "own" --file "a b.onnx" --sha256 "{SHA256}" --licence "MIT"'
-        ' --catalog "c.toml" --accept-licence --input-size 512'
+        'models/add.py --name "$NAME" --file "$FILE" --sha256 "$SHA256" --licence "$LICENCE"'
+        ' --catalog "$CATALOG" --accept-licence --input-size 512'
     )
 
 

@@ -1,18 +1,23 @@
 """A model's file: what its card says of the graph, and the memory that a loaded network holds."""
 
+import hashlib
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
+from drawn_models import card_of
+from tiny_onnx import FLOAT, FLOAT16, PICTURE, Input, onnx_file
 
 from cutout.errors import ModelUnavailable
 from cutout.image.card import read_card
-from cutout.image.model import read_model
+from cutout.image.model import Network, load_network, read_model
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ROOT / "models/erase-s"
@@ -21,7 +26,7 @@ MEASURE = """
 import re, sys
 from pathlib import Path
 import numpy as np
-from cutout.image.model import read_model
+from cutout.image.model import Network, load_network, read_model
 
 def resident_mib():
     (kib,) = re.findall(r"VmRSS:\\s+([0-9]+) kB", open("/proc/self/status").read())
@@ -105,3 +110,78 @@ def test_a_card_need_not_say_so(tmp_path: Path) -> None:
     assert not model.card.optimized
     side = model.card.input_size
     assert model.network(np.zeros((1, 3, side, side), np.float32)).shape == (1, 1, side, side)
+
+
+def loaded(folder: Path, file: bytes, side: int = 64) -> Network:
+    """Return the network of a file, whose card says this side."""
+    (folder / "model.onnx").write_bytes(file)
+    digest = hashlib.sha256(file).hexdigest()
+    return load_network(replace(card_of(side), file="model.onnx", sha256=digest), folder)
+
+
+@pytest.mark.parametrize(
+    "sides", [(1, 3, 64, 64), ("batch", 3, "height", "width"), ("n", "c", "h", "w"), None]
+)
+def test_a_network_takes_the_cards_picture(
+    tmp_path: Path, sides: Sequence[int | str] | None
+) -> None:
+    """Its sides are those of the card, or are not fixed."""
+    network = loaded(tmp_path, onnx_file(inputs=[("x", FLOAT, sides)]))
+    assert network(np.ones((1, 3, 64, 64), np.float32)).shape == (1, 1, 64, 64)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "reason"),
+    [
+        ([("x", FLOAT, (1, 3, 32, 32))], "its input x is tensor(float) 1 × 3 × 32 × 32, and must"),
+        ([("x", FLOAT, (1, 64, 64, 3))], "its input x is tensor(float) 1 × 64 × 64 × 3, and must"),
+        ([("x", FLOAT, (4, 3, 64, 64))], "its input x is tensor(float) 4 × 3 × 64 × 64, and must"),
+        (
+            [("x", FLOAT, ("n", 1, "h", "w"))],
+            "its input x is tensor(float) n × 1 × h × w, and must",
+        ),
+        ([("x", FLOAT, (3, 64, 64))], "its input x is tensor(float) 3 × 64 × 64, and must"),
+        (
+            [("x", FLOAT16, (1, 3, 64, 64))],
+            "its input x is tensor(float16) 1 × 3 × 64 × 64, and must",
+        ),
+    ],
+)
+def test_a_network_that_takes_something_else_does_not_load(
+    tmp_path: Path, inputs: Sequence[Input], reason: str
+) -> None:
+    """It would fail with the first photo only, and as an error of the function's own."""
+    with pytest.raises(ModelUnavailable) as refused:
+        loaded(tmp_path, onnx_file(inputs=inputs))
+    assert refused.value.facts["reason"] == (
+        f"model.onnx: {reason} be tensor(float) 1 × 3 × 64 × 64"
+    )
+
+
+def test_a_network_of_two_inputs_does_not_load(tmp_path: Path) -> None:
+    """Such as one that takes a sketch of the matte beside the picture."""
+    both = [PICTURE, ("sketch", FLOAT, (1, 3, 64, 64))]
+    with pytest.raises(ModelUnavailable) as refused:
+        loaded(tmp_path, onnx_file(["Add x sketch z", "ReduceMean z y"], both))
+    assert refused.value.facts["reason"] == (
+        "model.onnx: its inputs are x, sketch, and it must have one, the picture"
+    )
+
+
+@pytest.mark.parametrize(
+    ("nodes", "sides"),
+    [
+        (("Concat x x y",), "1 × 6 × 64 × 64"),
+        (("ReduceMean x z", "Squeeze z y"), "1 × 64 × 64"),
+    ],
+)
+def test_an_output_that_is_no_matte_is_refused(
+    tmp_path: Path, nodes: Sequence[str], sides: str
+) -> None:
+    """Of several channels the first need not be the subject."""
+    network = loaded(tmp_path, onnx_file(nodes))
+    with pytest.raises(ModelUnavailable) as refused:
+        network(np.ones((1, 3, 64, 64), np.float32))
+    assert refused.value.facts["reason"] == (
+        f"model.onnx: its output y is {sides}, and must be 1 × 1 × 64 × 64"
+    )

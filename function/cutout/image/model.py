@@ -1,7 +1,7 @@
 """Card + folder → :class:`Model`: the network as a function. The sole importer of onnxruntime."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +44,9 @@ def load_network(card: ModelCard, folder: Path, *, threads: int = 0) -> Network:
     It may be called from several threads at once. It works on ``threads`` of its own, or with 0 on
     as many as onnxruntime chooses, which is one for each core.
 
-    :raises ModelUnavailable: the file is missing, is not the card's file, or is not a network of
-        the card's shape; the reason is in its facts, for the log.
+    :raises ModelUnavailable: the file is missing, is not the card's file, or is not a network that
+        takes the card's tensor; the reason is in its facts, for the log. A pass raises it, too, if
+        what it puts out is no matte.
     """
     file = folder / card.file
     try:
@@ -71,12 +72,52 @@ def load_network(card: ModelCard, folder: Path, *, threads: int = 0) -> Network:
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's errors share no base but Exception
         raise ModelUnavailable(reason=f"{card.file}: {error}") from error
-    input_name = session.get_inputs()[0].name
+    input_name = _input_name(session, card)
     output_name = session.get_outputs()[0].name  # U2-Net's six others are for training only
 
     def network(tensor: NDArray[np.float32]) -> NDArray[np.float32]:
         with told_from_memory(_NETWORK_PX):
             (output,) = session.run([output_name], {input_name: tensor})
-        return np.asarray(output, dtype=np.float32)
+        matte = np.asarray(output, dtype=np.float32)
+        expected = (1, 1, *tensor.shape[2:])
+        if matte.shape != expected:
+            raise ModelUnavailable(
+                reason=f"{card.file}: its output {output_name} is {_sides(matte.shape)}, and must"
+                f" be {_sides(expected)}"
+            )
+        return matte
 
     return network
+
+
+def _input_name(session: onnxruntime.InferenceSession, card: ModelCard) -> str:
+    """Return the name of the network's one input, which takes what the card says.
+
+    :raises ModelUnavailable: it takes something else.
+    """
+    inputs = session.get_inputs()
+    if len(inputs) != 1:
+        names = ", ".join(each.name for each in inputs)
+        raise ModelUnavailable(
+            reason=f"{card.file}: its inputs are {names}, and it must have one, the picture"
+        )
+    (picture,) = inputs
+    wanted = (1, 3, card.input_size, card.input_size)
+    shape = picture.shape  # a side that is not fixed is no number; without any, nothing is fixed
+    fits = not shape or (
+        len(shape) == len(wanted)
+        and all(
+            not isinstance(side, int) or side == want
+            for side, want in zip(shape, wanted, strict=True)
+        )
+    )
+    if picture.type != "tensor(float)" or not fits:
+        raise ModelUnavailable(
+            reason=f"{card.file}: its input {picture.name} is {picture.type} {_sides(shape)}, and"
+            f" must be tensor(float) {_sides(wanted)}"
+        )
+    return str(picture.name)
+
+
+def _sides(shape: Iterable[object]) -> str:
+    return " × ".join("?" if side is None else str(side) for side in shape)

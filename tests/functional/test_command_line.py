@@ -885,7 +885,11 @@ def test_a_model_that_cannot_be_used_says_why(here: Path) -> None:
     status, _, said = run(here, "photo.jpg", "out.png", "--model-dir", ".", "--model", "mine")
     assert (status, said) == (
         3,
-        "cutout: error: the model mine cannot be used: mine/card.toml: KeyError: 'version'\n",
+        (
+            "cutout: error: the model mine cannot be used: mine/card.toml: ValueError: it lacks"
+            " version, file, sha256, input_size, mean, std, resize, range, output, licence,"
+            " source\n"
+        ),
     )
 
 

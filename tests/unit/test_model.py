@@ -185,3 +185,35 @@ def test_an_output_that_is_no_matte_is_refused(
     assert refused.value.facts["reason"] == (
         f"model.onnx: its output y is {sides}, and must be 1 × 1 × 64 × 64"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (
+            "input_size = 320.5",
+            "input_size is 320.5, and must be a whole number of pixels, at least 1",
+        ),
+        ("input_size = 0", "input_size is 0, and must be a whole number of pixels, at least 1"),
+        ("std = [0.2, 0.0, 0.2]", "std is [0.2, 0.0, 0.2], and must be three numbers other than 0"),
+        ("mean = [0.5]", "mean is [0.5], and must be three numbers"),
+        ("mean = [0.5, nan, 0.5]", "mean is [0.5, nan, 0.5], and must be three numbers"),
+        ("range = 255", "range is 255, and must be '255' or 'max'"),
+        ("resize = 'cubic'", "resize is 'cubic', and must be 'bilinear' or 'lanczos'"),
+        ("output = 'sigmoid'", "output is 'sigmoid', and must be 'alpha' or 'logit' or 'minmax'"),
+        ("version = '2 β'", "version is '2 β', and must be of printable ASCII characters"),
+        ("mean_ = 1", "it lacks mean"),
+    ],
+)
+def test_a_card_that_no_network_can_have_says_what_is_wrong(
+    tmp_path: Path, line: str, reason: str
+) -> None:
+    """And what would be right, when the model is loaded: the tensors would be no numbers."""
+    text = (OURS / "card.toml").read_text(encoding="utf-8")
+    key = line.partition(" ")[0].rstrip("_")
+    wrong, places = re.subn(rf"^{key} = .*", line, text, flags=re.MULTILINE)
+    assert places == 1
+    (tmp_path / "card.toml").write_text(wrong, encoding="utf-8")
+    with pytest.raises(ModelUnavailable) as refused:
+        read_card(tmp_path)
+    assert refused.value.facts["reason"] == f"{tmp_path / 'card.toml'}: ValueError: {reason}"

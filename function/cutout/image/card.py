@@ -1,12 +1,13 @@
 """``card.toml`` → :class:`ModelCard`: what a network's file is and how its tensors are made."""
 
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cutout.errors import ModelUnavailable
 
@@ -16,6 +17,8 @@ Point = tuple[float, float]
 """How decided a matte is, and the IoU with the truth that such mattes have; both 0..1."""
 
 _UNCALIBRATED: tuple[Point, ...] = ((0.0, 0.0), (1.0, 1.0))
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class Resize(StrEnum):
@@ -83,17 +86,18 @@ def read_card(folder: Path) -> ModelCard:
     """
     try:
         table = tomllib.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+        _check_complete(table)
         return ModelCard(
-            name=str(table["name"]),
-            version=str(table["version"]),
+            name=_label(table, "name"),
+            version=_label(table, "version"),
             file=str(table["file"]),
             sha256=str(table["sha256"]),
-            input_size=int(table["input_size"]),
-            mean=_rgb(table["mean"]),
-            std=_rgb(table["std"]),
-            resize=Resize(table["resize"]),
-            range=Range(table["range"]),
-            output=Output(table["output"]),
+            input_size=_pixels(table, "input_size"),
+            mean=_rgb(table, "mean"),
+            std=_rgb(table, "std", may_be_zero=False),
+            resize=_choice(table, "resize", Resize),
+            range=_choice(table, "range", Range),
+            output=_choice(table, "output", Output),
             licence=str(table["licence"]),
             source=str(table["source"]),
             zoom=_share(table, "zoom"),
@@ -101,15 +105,58 @@ def read_card(folder: Path) -> ModelCard:
             confidence=_points(table.get("confidence", _UNCALIBRATED)),
             optimized=_truth(table.get("optimized", False)),
         )
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         reason = f"{folder / CARD_FILE}: {type(error).__name__}: {error}"
         raise ModelUnavailable(reason=reason) from error
 
 
-def _rgb(values: list[float]) -> tuple[float, float, float]:
-    """Return three floats, or raise the ``ValueError`` or ``TypeError`` that says they are not."""
-    red, green, blue = (float(value) for value in values)
-    return red, green, blue
+def _check_complete(table: Mapping[str, Any]) -> None:
+    """Raise a ``ValueError`` that names what a card must say and this one does not."""
+    needed = [field.name for field in fields(ModelCard) if field.default is MISSING]
+    lacking = [name for name in needed if name not in table]
+    if lacking:
+        message = f"it lacks {', '.join(lacking)}"
+        raise ValueError(message)
+
+
+def _label(table: Mapping[str, Any], key: str) -> str:
+    """Return a text that a reply's header can hold, or raise a ``ValueError`` if it is not."""
+    text = str(table[key])
+    if not (text and text.isascii() and text.isprintable()):
+        message = f"{key} is {text!r}, and must be of printable ASCII characters"
+        raise ValueError(message)
+    return text
+
+
+def _pixels(table: Mapping[str, Any], key: str) -> int:
+    """Return a number of pixels, or raise a ``ValueError`` if it is not."""
+    value = table[key]
+    if type(value) is not int or value < 1:
+        message = f"{key} is {value!r}, and must be a whole number of pixels, at least 1"
+        raise ValueError(message)
+    return value
+
+
+def _rgb(
+    table: Mapping[str, Any], key: str, *, may_be_zero: bool = True
+) -> tuple[float, float, float]:
+    """Return a number for each of R, G and B, or raise a ``ValueError`` if they are not."""
+    match table[key]:
+        case [int() | float() as red, int() | float() as green, int() | float() as blue] if all(
+            math.isfinite(value) and (value or may_be_zero) for value in (red, green, blue)
+        ):
+            return float(red), float(green), float(blue)
+    wanted = "three numbers" if may_be_zero else "three numbers other than 0"
+    message = f"{key} is {table[key]!r}, and must be {wanted}"
+    raise ValueError(message)
+
+
+def _choice(table: Mapping[str, Any], key: str, kind: type[Choice]) -> Choice:
+    """Return one of the choices, or raise a ``ValueError`` that names them."""
+    if table[key] not in [*kind]:
+        message = f"{key} is {table[key]!r}, and must be {' or '.join(map(repr, map(str, kind)))}"
+        raise ValueError(message)
+    return kind(table[key])
 
 
 def _share(table: Mapping[str, Any], key: str) -> float:

@@ -133,10 +133,12 @@ def main() -> int:
         print(refusal, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Interrupted: nothing was added.", file=sys.stderr)
+        end = "nothing was added" if folder is None else f"{folder} is there, but not measured"
+        print(f"Interrupted: {end}.", file=sys.stderr)
         return 130
     return 0
 
 
 if __name__ == "__main__":
     sys.exit(main())
+    folder = None

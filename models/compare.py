@@ -14,12 +14,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from download import Refused
 
 SCENE_PX = (800, 600)
 GROUNDS = ("brick", "grass", "gravel")
@@ -40,7 +42,10 @@ class Measured:
 
 
 def compare(*folders: Path) -> list[Measured]:
-    """Measure the models in these folders."""
+    """Measure the models in these folders.
+
+    :raises Refused: one of them cannot be.
+    """
     pixels, alpha = _drawn()
     with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
         drawn = Path(place) / "scenes.npz"
@@ -57,7 +62,8 @@ def compare(*folders: Path) -> list[Measured]:
             for folder in folders
         ]
         turns = [0] * _WARM_UP + list(range(len(pixels)))
-        answers = [[_ask(worker, scene) for worker in workers] for scene in turns]
+        asked = list(zip(workers, folders, strict=True))
+        answers = [[_ask(worker, folder, scene) for worker, folder in asked] for scene in turns]
     return [_summary(list(of_model)) for of_model in zip(*answers[_WARM_UP:], strict=True)]
 
 
@@ -96,12 +102,24 @@ def table(rows: Sequence[Measured]) -> str:
     return "\n".join(lines)
 
 
-def _ask(worker: "subprocess.Popen[str]", scene: int) -> dict[str, float | str]:
-    """Let a process do one scene."""
+def _ask(worker: "subprocess.Popen[str]", folder: Path, scene: int) -> dict[str, float | str]:
+    """Let a process do one scene.
+
+    :raises Refused: it ended before it was done.
+    """
     if worker.stdin is None or worker.stdout is None:
         raise RuntimeError("a worker has both")
-    print(scene, file=worker.stdin, flush=True)
-    answer: dict[str, float | str] = json.loads(worker.stdout.readline())
+    with suppress(BrokenPipeError):
+        print(scene, file=worker.stdin, flush=True)
+    line = worker.stdout.readline()
+    if not line:
+        with suppress(BrokenPipeError):
+            worker.stdin.close()
+        raise Refused(
+            f"{folder} is there, but cannot be measured: the process that ran it ended with status"
+            f" {worker.wait()}. If that is -9, it had too little memory, as a rule."
+        )
+    answer: dict[str, float | str] = json.loads(line)
     return answer
 
 

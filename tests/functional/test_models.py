@@ -18,11 +18,13 @@ from client import Client
 from conftest import LIMITS, deployment
 
 import app
+from compare import compare
 from cutout.errors import ModelUnavailable
 from cutout.image.card import Output, Range, Resize, read_card
 from cutout.image.model import Model
 from cutout.remover import Remover
 from cutout.settings import Settings
+from download import Refused
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ROOT / "models" / "erase-s"
@@ -415,6 +417,20 @@ def test_a_card_that_is_not_the_models(shelf: Shelf) -> None:
     """A network is run once before it is added."""
     shelf.write(input_size=256)
     assert shelf.refusal("--name", "mine").startswith("mine does not run on 1 × 3 × 256 × 256: ")
+
+
+
+def test_a_model_that_ends_its_process_is_not_measured(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As one does that takes more memory than there is; here it has no card."""
+    with pytest.raises(Refused) as refused:
+        compare(OURS, tmp_path / "nothing")
+    assert str(refused.value) == (
+        f"{tmp_path / 'nothing'} is there, but cannot be measured: the process that ran it ended"
+        " with status 1. If that is -9, it had too little memory, as a rule."
+    )
+    assert "card.toml" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

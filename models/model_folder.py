@@ -13,13 +13,17 @@ from typing import Any
 import numpy as np
 
 from cutout.errors import ModelUnavailable
-from cutout.image.card import ModelCard, read_card
+from cutout.image.card import ModelCard, Output, read_card
 from cutout.image.model import load_network
+from cutout.image.tensor import alpha_of, square_of, tensor_of
 from download import Refused, sha256_of
 from wanted import Wanted
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
+
+_ALPHA = (-0.5, 1.5)
+"""What a network that puts out alpha stays between; some go a little beyond 0 and 1."""
 
 
 @contextmanager
@@ -88,33 +92,48 @@ def _write_card(want: Wanted, name: str, model: Path) -> None:
 
 
 def _tried(want: Wanted, folder: Path) -> ModelCard:
-    """Load a model as the function does and run it once; return its card.
+    """Load a model as the function does and run it on a photograph; return its card.
 
     :raises Refused: it is not a network that its card describes.
     """
+    import skimage.data  # noqa: PLC0415 - it takes a second
+
     try:
         card = read_card(folder)
         network = load_network(card, folder)
+        output = network(tensor_of(square_of(skimage.data.astronaut(), None, card), card))
+        alpha_of(output, card)
     except ModelUnavailable as error:
         reason = str(error.facts["reason"]).replace(f"{folder}/", "")
+        if "xternal data" in reason:
+            reason += ". Its weights lie in a second file: save it as one, such as by"
+            reason += " onnx.save(onnx.load('model.onnx'), 'whole.onnx')."
         raise Refused(f"{want.name} cannot be run: {reason}") from error
-    side = card.input_size
-    try:
-        shape = network(np.zeros((1, 3, side, side), np.float32)).shape
     except Exception as error:  # the runtime's errors share no base but Exception
+        side = card.input_size
         raise Refused(f"{want.name} does not run on 1 × 3 × {side} × {side}: {error}") from error
-    if shape != (1, 1, side, side):
-        raise Refused(
-            f"{want.name} puts out {shape}, and a matte of its input would be"
-            f" {(1, 1, side, side)}: it is of another kind."
-        )
+    _check_output(want, card, float(output.min()), float(output.max()))
     return card
+
+
+def _check_output(want: Wanted, card: ModelCard, low: float, high: float) -> None:
+    """See that what a network puts out for a photograph can be what its card says.
+
+    :raises Refused: it cannot; a matte would be made of it all the same, and be wrong.
+    """
+    found = f"{want.name} answers a photograph with values from {low:.3g} to {high:.3g}"
+    if card.output is Output.LOGIT and low >= 0 and high <= 1:
+        raise Refused(f"{found}, which are no logits: say CARD='--output alpha'.")
+    least, most = _ALPHA
+    if card.output is Output.ALPHA and not (least <= low and high <= most):
+        kind = "logit" if low < 0 else "minmax"
+        raise Refused(f"{found}, which are no alpha from 0 to 1: say CARD='--output {kind}'.")
 
 
 def _side(model: Path, name: str) -> int:
     """Return the side of a network's input in px.
 
-    :raises Refused: it takes any size, or is not a network.
+    :raises Refused: it takes any size, or no square picture, or is not a network.
     """
     import onnxruntime  # noqa: PLC0415 - for a model only that no catalogue knows
 
@@ -122,10 +141,13 @@ def _side(model: Path, name: str) -> int:
         shape = onnxruntime.InferenceSession(model.read_bytes()).get_inputs()[0].shape
     except Exception as error:  # the runtime's errors share no base but Exception
         raise Refused(f"{name} cannot be run: {error}") from error
-    side = shape[-1] if shape else None
-    if not isinstance(side, int):
+    sides = {side for side in shape[2:] if isinstance(side, int)}
+    if not sides:
         raise Refused(f"{name} takes any size: say which, such as CARD='--input-size 320'.")
-    return side
+    if len(shape) != 4 or len(sides) > 1:  # noqa: PLR2004 - batch, channels, height, width
+        told = " × ".join(map(str, shape))
+        raise Refused(f"{name} takes {told}, and must take a square picture, 1 × 3 × S × S.")
+    return int(sides.pop())
 
 
 def _toml(value: object) -> str:

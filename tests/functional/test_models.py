@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from client import Client
 from conftest import LIMITS, deployment
+from tiny_onnx import FLOAT, onnx_file
 
 import app
 from compare import compare
@@ -416,8 +417,77 @@ def test_what_is_no_model(shelf: Shelf, tmp_path: Path) -> None:
 def test_a_card_that_is_not_the_models(shelf: Shelf) -> None:
     """A network is run once before it is added."""
     shelf.write(input_size=256)
-    assert shelf.refusal("--name", "mine").startswith("mine does not run on 1 × 3 × 256 × 256: ")
+    side = CARD.input_size
+    assert shelf.refusal("--name", "mine") == (
+        f"mine cannot be run: model.onnx: its input image is tensor(float) 1 × 3 × {side} × {side},"
+        " and must be tensor(float) 1 × 3 × 256 × 256"
+    )
 
+
+PLAIN = ("--mean", "0", "0", "0", "--range", "255")
+BY_255 = (*PLAIN, "--std", "0.00392156862745098", "0.00392156862745098", "0.00392156862745098")
+
+
+@pytest.mark.parametrize(
+    ("sides", "said"),
+    [
+        (
+            (1, 64, 64, 3),
+            "own takes 1 × 64 × 64 × 3, and must take a square picture, 1 × 3 × S × S.",
+        ),
+        (
+            (1, 3, 64, 96),
+            "own takes 1 × 3 × 64 × 96, and must take a square picture, 1 × 3 × S × S.",
+        ),
+        (
+            (1, 3, "height", "width"),
+            "own takes any size: say which, such as CARD='--input-size 320'.",
+        ),
+    ],
+)
+def test_a_network_whose_file_does_not_say_its_side(
+    shelf: Shelf, tmp_path: Path, sides: Sequence[int | str], said: str
+) -> None:
+    """Or takes another picture than a square one with its channels first."""
+    assert shelf.refusal(*own(tmp_path, onnx_file(inputs=[("x", FLOAT, sides)]))) == said
+
+
+@pytest.mark.parametrize(
+    ("card", "said"),
+    [
+        (
+            ("--output", "alpha"),
+            r"values from -\d\S* to \d\S*, which are no alpha from 0 to 1: say CARD='--output l.*",
+        ),
+        (
+            ("--output", "alpha", *BY_255),
+            r"values from 0 to 255, which are no alpha from 0 to 1: say CARD='--output minmax'\.",
+        ),
+        (
+            ("--output", "logit", "--std", "1", "1", "1", *PLAIN),
+            r"values from 0 to 1, which are no logits: say CARD='--output alpha'\.",
+        ),
+    ],
+)
+def test_an_output_that_the_card_does_not_describe(
+    shelf: Shelf, tmp_path: Path, card: Sequence[str], said: str
+) -> None:
+    """A matte would be made of it all the same, white or grey all over."""
+    refused = shelf.refusal(*own(tmp_path, onnx_file()), *card)
+    assert re.fullmatch(f"own answers a photograph with {said}", refused)
+
+
+def test_an_output_that_is_no_number(shelf: Shelf, tmp_path: Path) -> None:
+    """As the function would refuse it; nothing is added that cannot be measured."""
+    assert shelf.refusal(*own(tmp_path, onnx_file(["ReduceMean x z", "Log z y"]))) == (
+        "own cannot be run: model.onnx: its answer has values that are no numbers"
+    )
+
+
+def own(place: Path, file: bytes) -> tuple[str | Path, ...]:
+    """Return the arguments that add a file of one's own."""
+    (place / "own.onnx").write_bytes(file)
+    return ("--name", "own", "--file", place / "own.onnx", "--licence", "MIT")
 
 
 def test_a_model_that_ends_its_process_is_not_measured(

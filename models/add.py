@@ -7,6 +7,7 @@ nothing is left behind.
 """
 
 import argparse
+import shlex
 import signal
 import sys
 import urllib.parse
@@ -20,7 +21,7 @@ from compare import compare, table  # noqa: E402 - as those below: their paths s
 from deployment_size import beside, deadline, fit  # noqa: E402
 from download import Refused, Unreachable, copy, download  # noqa: E402
 from model_folder import finish, is_there, quantize, workplace  # noqa: E402
-from wanted import Wanted, agree, wanted  # noqa: E402
+from wanted import OWN_CARD, Wanted, agree, asked_words, wanted  # noqa: E402
 
 OURS = HERE / "erase-s"
 
@@ -36,7 +37,7 @@ def add(options: argparse.Namespace) -> Path:
     target: Path = options.models / name
     agree(want, accepted=options.accept_licence)
     others = beside()
-    if is_there(target, want.sha256):
+    if is_there(want, target):
         print(f"{target} is there already.")
         print(fit(name, (target / "model.onnx").stat().st_size, others, is_int8=is_int8))
         return target
@@ -71,8 +72,9 @@ def _by_hand(want: Wanted, url: str, options: argparse.Namespace) -> str:
         "SHA256": options.sha256,
         "ACCEPT_LICENCE": "1" if options.accept_licence else None,
         "QUANTIZE": "1" if options.quantize else None,
+        "CARD": shlex.join(asked_words(want.asked)),
     }
-    also = "".join(f" {name}={value}" for name, value in given.items() if value)
+    also = "".join(f" {name}={shlex.quote(value)}" for name, value in given.items() if value)
     return (
         "Without a network, bring the file here in another way, and run:"
         f" make model NAME={want.name} FILE=/path/to/{file}{also}"
@@ -113,13 +115,24 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--catalog", type=Path, default=HERE / "catalog.toml")
     parser.add_argument("--models", type=Path, default=HERE, help="where the folder is made")
     own = parser.add_argument_group("the card of a model that is not in the catalogue")
-    own.add_argument("--version", default="1")
+    own.add_argument("--version", help=f"default {OWN_CARD['version']}")
     own.add_argument("--input-size", type=int, help="px; else what the file itself says")
-    own.add_argument("--mean", type=float, nargs=3, default=[0.485, 0.456, 0.406])
-    own.add_argument("--std", type=float, nargs=3, default=[0.229, 0.224, 0.225])
-    own.add_argument("--resize", choices=("bilinear", "lanczos"), default="lanczos")
-    own.add_argument("--range", choices=("255", "max"), default="max")
-    own.add_argument("--output", choices=("alpha", "logit", "minmax"), default="minmax")
+    own.add_argument("--mean", type=float, nargs=3, help=f"of RGB; default {OWN_CARD['mean']}")
+    own.add_argument("--std", type=float, nargs=3, help=f"of RGB; default {OWN_CARD['std']}")
+    own.add_argument(
+        "--resize", choices=("bilinear", "lanczos"), help=f"default {OWN_CARD['resize']}"
+    )
+    own.add_argument(
+        "--range",
+        choices=("255", "max"),
+        help=f"what RGB is divided by: 255, or its own maximum; default {OWN_CARD['range']}",
+    )
+    own.add_argument(
+        "--output",
+        choices=("alpha", "logit", "minmax"),
+        help="what the network puts out: alpha of 0 to 1, a logit, or what is stretched from its"
+        f" minimum to its maximum; default {OWN_CARD['output']}",
+    )
     return parser.parse_args()
 
 
@@ -127,8 +140,10 @@ def main() -> int:
     """Run the program; return the exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up as Ctrl-C does
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # in order with stderr
+    folder = None
     try:
-        report(add(arguments()))
+        folder = add(arguments())
+        report(folder)
     except Refused as refusal:
         print(refusal, file=sys.stderr)
         return 1
@@ -141,4 +156,3 @@ def main() -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
-    folder = None

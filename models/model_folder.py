@@ -37,7 +37,7 @@ def workplace(models: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def is_there(target: Path, sha256: str) -> bool:
+def is_there(want: Wanted, target: Path) -> bool:
     """Tell whether this very model was added before.
 
     :raises Refused: another one has its name.
@@ -53,11 +53,18 @@ def is_there(target: Path, sha256: str) -> bool:
             f"{target} is there and does not run: {error.facts['reason']}. Remove it, and run this"
             " again."
         ) from error
-    if sha256 not in {card.sha256, made_from}:
+    if want.sha256 not in {card.sha256, made_from}:
         raise Refused(
             f"{target} is there with another file, of SHA-256 {made_from or card.sha256}. Remove"
             " it, or take another name."
         )
+    for key, value in want.asked.items():
+        there = getattr(card, key)
+        if (list(there) if isinstance(value, list) else there) != value:
+            raise Refused(
+                f"{target} is there with another card, whose {key} is {there}. Remove it, or take"
+                " another name."
+            )
     return True
 
 

@@ -16,13 +16,26 @@ TAKEN = {"erase-s", "training"}
 PERMISSIVE = {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "ISC"}
 PERMISSIVE |= {"MIT", "MIT-0", "Unlicense", "Zlib"}
 CARD_KEYS = ("input_size", "mean", "std", "resize", "range", "output")
+OWN_CARD: Mapping[str, Any] = {
+    "version": "1",
+    "input_size": None,  # what the file itself says
+    "mean": [0.485, 0.456, 0.406],
+    "std": [0.229, 0.224, 0.225],
+    "resize": "lanczos",
+    "range": "max",
+    "output": "minmax",
+}
+"""What the card of a model of one's own says if the command line does not: as U2-Net is run."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A model to add. ``size`` in bytes and ``sha256`` are what its file must be, where known."""
+    """A model to add. ``size`` in bytes and ``sha256`` are what its file must be, where known.
+
+    ``asked`` is the part of ``card``, and of the version, that the command line said.
+    """
 
     name: str
     url: str | None
@@ -34,6 +47,7 @@ class Wanted:
     source: str
     note: str
     card: Mapping[str, Any]
+    asked: Mapping[str, Any]
 
 
 def wanted(options: argparse.Namespace) -> Wanted:
@@ -68,7 +82,15 @@ def _read_catalogue(path: Path) -> dict[str, Any]:
 
 
 def _listed(options: argparse.Namespace, entry: Mapping[str, Any]) -> Wanted:
-    """Return a model of the catalogue; a SHA256= takes another file, whose version tells it."""
+    """Return a model of the catalogue; a SHA256= takes another file, whose version tells it.
+
+    :raises Refused: the command line says, too, how it is run.
+    """
+    if words := asked_words(_asked(options)):
+        raise Refused(
+            f"The catalogue says how {options.name} is run: leave {' '.join(words)} out, or take"
+            " another name."
+        )
     is_other = options.sha256 and options.sha256 != entry["sha256"]
     return Wanted(
         name=options.name,
@@ -83,6 +105,7 @@ def _listed(options: argparse.Namespace, entry: Mapping[str, Any]) -> Wanted:
         if is_other
         else entry.get("note", ""),
         card={key: entry[key] for key in CARD_KEYS},
+        asked={},
     )
 
 
@@ -100,18 +123,36 @@ def _own(options: argparse.Namespace, known: str) -> Wanted:
             "SHA256= must say which file is at the URL: take it from the model's publisher, or"
             " download the file from a place that you trust, and run: sha256sum FILE"
         )
+    asked = _asked(options)
+    card = {**OWN_CARD, **asked}
     return Wanted(
         name=options.name,
         url=options.url,
         file=options.file,
         size=None,
         sha256=options.sha256 or "",
-        version=options.version,
+        version=card["version"],
         licence=options.licence,
         source=options.url or options.file.name,
         note="",
-        card={key: getattr(options, key) for key in CARD_KEYS},
+        card={key: card[key] for key in CARD_KEYS},
+        asked=asked,
     )
+
+
+def _asked(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what the command line says of the card."""
+    given = {key: getattr(options, key) for key in OWN_CARD}
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def asked_words(asked: Mapping[str, Any]) -> list[str]:
+    """Return the words of a command line that say this of the card."""
+    words: list[str] = []
+    for key, value in asked.items():
+        values = value if isinstance(value, list) else [value]
+        words += [f"--{key.replace('_', '-')}", *map(str, values)]
+    return words
 
 
 def _at_hand(want: Wanted, *, pinned_here: bool) -> Wanted:

@@ -360,6 +360,8 @@ def test_no_network(shelf: Shelf) -> None:
         f" run: make model NAME=own FILE=/path/to/model.onnx LICENCE=MIT SHA256={SHA256}"
         " ACCEPT_LICENCE=1"
     )
+    card = ("--mean", "0.5", "0.5", "0.5", "--output", "logit")
+    assert shelf.refusal(*own, *card).endswith(f"CARD='{' '.join(card)}'")
     shelf.write(f"{closed.url}/model.onnx")
     assert shelf.refusal("--name", "mine") == (
         f"mine cannot be downloaded from {closed.url}/model.onnx: Connection refused. Without a"
@@ -501,6 +503,29 @@ def test_a_model_that_ends_its_process_is_not_measured(
         " with status 1. If that is -9, it had too little memory, as a rule."
     )
     assert "card.toml" in capfd.readouterr().err
+
+
+def test_what_the_catalogue_says_is_not_said_twice(shelf: Shelf) -> None:
+    """It would change nothing, and look as if it did."""
+    assert shelf.refusal("--name", "mine", "--output", "logit", "--mean", "0", "0", "0") == (
+        "The catalogue says how mine is run: leave --mean 0.0 0.0 0.0 --output logit out, or take"
+        " another name."
+    )
+
+
+def test_a_card_is_not_changed_by_a_second_run(shelf: Shelf) -> None:
+    """It was taken for the same model, and measured as it was."""
+    put(shelf, "own")
+    given = ("--name", "own", "--file", OURS / "model.onnx", "--licence", "MIT")
+    folder = shelf.models / "own"
+    assert shelf.refusal(*given, "--output", "logit") == (
+        f"{folder} is there with another card, whose output is alpha. Remove it, or take another"
+        " name."
+    )
+    same = shelf.add(*given, "--output", "alpha", "--std", *map(str, CARD.std))
+    assert same.stdout.startswith(
+        f"own 1: licence MIT, from model.onnx\n{folder} is there already."
+    )
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ sys.path[:0] = [str(ROOT / "function"), str(HERE)]
 from compare import compare, table  # noqa: E402 - as those below: their paths stand above
 from deployment_size import beside, deadline, fit  # noqa: E402
 from download import Refused, Unreachable, copy, download  # noqa: E402
-from model_folder import finish, is_there, quantize, workplace  # noqa: E402
+from model_folder import finish, folder_name, is_there, quantize, workplace  # noqa: E402
 from wanted import OWN_CARD, Wanted, agree, asked_words, wanted  # noqa: E402
 
 OURS = HERE / "erase-s"
@@ -33,7 +33,7 @@ def add(options: argparse.Namespace) -> Path:
     """
     want = wanted(options)
     is_int8 = options.quantize is not None
-    name = f"{want.name}-int8" if is_int8 else want.name
+    name = folder_name(want.name, is_int8=is_int8)
     target: Path = options.models / name
     agree(want, accepted=options.accept_licence)
     others = beside()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cutout.errors import ModelUnavailable
-from cutout.image.card import ModelCard, Output, read_card
+from cutout.image.card import CARD_FILE, ModelCard, Output, read_card
 from cutout.image.model import load_network
 from cutout.image.tensor import alpha_of, square_of, tensor_of
 from download import Refused, sha256_of
@@ -21,6 +21,9 @@ from wanted import Wanted
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
+
+MAX_NAME = 40
+"""Characters of the template's parameter ModelName; a test compares."""
 
 _ALPHA = (-0.5, 1.5)
 """What a network that puts out alpha stays between; some go a little beyond 0 and 1."""
@@ -37,6 +40,20 @@ def workplace(models: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def folder_name(name: str, *, is_int8: bool) -> str:
+    """Return the name of the folder that a model gets.
+
+    :raises Refused: it is longer than a deployment takes.
+    """
+    full = f"{name}-int8" if is_int8 else name
+    if len(full) > MAX_NAME:
+        raise Refused(
+            f"{full} has {len(full)} characters, and the parameter ModelName takes {MAX_NAME}: take"
+            " a shorter name."
+        )
+    return full
+
+
 def is_there(want: Wanted, target: Path) -> bool:
     """Tell whether this very model was added before.
 
@@ -44,6 +61,8 @@ def is_there(want: Wanted, target: Path) -> bool:
     """
     if not target.exists():
         return False
+    if not (target / CARD_FILE).exists():
+        raise Refused(f"{target} is there, and it is no model: take another name.")
     try:
         card = read_card(target)
         load_network(card, target)

@@ -528,6 +528,27 @@ def test_a_card_is_not_changed_by_a_second_run(shelf: Shelf) -> None:
     )
 
 
+def test_a_folder_that_is_no_model_is_left_alone(shelf: Shelf) -> None:
+    """Such as the catalogue's own file, where the models are beside it."""
+    shelf.models.mkdir()
+    (shelf.models / "mine").write_text("")
+    assert shelf.refusal("--name", "mine") == (
+        f"{shelf.models / 'mine'} is there, and it is no model: take another name."
+    )
+
+
+def test_a_name_that_a_deployment_cannot_have(shelf: Shelf) -> None:
+    """The parameter ModelName is shorter than a folder's name may be."""
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    (most,) = re.findall(r"(?s)\n  ModelName:.*?\n    MaxLength: (\d+)", template)
+    name = "x" * (int(most) - 4)
+    given = ("--name", name, "--file", OURS / "model.onnx", "--licence", "MIT")
+    assert shelf.refusal(*given, "--quantize", "python") == (
+        f"{name}-int8 has {len(name) + 5} characters, and the parameter ModelName takes {most}:"
+        " take a shorter name."
+    )
+
+
 @pytest.mark.parametrize(
     ("licence", "meaning"),
     [("CC-BY-NC-4.0", "it is not a permissive one"), ("NOASSERTION", "none is stated")],

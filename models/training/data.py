@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import IO
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -27,8 +28,18 @@ Rng = np.random.Generator
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB, of values in 0…1
 IMAGENET_STD = (0.229, 0.224, 0.225)
 HALF = 127  # of 255: what is above it is subject
+PICTURES = {".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+"""The suffixes of the files of a folder that are read, in any case of letters."""
+
 FOLDER_SIDE_MAX_PX = 512  # photographs of a folder are shrunk to it: they must all fit in memory
 BILINEAR = Image.Resampling.BILINEAR  # antialiased when shrinking, as the model's card says
+
+
+SAME_SHAPE = 0.02  # how far the ratio of sides of a matte may differ from its photograph's
+
+
+class UnreadableError(ValueError):
+    """A picture that cannot be read, or not as what it is there for; the message names it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -73,24 +84,87 @@ def _read_row(pack: zipfile.ZipFile, row: dict[str, str]) -> Pair:
 
 
 def read_folder(path: Path) -> list[Pair]:
-    """Read photographs in `im/` and mattes of the same stem in `gt/`; the folder names the set."""
-    mattes = {file.stem: file for file in sorted((path / "gt").iterdir())}
+    """Read photographs in `im/` and mattes of the same stem in `gt/`; the folder names the set.
+
+    Raises UnreadableError for a photograph or a matte that cannot be read or is not there.
+    """
+    mattes = {file.stem: file for file in pictures(path / "gt")}
     pairs = []
-    for file in sorted((path / "im").iterdir()):
-        with Image.open(file) as photo, Image.open(mattes[file.stem]) as matte:
-            rgb, alpha = photo.convert("RGB"), matte.convert("L").resize(photo.size, BILINEAR)
-        for image in (rgb, alpha):
+    for file in pictures(path / "im"):
+        if file.stem not in mattes:
+            raise UnreadableError(f"{file} has no matte of the same stem in {path / 'gt'}")
+        photo = read_photograph(file, str(file))
+        alpha = _read_matte(mattes[file.stem], photo)
+        for image in (photo, alpha):
             image.thumbnail((FOLDER_SIDE_MAX_PX, FOLDER_SIDE_MAX_PX), BILINEAR)
         pairs.append(
             Pair(
                 name=file.name,
-                set=path.name,
+                set=path.resolve().name,
                 kind="gt",
-                rgb=np.asarray(rgb),
+                rgb=np.asarray(photo),
                 alpha=np.asarray(alpha),
             )
         )
     return pairs
+
+
+def pictures(folder: Path) -> list[Path]:
+    """Return the pictures in a folder, in the order of their names, hidden files left out."""
+    return [
+        file
+        for file in sorted(folder.iterdir())
+        if file.suffix.lower() in PICTURES and not file.name.startswith(".")
+    ]
+
+
+def read_photograph(file: Path | IO[bytes], name: str) -> Image.Image:
+    """Read a photograph as the function shows it to the network: upright, RGB, on white.
+
+    Raises UnreadableError if it cannot be read; the message calls it by `name`.
+    """
+    image = _read(file, name)
+    if image.has_transparency_data:
+        ground = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(ground, image.convert("RGBA"))
+    return image.convert("RGB")
+
+
+def _read_matte(file: Path, photo: Image.Image) -> Image.Image:
+    """Read the matte of a photograph at its size: what is grey, or the alpha of a cutout.
+
+    Raises UnreadableError if it cannot be read, or can be no matte of this photograph.
+    """
+    image = _read(file, str(file))
+    alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+    matte = image.convert("L") if alpha is None or alpha.getextrema() == (255, 255) else alpha
+    stretch = (photo.width * matte.height) / (photo.height * matte.width)
+    if abs(stretch - 1) > SAME_SHAPE:
+        raise UnreadableError(
+            f"{file} has {matte.width} × {matte.height} px, and its photograph, upright,"
+            f" {photo.width} × {photo.height}: they must have one shape"
+        )
+    most = int(np.asarray(matte).max())
+    if 0 < most <= HALF:
+        raise UnreadableError(f"{file} has values up to {most}, and the subject must have 255")
+    return matte.resize(photo.size, BILINEAR)
+
+
+def _read(file: Path | IO[bytes], name: str) -> Image.Image:
+    """Read a picture upright, with at most 8 bits for a channel.
+
+    Raises UnreadableError if it cannot be read.
+    """
+    try:
+        with Image.open(file) as image:
+            upright = ImageOps.exif_transpose(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UnreadableError(f"{name} cannot be read: {error}") from error
+    if upright.mode == "F":
+        raise UnreadableError(f"{name} cannot be read: its values are floats")
+    if upright.mode.startswith("I"):  # 16 bits, which Pillow would clip at 255
+        return Image.fromarray((np.asarray(upright) // 257).astype(np.uint8))
+    return upright
 
 
 def resized(pixels: Bytes, width: int, height: int) -> Bytes:

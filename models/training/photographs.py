@@ -6,18 +6,19 @@ import csv
 import io
 import zipfile
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from PIL import Image
+
+from data import BILINEAR, FOLDER_SIDE_MAX_PX, PICTURES, UnreadableError, read_photograph
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from data import Bytes
 
-PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
-INDEX, FOLDER = "index.csv", "photos/"  # in a zip; a zip or folder without an index will do, too
+INDEX, FOLDER = "index.csv", "photos/"  # in a zip; a folder needs neither
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,10 @@ class Photographs(Protocol):
     index: list[Photograph]
 
     def rgb(self, file: str) -> Bytes:
-        """Return a photograph as uint8 (H,W,3) sRGB."""
+        """Return a photograph as uint8 (H,W,3) sRGB, upright.
+
+        Raises UnreadableError if it cannot be read.
+        """
         ...
 
 
@@ -53,30 +57,58 @@ class Zip:
         ]
 
     def rgb(self, file: str) -> Bytes:
-        """Return a photograph as uint8 (H,W,3) sRGB."""
-        with Image.open(io.BytesIO(self._archive.read(FOLDER + file))) as image:
-            return np.asarray(image.convert("RGB"))
+        """Return a photograph as uint8 (H,W,3) sRGB, upright."""
+        try:
+            data = self._archive.read(FOLDER + file)
+        except (KeyError, zipfile.BadZipFile) as error:
+            raise UnreadableError(f"{file} cannot be read: {error}") from error
+        return np.asarray(read_photograph(io.BytesIO(data), file))
 
 
 class Folder:
-    """Any folder of photographs; a photograph's source is the folder that it lies in."""
+    """Any folder of photographs; a photograph's source is the folder that it lies in.
+
+    They are shrunk as pairs in a folder are: a run holds them all, and labels know sizes in px.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        files = sorted(p.relative_to(path) for p in path.rglob("*") if p.suffix.lower() in PICTURES)
+        files = sorted(
+            p.relative_to(path)
+            for p in path.rglob("*")
+            if p.suffix.lower() in PICTURES and not p.name.startswith(".")
+        )
         self.index = [
             Photograph(
-                file=f.as_posix(), source=f.parent.name or path.name, kind="", licence="", origin=""
+                file=f.as_posix(),
+                source=f.parent.name or path.resolve().name,
+                kind="",
+                licence="",
+                origin="",
             )
             for f in files
         ]
 
     def rgb(self, file: str) -> Bytes:
-        """Return a photograph as uint8 (H,W,3) sRGB."""
-        with Image.open(self._path / file) as image:
-            return np.asarray(image.convert("RGB"))
+        """Return a photograph as uint8 (H,W,3) sRGB, upright, at most 512 px."""
+        image = read_photograph(self._path / file, file)
+        image.thumbnail((FOLDER_SIDE_MAX_PX, FOLDER_SIDE_MAX_PX), BILINEAR)
+        return np.asarray(image)
 
 
 def photographs(path: Path) -> Photographs:
-    """Open a folder or a zip of photographs."""
-    return Folder(path) if path.is_dir() else Zip(path)
+    """Open a folder or a zip of photographs.
+
+    Raises UnreadableError if two of them would have the same labels.
+    """
+    found: Photographs = Folder(path) if path.is_dir() else Zip(path)
+    by_stem: dict[PurePosixPath, str] = {}
+    for photo in found.index:
+        stem = PurePosixPath(photo.file).with_suffix("")
+        other = by_stem.setdefault(stem, photo.file)
+        if other != photo.file:
+            raise UnreadableError(
+                f"{other} and {photo.file} would have one label, since only their suffixes differ:"
+                " rename one"
+            )
+    return found

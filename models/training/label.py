@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import sys
 import time
 from dataclasses import dataclass
 from importlib import import_module
@@ -23,10 +24,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
-from labels import GREY_SHARE_MAX, SAME_IOU, Unseen, grey_share, iou, read_unseen
+from labels import (
+    GREY_SHARE_MAX,
+    SAME_IOU,
+    Unseen,
+    check_size,
+    grey_share,
+    iou,
+    read_unseen,
+)
 from mattings import Card, Matting, matting, read_card
 from opinions import MIRRORED, TEACHER, Opinions
 from photographs import Photograph, Photographs, photographs
+
+from data import PICTURES, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,6 +91,7 @@ class Labeller:
         """Label one photograph."""
         rgb = self.photos.rgb(photo.file)
         first = self._opinion(TEACHER, photo, self.teacher, rgb)
+        check_size(photo, rgb, first)
         agreed = False
         for name, run in self.seconds.items():
             agreed = iou(first, self._opinion(name, photo, run, rgb)) >= SAME_IOU
@@ -122,12 +134,15 @@ def opinion_name(card: Card) -> str:
 
 
 def work(part: int, options: argparse.Namespace) -> None:
-    """Label every `--processes`th photograph; tell how far it is."""
+    """Label every `--processes`th photograph; tell how far it is, and which cannot be read."""
     run = labeller(options)
     todo = ordered(run.photos.index)[part :: options.processes]
     started = time.monotonic()
     for done, photo in enumerate(todo, 1):
-        run(photo)
+        try:
+            run(photo)
+        except UnreadableError as error:
+            print(f"left out: {error}", file=sys.stderr, flush=True)
         if done % REPORT_EVERY == 0 or done == len(todo):
             print(progress(part, done, len(todo), time.monotonic() - started), flush=True)
 
@@ -154,12 +169,20 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     add("--mirror", choices=get_args(Mirror), default="doubtful")
     add("--processes", type=int, default=1, help="one thread each")
     add("--bfloat16", action="store_true", help="run the teacher on PyTorch; for IS-Net")
-    return parser.parse_args(words)
+    options = parser.parse_args(words)
+    if options.out.resolve().is_relative_to(options.photos.resolve()):
+        parser.error("--out must lie outside of --photos: labels would be taken for photographs")
+    return options
 
 
 def main() -> None:
     """Label all photographs."""
     options = arguments()
+    if not photographs(options.photos).index:
+        raise SystemExit(
+            f"{options.photos} has no photographs: files are read that end in"
+            f" {', '.join(sorted(PICTURES))}"
+        )
     if options.processes == 1:
         work(0, options)
         return

@@ -163,7 +163,18 @@ def _shows(label: Label) -> bool:
     return SUBJECT_SHARE_MIN < share < SUBJECT_SHARE_MAX and label.grey <= GREY_SHARE_MAX
 
 
+def check_size(photo: Photograph, rgb: Bytes, alpha: Bytes) -> None:
+    """Raise a ValueError if a label is of another size than its photograph is now."""
+    if rgb.shape[:2] != alpha.shape:
+        (height, width), (rows, columns) = rgb.shape[:2], alpha.shape
+        raise ValueError(
+            f"{photo.file} has {width} × {height} px, and its label {columns} × {rows}: remove the"
+            " labels of what has changed, and run label.py again"
+        )
+
+
 def _pair(photo: Photograph, rgb: Bytes, label: Label, kind: Kind) -> Pair:
+    check_size(photo, rgb, label.alpha)
     return Pair(
         name=photo.file,
         set=photo.kind or photo.source,

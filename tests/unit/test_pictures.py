@@ -1,16 +1,23 @@
 """Photographs and mattes of one's own, as cameras and other tools write them, for training."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.data
+from labels import Unseen, training_pairs
+from opinions import TEACHER, Opinions
 from photographs import photographs
 from PIL import Image
 
 from data import FOLDER_SIDE_MAX_PX, Pair, UnreadableError, read_folder
 
+TRAINING = Path(__file__).resolve().parents[2] / "models" / "training"
+CARD = TRAINING.parent / "erase-s" / "card.toml"
 WIDTH, HEIGHT = 60, 40  # upright
 ORIENTATION = 0x112  # of EXIF
 
@@ -152,4 +159,56 @@ def test_two_photographs_of_one_label_are_refused(tmp_path: Path) -> None:
         photographs(tmp_path)
     assert str(refused.value) == (
         "a.jpg and a.png would have one label, since only their suffixes differ: rename one"
+    )
+
+
+def test_a_label_of_another_size_does_not_train(tmp_path: Path) -> None:
+    """It lay beside the photograph's subject."""
+    (tmp_path / "photos").mkdir()
+    photograph().save(tmp_path / "photos" / "a.png")
+    opinions = Opinions(tmp_path / "labels")
+    matte = np.zeros((2 * HEIGHT, 2 * WIDTH), np.float32)
+    matte[20:60, 20:80] = 1
+    for name in (TEACHER, "second"):
+        opinions.write(name, "a.png", matte)
+    with pytest.raises(ValueError, match=r"a\.png has 60 × 40 px, and its label 120 × 80: remove"):
+        training_pairs(photographs(tmp_path / "photos"), opinions.folder, Unseen.nothing())
+
+
+def label(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    """Run the command that labels, with the shipped model as the teacher."""
+    command = [sys.executable, TRAINING / "label.py", "--teacher", CARD, *arguments]
+    return subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False
+    )
+
+
+def test_an_unreadable_photograph_does_not_end_the_labelling(tmp_path: Path) -> None:
+    """It ended it at the same place in every run."""
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(skimage.data.chelsea()).save(tmp_path / "photos" / "good.png")
+    whole = (tmp_path / "photos" / "good.png").read_bytes()
+    (tmp_path / "photos" / "bad.png").write_bytes(whole[: len(whole) // 2])
+    done = label("--photos", tmp_path / "photos", "--out", tmp_path / "labels", "--mirror", "never")
+    assert done.returncode == 0
+    assert re.fullmatch(
+        r"left out: bad\.png cannot be read: image file is truncated.*\n", done.stderr
+    )
+    assert [p.name for p in (tmp_path / "labels" / TEACHER).iterdir()] == ["good.webp"]
+
+
+def test_what_cannot_be_labelled_is_said(tmp_path: Path) -> None:
+    """A folder without photographs, and labels among the photographs."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.heic").write_bytes(b"")
+    done = label("--photos", tmp_path / "photos", "--out", tmp_path / "labels")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"{tmp_path / 'photos'} has no photographs: files are read that end in .avif, .bmp, .jpeg,"
+        " .jpg, .png, .tif, .tiff, .webp\n"
+    )
+    done = label("--photos", tmp_path / "photos", "--out", tmp_path / "photos" / "labels")
+    assert done.returncode == 2
+    assert done.stderr.endswith(
+        "--out must lie outside of --photos: labels would be taken for photographs\n"
     )

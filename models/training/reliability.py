@@ -75,10 +75,12 @@ def fitted(decided: Values, iou: Values) -> tuple[Point, ...]:
             last = pooled.pop()
             pooled[-1] = [one + other for one, other in zip(pooled[-1], last, strict=True)]
     heights = [total / count for total, count, span in pooled for _ in range(int(span))]
-    inner = [
-        (round(place, 3), round(height, 3)) for place, height in zip(places, heights, strict=True)
-    ]
-    return ((0.0, 0.0), *inner, (1.0, inner[-1][1]))
+    # A card has one point at a place: of groups that are equally decided the last one counts.
+    points = {
+        round(place, 3): round(height, 3) for place, height in zip(places, heights, strict=True)
+    }
+    inner = [point for point in points.items() if 0 < point[0] < 1]
+    return ((0.0, 0.0), *inner, (1.0, round(heights[-1], 3)))
 
 
 def at(points: Sequence[Point], decided: Values) -> Values:

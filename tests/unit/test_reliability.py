@@ -52,6 +52,26 @@ def test_groups_that_would_fall_are_pooled() -> None:
     assert heights == [pytest.approx(0.7, abs=1e-3)] * len(heights)
 
 
+@pytest.mark.parametrize(
+    ("empty", "sure", "expected"),
+    [
+        (10, 0.9996, [(0, 0), (0.75, 0.728), (1, 0.97)]),
+        (0, 0.98, [(0, 0), (0.98, 0.97), (1, 0.97)]),
+    ],
+)
+def test_a_card_takes_what_was_fitted(
+    tmp_path: Path, empty: int, sure: float, expected: list[tuple[float, float]]
+) -> None:
+    """Also where many pictures are equally decided: none has a subject, or every one is clear."""
+    counts = (empty, 100 - empty)
+    points = fitted(np.repeat([0.0, sure], counts), np.repeat([0.0, 0.97], counts))
+    assert list(points) == expected
+    text = (OURS / "card.toml").read_text(encoding="utf-8")
+    line = f"confidence = {[list(point) for point in points]}"
+    (tmp_path / "card.toml").write_text(re.sub("(?m)^confidence = .*$", line, text))
+    assert read_card(tmp_path).confidence == points
+
+
 def test_the_order_of_the_pictures_does_not_matter() -> None:
     """They are sorted by how decided they are."""
     order = np.random.default_rng(0).permutation(200)

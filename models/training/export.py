@@ -1,6 +1,6 @@
 """Float ONNX from trained weights.
 
-    python export.py --weights runs/a/last.pt --size 384 --out ../erase-s/float.onnx
+    python export.py --weights runs/a/last.pt --version 0.5.0-float --out runs/a/float.onnx
 
 Input `image` float32 (1,3,S,S), sRGB in 0…1 minus the card's mean over its deviation: the network's
 own input BatchNorm is folded into these two. Output `alpha` float32 (1,1,S,S), 0…1. BatchNorms
@@ -28,8 +28,9 @@ from data import IMAGENET_MEAN, IMAGENET_STD
 OPSET = 17
 IR_VERSION = 8
 LOGIT_GAIN = 1.0
+NAME = "erase-s"
 CARD = """\
-name = "erase-s"
+name = "{name}"
 version = "{version}"
 file = "{file}"
 sha256 = "{sha256}"
@@ -98,17 +99,19 @@ def blended(net: MattingNet, anchor: MattingNet, share: float) -> MattingNet:
 
 def write_card(  # noqa: PLR0913 - each is a row of the card
     file: Path,
+    *,
+    name: str,
     version: str,
     size: int,
     mean: list[float],
     std: list[float],
-    *,
     optimized: bool = False,
 ) -> None:
     """Write `card.toml` beside a model file."""
     mean_text, std_text = (", ".join(f"{v:.8f}" for v in values) for values in (mean, std))
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     text = CARD.format(
+        name=name,
         version=version,
         file=file.name,
         sha256=digest,
@@ -130,6 +133,7 @@ def main() -> None:
     parser.add_argument("--gain", type=float, default=LOGIT_GAIN, help="of the logit")
     parser.add_argument("--anchor", type=Path, help="weights that the run started from")
     parser.add_argument("--anchor-share", type=float, default=0.0, help="of the anchor, 0 to 1")
+    parser.add_argument("--name", default=NAME, help="of the card: that of the model's folder")
     parser.add_argument("--version", required=True, help="of the card, such as 0.5.0-float")
     parser.add_argument(
         "--out", type=Path, required=True, help="the file; card.toml is written beside it"
@@ -137,13 +141,22 @@ def main() -> None:
     options = parser.parse_args()
     if options.size % SIZE_MULTIPLE_PX:
         parser.error(f"--size must be a multiple of {SIZE_MULTIPLE_PX}")
+    if bool(options.anchor) != bool(options.anchor_share):
+        parser.error("--anchor and --anchor-share go together")
     net = load(options.weights)
     if options.anchor:
         net = blended(net, load(options.anchor), options.anchor_share)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(exported(net, options.size, options.gain), options.out)
     mean, std = input_normalisation(net)
-    write_card(options.out, options.version, options.size, mean.tolist(), std.tolist())
+    write_card(
+        options.out,
+        name=options.name,
+        version=options.version,
+        size=options.size,
+        mean=mean.tolist(),
+        std=std.tolist(),
+    )
 
 
 if __name__ == "__main__":

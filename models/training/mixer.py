@@ -42,7 +42,7 @@ SET_PACE = {
     "food": 1.3,
     "animal": 1.2,
 }
-PLAIN_SHARE = 0.25  # of pasted subjects: on a plain ground, as in a studio
+PLAIN_SHARE = 0.25  # of pasted subjects: on a plain ground, as in a studio; all without a `bg`
 # Of those: share, darkest and lightest value of 255, standard deviation between the channels.
 GROUNDS = ((0.4, 232, 256, 4), (0.1, 0, 40, 4), (0.2, 0, 256, 4), (0.3, 0, 256, 60))
 PASTE_TRUST = 0.85  # mean over the subject: a label that is cut out must be right all over
@@ -112,7 +112,7 @@ class Mixer:
 
     def _pasted(self, recipe: str, size: int, rng: Rng) -> Sample:
         """Paste one subject, or two, small or large, with own light and a soft shadow."""
-        plain_ground = chance(rng, PLAIN_SHARE)
+        plain_ground = chance(rng, PLAIN_SHARE) or not self._backgrounds
         sample = _plain_ground(size, rng) if plain_ground else self._background(size, rng)
         low, high = (0.15, 0.45) if chance(rng, 0.3) else (0.4, 1.05)
         for _ in range(2 if chance(rng, 0.12) else 1):

@@ -4,9 +4,9 @@
         --card runs/a/card.toml --out ../erase-s/model.onnx --version 0.5.0
 
 What int8 means here is in ../int8.py. The ranges of activations come from real photographs that
-trained: half of them from the pack (never its validation part), which are small, and half of them
-labelled ones, which are larger; without `--photos`, all from the pack. A fixed order of photographs
-and no other chance: the same float file gives the same bytes.
+trained: half of them from the pack (never its validation part) and from folders of pairs, and half
+of them labelled ones, which are larger than the pack's; without the one or the other, all from the
+rest. A fixed order of photographs and no other chance: the same float file gives the same bytes.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import onnx
-from export import write_card
+from export import NAME, write_card
 from labels import Unseen, read_unseen, training_pairs
 from mattings import Card, read_card, tensor
 from photographs import photographs
 
-from data import Pair, read_pack
+from data import Pair, read_folder, read_pack
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 from int8 import quantize
@@ -42,12 +42,20 @@ QUANTIZED = ["Conv", "Relu", "Add", "MaxPool", "ReduceMean"]
 
 def examples(options: argparse.Namespace) -> list[Pair]:
     """Take PHOTOGRAPHS of what may train, half of them labelled ones if there are any."""
-    pack = [pair for pair in read_pack(options.pack, "train") if pair.kind != "cut"]
+    pack = [pair for pair in pairs_of(options) if pair.kind != "cut"]
     if not options.photos:
         return spaced(pack, PHOTOGRAPHS)
     unseen = read_unseen(options.unseen) if options.unseen else Unseen.nothing()
     labelled = training_pairs(photographs(options.photos), options.labels, unseen)
+    if not pack:
+        return spaced(labelled, PHOTOGRAPHS)
     return (spaced(pack, PHOTOGRAPHS) + spaced(labelled, PHOTOGRAPHS))[::2]
+
+
+def pairs_of(options: argparse.Namespace) -> list[Pair]:
+    """Read the pack's training part and the folders."""
+    pack = read_pack(options.pack, "train") if options.pack else []
+    return pack + [pair for folder in options.folder for pair in read_folder(folder)]
 
 
 def spaced(pairs: Sequence[Pair], count: int) -> list[Pair]:
@@ -82,7 +90,14 @@ def quantized(card: Card, pairs: Sequence[Pair], out: Path) -> None:
 def main() -> None:
     """Write the int8 model and its card."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--pack", type=Path, required=True)
+    parser.add_argument("--pack", type=Path, help="its training part gives ranges")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        action="append",
+        default=[],
+        help="more pairs: im/ and gt/ (repeatable)",
+    )
     parser.add_argument("--photos", type=Path, help="photographs that label.py labelled")
     parser.add_argument("--labels", type=Path, help="the folder of their labels")
     parser.add_argument("--unseen", type=Path, help="unseen.toml: sources that must not train")
@@ -90,15 +105,26 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help="the file; card.toml is written beside it"
     )
+    parser.add_argument("--name", default=NAME, help="of the card: that of the model's folder")
     parser.add_argument("--version", required=True, help="of the card, such as 0.5.0")
     options = parser.parse_args()
     if bool(options.photos) != bool(options.labels):
         parser.error("--photos and --labels go together")
+    pairs = examples(options)
+    if not pairs:
+        parser.error("name photographs: --pack, --folder, or --photos and --labels")
     card = read_card(options.card)
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    quantized(card, examples(options), options.out)
-    mean, std = list(card.mean), list(card.std)
-    write_card(options.out, options.version, card.input_size, mean, std, optimized=True)
+    quantized(card, pairs, options.out)
+    write_card(
+        options.out,
+        name=options.name,
+        version=options.version,
+        size=card.input_size,
+        mean=list(card.mean),
+        std=list(card.std),
+        optimized=True,
+    )
 
 
 if __name__ == "__main__":

@@ -68,9 +68,7 @@ class Batches:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument(
-        "--pack", type=Path, required=True, help="pack.zip: RGBA images and index.csv"
-    )
+    parser.add_argument("--pack", type=Path, help="pack.zip: RGBA images and index.csv")
     parser.add_argument(
         "--folder",
         type=Path,
@@ -119,12 +117,15 @@ def arguments() -> argparse.Namespace:
     options = parser.parse_args()
     if bool(options.photos) != bool(options.labels):
         parser.error("--photos and --labels go together")
+    if not (options.pack or options.folder or options.photos):
+        parser.error("name something to train on: --pack, --folder, or --photos and --labels")
     return options
 
 
 def material(options: argparse.Namespace) -> list[Pair]:
     """Read all that trains."""
-    pairs = [p for p in read_pack(options.pack, "train") if p.set not in options.without]
+    pack = read_pack(options.pack, "train") if options.pack else []
+    pairs = [p for p in pack if p.set not in options.without]
     for folder in options.folder:
         pairs += read_folder(folder)
     if options.photos:

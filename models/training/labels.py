@@ -152,9 +152,15 @@ class Unseen:
 
 
 def read_unseen(path: Path) -> Unseen:
-    """Read `unseen.toml`."""
+    """Read a file such as `unseen.toml`; a list that is not in it is empty.
+
+    Raises ValueError for an entry of another name, which would hold nothing out.
+    """
     table = tomllib.loads(path.read_text())
-    return Unseen(**{name: frozenset(table[name]) for name in Unseen.__slots__})
+    names = Unseen.__slots__
+    if unknown := sorted(table.keys() - set(names)):
+        raise ValueError(f"{path} has {', '.join(unknown)}, and may have {', '.join(names)}")
+    return Unseen(**{name: frozenset(table.get(name, ())) for name in names})
 
 
 def _shows(label: Label) -> bool:

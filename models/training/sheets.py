@@ -89,12 +89,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--labels", type=Path, required=True)
-    parser.add_argument("--unseen", type=Path, required=True)
+    parser.add_argument("--unseen", type=Path, help="unseen.toml: the sources that judge")
     parser.add_argument("--out", type=Path, required=True, help="folder for the JPEGs")
     parser.add_argument("--most", type=int, default=90, help="photographs per series")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    photos, unseen = photographs(options.photos), read_unseen(options.unseen)
+    photos = photographs(options.photos)
+    unseen = read_unseen(options.unseen) if options.unseen else Unseen.nothing()
     for name, tiles in collected(photos, Opinions(options.labels), unseen, options.most).items():
         for number, page in enumerate(sheets(tiles)):
             page.save(options.out / f"{name}-{number}.jpg", quality=85)

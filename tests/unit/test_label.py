@@ -331,6 +331,26 @@ def test_what_is_held_out_is_written_down() -> None:
     assert not any(name.split("/")[0] in unseen.sources for name in unseen.partial)
 
 
+def test_a_list_of_what_is_held_out_may_be_short(tmp_path: Path) -> None:
+    """Of one's own photographs there are often sources only; a slip holds nothing out."""
+    file = tmp_path / "unseen.toml"
+    file.write_text('sources = ["kitchen"]')
+    assert read_unseen(file) == replace(Unseen.nothing(), sources=frozenset({"kitchen"}))
+    file.write_text('source = ["kitchen"]')
+    with pytest.raises(ValueError, match=r"has source, and may have sources, rejected, partial$"):
+        read_unseen(file)
+
+
+def test_the_sheets_need_no_list(labelled: tuple[Path, Path, Unseen], tmp_path: Path) -> None:
+    """Where nothing is held out."""
+    photos, folder, _ = labelled
+    command = [sys.executable, str(TRAINING / "sheets.py"), "--out", str(tmp_path / "sheets")]
+    command += ["--photos", str(photos), "--labels", str(folder)]
+    subprocess.run(command, check=True)
+    names = sorted(path.name for path in (tmp_path / "sheets").iterdir())
+    assert names == ["doubt-0.jpg", "train-0.jpg"]
+
+
 def test_a_label_is_written_whole(tmp_path: Path) -> None:
     """Read back to the last bit; a photograph of any name has a WebP, and nothing else is left."""
     opinions = Opinions(tmp_path)

@@ -12,6 +12,7 @@ LAMBDA_LIMIT_BYTES = 262_144_000  # function and layers, unzipped
 # What the template gives the API's function, unless its parameters say otherwise; a test compares.
 API_TIMEOUT_S = 28
 MEMORY_MB = 1769
+MORE_MEMORY_MB = (3538, 5307, 7076, 10_240)  # of the values that the template takes
 
 _BUILT = ROOT / ".aws-sam" / "build"
 _PARTS = ("ApiFunction", "DepsLayer", "HeifLayer")
@@ -89,5 +90,10 @@ def deadline(image_s: float, peak_mib: float) -> str:
     if image_s * _MARGIN > API_TIMEOUT_S:
         text += " That is too slow, or too near to it: deploy with more MemoryMb, or another model."
     if peak_mib > MEMORY_MB * _MEMORY_SHARE:
-        text += f" It needs more memory: deploy with MemoryMb={2 * MEMORY_MB} or more."
+        enough = [mb for mb in MORE_MEMORY_MB if peak_mib <= mb * _MEMORY_SHARE]
+        text += (
+            f" It needs more memory: deploy with MemoryMb={enough[0]} or more."
+            if enough
+            else " It needs more memory than a function can have."
+        )
     return text

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cloudformation import TEMPLATE
-from deployment_size import API_TIMEOUT_S, MEMORY_MB, Beside, beside, deadline, fit
+from deployment_size import API_TIMEOUT_S, MEMORY_MB, MORE_MEMORY_MB, Beside, beside, deadline, fit
 from download import Refused
 
 OTHERS = Beside(function=1_000_000, packages=100_000_000, heic=30_000_000, known="as drawn")
@@ -98,6 +98,8 @@ def test_what_does_not_fit(hint: str, *, is_int8: bool) -> None:
             (" That is too slow, or too near to it: deploy with more MemoryMb, or another model."),
         ),
         (1.0, 1416, " It needs more memory: deploy with MemoryMb=3538 or more."),
+        (1.0, 4000, " It needs more memory: deploy with MemoryMb=5307 or more."),
+        (1.0, 9000, " It needs more memory than a function can have."),
     ],
 )
 def test_the_deadline(image_s: float, peak_mib: float, advice: str) -> None:
@@ -113,3 +115,4 @@ def test_the_limits_are_those_of_the_template() -> None:
     properties = TEMPLATE["Resources"]["ApiFunction"]["Properties"]
     assert properties["Timeout"] == API_TIMEOUT_S
     assert TEMPLATE["Parameters"]["MemoryMb"]["Default"] == MEMORY_MB
+    assert set(MORE_MEMORY_MB) < set(TEMPLATE["Parameters"]["MemoryMb"]["AllowedValues"])

@@ -1,6 +1,6 @@
 """Trains the matting network; resumes where it stopped.
 
-    python train.py --pack pack.zip --init weights.npz --out runs/a --steps 9000
+    python train.py --pack pack.zip --init start.pt --out runs/a --steps 9000
 
 Runs on CUDA when there is one, else on the CPU; convolutions in bfloat16, weights, sums and losses
 in float32. `--minutes` ends it earlier if the machine turns out slow: the learning rate then falls

@@ -353,6 +353,40 @@ def test_zoom_and_panning(page: Page, stage: Stage) -> None:
     assert scene.bounding_box() == before
 
 
+HOLD_DECODING = """const decode = HTMLImageElement.prototype.decode;
+HTMLImageElement.prototype.decode = async function () {
+  await globalThis.held;
+  return decode.call(this);
+};"""
+
+
+def test_a_picture_that_is_ready_too_late_is_not_shown(page: Page, stage: Stage) -> None:
+    """A large one takes seconds; by then a person may look at a photo that has failed."""
+    page.add_init_script(HOLD_DECODING)
+    opened(page, stage)
+    add(page, ("photo.jpg", JPEG), ("broken.jpg", b"no photo"))
+    expect_state(page, "photo.jpg", "done")
+    expect_state(page, "broken.jpg", "failed")
+    row(page, "broken.jpg").locator(".pick").click()
+    expect(page.locator("#message")).to_contain_text("invalid_image")
+    page.evaluate("() => { globalThis.held = new Promise((go) => { globalThis.letGo = go; }); }")
+    row(page, "photo.jpg").locator(".pick").click()
+    expect(page.locator("#message")).to_be_hidden()
+    row(page, "broken.jpg").locator(".pick").click()
+    expect(page.locator("#message")).to_contain_text("invalid_image")
+    page.evaluate(
+        """async () => {
+          letGo();
+          const pictures = ["after", "before"].map((id) => document.getElementById(id));
+          for (const picture of pictures) await picture.decode();
+          await new Promise(requestAnimationFrame);
+        }"""
+    )
+    expect(page.locator("#message")).to_be_visible()
+    expect(page.locator("#scene")).to_be_hidden()
+    expect(page.locator("#divider")).to_be_hidden()
+
+
 def test_backgrounds(page: Page, stage: Stage) -> None:
     """A colour is first only shown, and then put into the file."""
     opened(page, stage)

@@ -11,9 +11,13 @@ const stage = byId("stage");
 const scene = byId("scene");
 const divider = byId("divider");
 const divide = byId("divide");
+let turn = 0; // counts what was given to the stage: a picture that is ready after the next one was given is not shown
 
-// Shows pictures: { after, before, compares, box, alt }, the first two as URLs or null.
+// Shows pictures: { after, before, compares, box, alt }, the first two as URLs or null. Returns false
+// where the browser cannot show them.
 export async function showPictures({ after, before, compares = false, box = null, alt = "" }) {
+  turn += 1;
+  const mine = turn;
   const top = byId("before");
   const bottom = byId("after");
   const main = after ?? before;
@@ -29,9 +33,11 @@ export async function showPictures({ after, before, compares = false, box = null
     await image.decode();
     if (before && after) await top.decode();
   } catch {
+    if (mine !== turn) return true;
     if (image.src === main) say("This browser cannot show this format. Download the file to see it.");
     return false;
   }
+  if (mine !== turn) return true;
   const { naturalWidth: width, naturalHeight: height } = image;
   const changed = width !== view.width || height !== view.height;
   Object.assign(view, { width, height, compares });
@@ -46,6 +52,7 @@ export async function showPictures({ after, before, compares = false, box = null
 }
 
 export function say(...words) {
+  turn += 1;
   scene.hidden = true;
   divider.hidden = true;
   divide.hidden = true;

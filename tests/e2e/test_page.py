@@ -589,6 +589,27 @@ def test_a_large_photo_goes_through_s3(page: Page, stage: Stage) -> None:
     expect(page.locator("#code")).to_contain_text("/live/v2/uploads")
 
 
+def test_a_background_that_is_too_large_for_a_request(page: Page, stage: Stage) -> None:
+    """Only the photo can go through S3. It is told at once, and at the option."""
+    opened(page, stage)
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "done")
+    page.get_by_text("All options").click()
+    sky = {"name": "sky.jpg", "mimeType": "image/jpeg", "buffer": noisy_jpeg()}
+    page.locator("#field-bg_image_file").set_input_files([sky])
+    stage.asked.clear()
+    page.get_by_role("button", name="Apply").click()
+    expect_state(page, "photo.jpg", "failed")
+    expect(page.locator("#options-fault")).to_have_text(
+        re.compile(
+            r"^The background sky\.jpg has \d\.\d MB, and one request takes 4\.7 MB\. "
+            r"Choose a smaller picture\.$"
+        )
+    )
+    expect(page.locator("[aria-invalid=true]")).to_have_id("field-bg_image_file")
+    assert stage.asked == []
+
+
 def test_a_bucket_that_cannot_be_reached(page: Page, stage: Stage) -> None:
     """A page learns nothing of why; the words say where to look. Smaller photos work."""
     hosts = []

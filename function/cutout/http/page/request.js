@@ -24,10 +24,22 @@ async function checkReadable(files) {
   }
 }
 
+const requestBytes = () => account.limits?.max_request_bytes ?? USUAL_MAX_BYTES;
+
+// Only the photo can go through S3.
+function checkBackground(options) {
+  for (const file of filesIn(options)) {
+    if (file.size + FORM_BYTES <= requestBytes()) continue;
+    throw new Fault(
+      `The background ${file.name} has ${bytesText(file.size)}, and one request takes ${bytesText(requestBytes())}. `
+        + "Choose a smaller picture.", { code: "invalid_bg_image" });
+  }
+}
+
 // Tells how a photo goes: { large } where it does not fit into one request.
 export function routeOf(file, options) {
   const bytes = [file, ...filesIn(options)].reduce((sum, one) => sum + one.size, FORM_BYTES);
-  return { large: bytes > (account.limits?.max_request_bytes ?? USUAL_MAX_BYTES), bytes };
+  return { large: bytes > requestBytes(), bytes };
 }
 
 // Returns the fields of the request: the options that are set, and how the result shall come.
@@ -54,6 +66,7 @@ function formOf(source, fields) {
 // Returns { blob, facts }. `tell(phase, share)` hears of "sending" and "working".
 export async function cutOut(file, options, { tell, signal, pixels, usual }) {
   await checkReadable([file, ...filesIn(options)]);
+  checkBackground(options);
   const { large, bytes } = routeOf(file, options);
   const started = performance.now();
   const source = large

@@ -459,6 +459,23 @@ def test_an_option_that_is_refused(page: Page, stage: Stage) -> None:
     expect(page.locator("[aria-invalid=true]")).to_have_count(0)
 
 
+@pytest.mark.parametrize("typed", ["500", "9-e", "50,5"])
+def test_a_number_that_is_refused(page: Page, stage: Stage, typed: str) -> None:
+    """What was typed is what is sent, and the service's words are shown, where they say it."""
+    opened(page, stage)
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "done")
+    page.get_by_text("All options").click()
+    page.locator("#field-quality").press_sequentially(typed)
+    page.get_by_text("All options").click()
+    expect(page.locator("#field-quality")).to_be_hidden()
+    page.get_by_role("button", name="Apply").click()
+    expect_state(page, "photo.jpg", "failed")
+    expect(page.locator("#options-fault")).to_contain_text("quality must be")
+    expect(page.locator("#field-quality")).to_be_visible()
+    expect(page.locator("[aria-invalid=true]")).to_have_id("field-quality")
+
+
 def test_a_queue_of_five_with_a_broken_one(page: Page, stage: Stage) -> None:
     """Three at a time; the broken one says why, beside an empty thumbnail; the zip has four."""
     opened(page, stage)

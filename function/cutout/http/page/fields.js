@@ -6,6 +6,9 @@ const HEX = /^#[0-9a-f]{6}$/i;
 const isFile = (schema) => schema.format === "binary";
 const isColor = (schema) => (schema.examples ?? []).some((example) => HEX.test(example));
 const isNumber = (schema) => schema.type === "integer" || schema.type === "number";
+// A field of the type number hides what it does not understand, and a browser sends no form with such
+// a field: silently, where the field is folded away. A text goes to the service, which says what is wrong.
+const NUMBER_PAD = { integer: "numeric", number: "decimal" };
 
 // Returns { name, row, read, write }. read() is a text or a file, or null where nothing is to be
 // sent; write(value) sets it, null to its default.
@@ -52,11 +55,7 @@ function switchControl(schema, id) {
 
 function textControl(schema, id) {
   const usual = schema.default === undefined ? "" : String(schema.default);
-  const input = element("input", { id, type: isNumber(schema) ? "number" : "text", spellcheck: false });
-  if (isNumber(schema)) {
-    input.min = schema.minimum ?? "";
-    input.max = schema.maximum ?? "";
-  }
+  const input = element("input", { id, type: "text", inputMode: NUMBER_PAD[schema.type], spellcheck: false });
   const example = (schema.examples ?? []).find((one) => one !== usual);
   const bounds = isNumber(schema) && schema.maximum !== undefined ? `${schema.minimum} to ${schema.maximum}` : "";
   input.placeholder = usual || bounds || (example === undefined ? "" : `such as ${example}`);

@@ -891,6 +891,28 @@ def test_by_keyboard_alone(page: Page, stage: Stage) -> None:
     expect_state(page, "coffee.webp", "done")
 
 
+def test_the_same_news_is_told_again(page: Page, stage: Stage) -> None:
+    """A screen reader reads what has changed, so the same text alone would be silence."""
+    opened(page, stage)
+    page.evaluate(
+        """() => {
+          globalThis.told = [];
+          const live = document.getElementById("live");
+          const note = () => told.push(live.textContent);
+          new MutationObserver(note).observe(live, { childList: true });
+        }"""
+    )
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "done")
+    for target in ("jpg", "webp"):
+        page.locator("#field-format").select_option(target)
+        page.get_by_role("button", name="Apply").click()
+        expect(row(page, "photo.jpg").locator(".status")).to_contain_text(target.upper())
+    told = page.evaluate("told")
+    assert [text.strip() for text in told[-3:]] == ["photo.jpg is cut out."] * 3
+    assert told[-3] != told[-2] != told[-1]
+
+
 def test_the_focus_is_never_lost(page: Page, stage: Stage) -> None:
     """A button that goes away gives it to what is in its place."""
     opened(page, stage)

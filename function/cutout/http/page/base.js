@@ -31,9 +31,11 @@ export function millisecondsText(ms) {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
-// Tells a screen reader what has happened.
+// Tells a screen reader what has happened. It reads what has changed, so the same text, told again,
+// ends with a space that is neither seen nor heard.
 export function announce(text) {
-  byId("live").textContent = text;
+  const live = byId("live");
+  live.textContent = live.textContent === text ? `${text}\u00a0` : text;
 }
 
 export function linkPages() {

@@ -924,6 +924,15 @@ def test_the_focus_is_never_lost(page: Page, stage: Stage) -> None:
     press(page.get_by_role("button", name="A cup of coffee"))
     expect(page.get_by_role("heading", name="Your photos")).to_be_focused()
     expect_state(page, "coffee.webp", "done")
+    page.locator("#field-format").select_option("jpg")
+    press(page.get_by_role("button", name="Apply"))
+    expect(page.locator("#apply")).to_be_disabled()
+    expect(row(page, "coffee.webp").locator(".status")).to_contain_text("JPG")
+    expect(page.locator("#apply")).to_be_focused()
+    stage.asked.clear()
+    page.keyboard.press("Enter")
+    expect_state(page, "coffee.webp", "done")
+    assert stage.asked == []
     stage.delay_s = 5
     add(page, ("a.jpg", JPEG), ("b.jpg", JPEG))
     press(page.get_by_role("button", name="Cancel a.jpg"))

@@ -51,9 +51,14 @@ function leave() {
   document.querySelector("[data-pick]").focus();
 }
 
-function optionsChanged() {
+function canApply() {
   const now = options();
-  byId("apply").disabled = !jobs.some((job) => !isSame(job.options, now));
+  return jobs.some((job) => !isSame(job.options, now));
+}
+
+function optionsChanged() {
+  // A button that is disabled while it has the focus would lose it, so this one only says that it is.
+  byId("apply").setAttribute("aria-disabled", String(!canApply()));
   byId("apply").textContent = jobs.length > 1 ? `Apply to ${jobs.length} photos` : "Apply";
   showCode();
 }
@@ -107,7 +112,7 @@ startKey();
 byId("options").addEventListener("input", optionsChanged);
 byId("options").addEventListener("submit", (event) => {
   event.preventDefault();
-  apply();
+  if (canApply()) apply();
 });
 byId("options").addEventListener("reset", (event) => {
   event.preventDefault();

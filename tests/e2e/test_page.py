@@ -725,6 +725,22 @@ def test_a_key_that_ends_while_the_page_is_open(page: Page, stage: Stage) -> Non
     expect_state(page, "photo.jpg", "done")
 
 
+def test_a_browser_that_stores_nothing(page: Page, stage: Stage) -> None:
+    """Where a person has forbidden that, the key lasts as long as the page."""
+    page.add_init_script(
+        """Object.defineProperty(globalThis, "sessionStorage", {
+          get() { throw new DOMException("Access is denied for this document.", "SecurityError"); },
+        });"""
+    )
+    opened(page, stage)
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "done")
+    enter_key(page, "")
+    expect(page.locator("#key-state")).to_have_text("Enter a key")
+    add(page, ("other.jpg", JPEG))
+    expect(row(page, "other.jpg")).to_contain_text("Waits for the API key")
+
+
 def test_offline(page: Page, stage: Stage) -> None:
     """The photo says so, and starts by itself when the network is back."""
     opened(page, stage)

@@ -6,7 +6,25 @@ const STORED = "cutout-api-key";
 const listeners = [];
 export const account = { limits: null };
 
-export const apiKey = () => sessionStorage.getItem(STORED) ?? "";
+let unstored = ""; // the key where the browser lets no page store anything: it ends with the page
+
+// Returns the tab's storage, or null where a person has forbidden it.
+function tabStorage() {
+  try {
+    return sessionStorage;
+  } catch {
+    return null;
+  }
+}
+
+export const apiKey = () => tabStorage()?.getItem(STORED) ?? unstored;
+
+function keepKey(typed) {
+  const storage = tabStorage();
+  if (!storage) unstored = typed;
+  else if (typed) storage.setItem(STORED, typed);
+  else storage.removeItem(STORED);
+}
 
 export function onKey(listener) {
   listeners.push(listener);
@@ -66,7 +84,7 @@ export function startKey() {
     event.preventDefault();
     const typed = field.value.trim();
     if (!typed) {
-      sessionStorage.removeItem(STORED);
+      keepKey("");
       showKeyState("Enter a key", "bad");
       return;
     }
@@ -74,7 +92,7 @@ export function startKey() {
       askForKey("A key has letters, digits and signs, and no space");
       return;
     }
-    sessionStorage.setItem(STORED, typed);
+    keepKey(typed);
     checkKey();
   });
   if (apiKey()) checkKey();

@@ -801,6 +801,7 @@ JSON_TYPE, HTML_TYPE = {"Content-Type": "application/json"}, {"Content-Type": "t
             b'{"message": "Request Entity Too Large"}',
             "The service answered with the status 413: Request Entity Too Large.",
         ),
+        (403, JSON_TYPE, b'{"error": {"code": 403, "message": "Not here."}}', "Not here."),
         (500, JSON_TYPE, b'{"error": "<b>boom</b>"}', "The service answered with the status 500."),
         (503, JSON_TYPE, b"null", "The service answered with the status 503."),
         (

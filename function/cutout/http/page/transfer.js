@@ -55,7 +55,9 @@ export async function faultOf(reply) {
   if (reply.status === 429) facts.retryAfter = Number(reply.header("Retry-After")) || DEFAULT_WAIT_S;
   const told = await jsonOf(reply);
   if (typeof told?.error?.message === "string") {
-    return new Fault(told.error.message, { ...facts, code: told.error.code, requestId: told.error.request_id });
+    const { message, code, request_id: requestId = facts.requestId } = told.error;
+    // Others write the status there, as a number.
+    return new Fault(message, { ...facts, requestId, code: typeof code === "string" ? code : "" });
   }
   const words = typeof told?.message === "string" ? `: ${told.message}` : "";
   return new Fault(`The service answered with the status ${reply.status}${words}.`, facts);

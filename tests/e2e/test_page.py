@@ -627,6 +627,17 @@ def test_a_background_that_is_too_large_for_a_request(page: Page, stage: Stage) 
     assert stage.asked == []
 
 
+def test_a_large_photo_is_not_said_to_be_sent_any_more(page: Page, stage: Stage) -> None:
+    """Once it is in S3, the service works on it."""
+    opened(page, stage)
+    stage.delay_s = 20
+    add(page, ("large.jpg", noisy_jpeg()))
+    while not stage.at_once:
+        page.wait_for_timeout(50)
+    assert row(page, "large.jpg").get_attribute("data-state") == "working"
+    assert row(page, "large.jpg").locator(".status").text_content() == "Cuts out…"
+
+
 def test_a_bucket_that_cannot_be_reached(page: Page, stage: Stage) -> None:
     """A page learns nothing of why; the words say where to look. Smaller photos work."""
     hosts = []

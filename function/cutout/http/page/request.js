@@ -72,6 +72,7 @@ export async function cutOut(file, options, { tell, signal, pixels, usual }) {
   const source = large
     ? ["image_key", await upload(file, bytes, { tell, signal })]
     : ["image_file", file, file.name];
+  if (large) tell("working"); // the photo is in S3, and the request beside it is short
   const fields = fieldsOf(options, { large, pixels, usual });
   const reply = await ask(formOf(source, fields), {
     signal,

@@ -410,6 +410,20 @@ def test_backgrounds(page: Page, stage: Stage) -> None:
     assert np.asarray(picture.convert("RGBA"))[..., 3].min() == 255
 
 
+def test_the_backdrop_is_the_chosen_one_after_coming_back(page: Page, stage: Stage) -> None:
+    """A browser sets what was chosen before, without an event."""
+    opened(page, stage)
+    add(page, ("photo.jpg", JPEG))
+    page.get_by_role("radio", name="White").check(force=True)
+    page.goto(f"{stage.url}/docs")
+    page.go_back()
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "done")
+    expect(page.get_by_role("radio", name="White")).to_be_checked()
+    expect(page.locator("#backdrop")).to_have_css("background-color", "rgb(255, 255, 255)")
+    expect(page.locator("#backdrop")).to_have_css("background-image", "none")
+
+
 def test_every_option_is_on_the_page(page: Page, stage: Stage) -> None:
     """Those of the document, five of them open at first; the default model has its name."""
     opened(page, stage)

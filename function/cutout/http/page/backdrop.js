@@ -30,6 +30,8 @@ export function startBackdrop(change) {
     showBackdrop();
     change();
   };
+  // A browser that comes back to the page, or loads it again, may set an earlier choice without an event.
+  addEventListener("pageshow", show);
   byId("swatches").addEventListener("change", (event) => {
     if (event.target.value === "picture" && event.target.name === "on" && !pictureUrl) byId("picture").click();
     show();

@@ -1034,6 +1034,17 @@ def test_each_width_and_theme(page: Page, stage: Stage) -> None:
     check()
 
 
+@pytest.mark.parametrize("page", [{"viewport": {"width": 320, "height": 568}}], indirect=True)
+def test_a_long_name_is_read_without_scrolling(page: Page, stage: Stage) -> None:
+    """It breaks where the stage ends."""
+    opened(page, stage)
+    stage.delay_s = 20
+    add(page, (f"{'long' * 50}.heic", b"no photo"))
+    message = page.locator("#message")
+    expect(message).to_contain_text("is on its way")
+    assert message.evaluate("message => message.scrollWidth <= message.clientWidth")
+
+
 @pytest.mark.parametrize("page", [{"forced_colors": "active"}], ids=["forced"], indirect=True)
 def test_what_is_chosen_shows_in_forced_colors(page: Page, stage: Stage) -> None:
     """Windows' contrast themes take backgrounds and shadows away, unless the page names theirs."""

@@ -528,6 +528,23 @@ def test_photos_with_the_same_name(page: Page, stage: Stage) -> None:
         assert archive.testzip() is None
 
 
+def test_photos_whose_names_differ_by_case(page: Page, stage: Stage) -> None:
+    """On Windows and on a Mac, one would be unpacked over the other."""
+    opened(page, stage)
+    names = ["a.jpg", "A.jpg", "\u00e4.jpg", "a\u0308.jpg"]
+    add(page, *[(name, JPEG) for name in names])
+    expect(page.locator("#items li[data-state=done]")).to_have_count(4)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download all (zip)").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.namelist() == [
+            "a-cutout.png",
+            "A-cutout-2.png",
+            "\u00e4-cutout.png",
+            "a\u0308-cutout-2.png",
+        ]
+
+
 def test_cancel_and_retry(page: Page, stage: Stage) -> None:
     """A photo that is cancelled is not cut out until it is tried again."""
     opened(page, stage)

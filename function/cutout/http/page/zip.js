@@ -51,13 +51,15 @@ export async function zip(files, now = new Date()) {
   return new Blob([...parts, ...directory, end], { type: "application/zip" });
 }
 
+// Windows and the Mac take names that differ by case, or by how an accent is written, for the same.
 function withoutRepeats(files) {
   const seen = new Set();
+  const common = (name) => name.normalize().toLowerCase();
   return files.map(([name, blob]) => {
     const [, stem, end] = /^(.*?)(\.[^.]*)?$/s.exec(name);
     let free = name;
-    for (let number = 2; seen.has(free); number += 1) free = `${stem}-${number}${end ?? ""}`;
-    seen.add(free);
+    for (let number = 2; seen.has(common(free)); number += 1) free = `${stem}-${number}${end ?? ""}`;
+    seen.add(common(free));
     return [free, blob];
   });
 }

@@ -440,6 +440,19 @@ def test_every_option_is_on_the_page(page: Page, stage: Stage) -> None:
     assert models.evaluate_all("all => all.map(one => one.text)") == ["erase-s (default)"]
 
 
+def test_values_are_no_words_to_check(page: Page, stage: Stage) -> None:
+    """A browser's spelling checker would underline them, and some send what they check away."""
+    opened(page, stage)
+    checked = "all => all.filter((one) => one.spellcheck).map((one) => one.id)"
+    texts = "input:not([type]), input[type=text], input[type=password], textarea"
+    assert page.locator(texts).count() > 5
+    assert page.locator(texts).evaluate_all(checked) == []
+    page.goto(f"{stage.url}/docs")
+    expect(page.locator("article").first).to_be_visible()
+    assert page.locator("textarea").count() > 0
+    assert page.locator(texts).evaluate_all(checked) == []
+
+
 def test_an_option_that_is_refused(page: Page, stage: Stage) -> None:
     """It is told at the buttons and under the picture, where the last result stays."""
     opened(page, stage)

@@ -748,6 +748,22 @@ def test_paste_and_drop(page: Page, stage: Stage) -> None:
         expect_state(page, f"{kind}.jpg", "done")
 
 
+def test_a_text_that_is_pasted_with_a_picture_of_itself(page: Page, stage: Stage) -> None:
+    """Word and Excel put both into the clipboard. In a field the text is meant."""
+    opened(page, stage)
+    page.evaluate(
+        """() => {
+          const data = new DataTransfer();
+          data.items.add(new File(["picture"], "image.png", { type: "image/png" }));
+          data.setData("text/plain", "my-key");
+          const event = () => new ClipboardEvent("paste", { clipboardData: data, bubbles: true });
+          document.getElementById("key").dispatchEvent(event());
+        }"""
+    )
+    expect(page.get_by_role("button", name="Choose photos")).to_be_visible()
+    assert page.locator("#items li").count() == 0
+
+
 # ---- the key, the network, the address
 
 

@@ -21,8 +21,10 @@ export function startIntake(take) {
       event.target.value = "";
     });
   }
-  addEventListener("paste", (event) => {
-    if (event.clipboardData.files.length) take(event.clipboardData.files);
+  addEventListener("paste", ({ target, clipboardData: { files, types } }) => {
+    // Word and Excel copy a text with a picture of it.
+    const isForField = target.matches("input, textarea") && types.includes("text/plain");
+    if (files.length && !isForField) take(files);
   });
   const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
   addEventListener("dragover", (event) => {

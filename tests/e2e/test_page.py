@@ -682,6 +682,23 @@ def test_a_large_photo_is_not_said_to_be_sent_any_more(page: Page, stage: Stage)
     assert row(page, "large.jpg").locator(".status").text_content() == "Cuts out…"
 
 
+def test_a_large_jpg_keeps_what_is_told_of_it(page: Page, stage: Stage) -> None:
+    """A redirect to S3 would lose the headers. Its photo fits into the request."""
+    photo = Image.open(io.BytesIO(noisy_jpeg()))
+    with io.BytesIO() as file:
+        photo.save(file, "JPEG", quality=70)
+        body = file.getvalue()
+    assert len(body) < 4_500_000
+    opened(page, stage)
+    for name, value in (("format", "jpg"), ("bg_blur", "0"), ("quality", "100")):
+        page.locator(f"#field-{name}").evaluate("(field, value) => { field.value = value; }", value)
+    add(page, ("photo.jpg", body))
+    expect_state(page, "photo.jpg", "done")
+    assert len(saved(page, "photo.jpg")) > 4_800_000
+    for text in ("Coverage", "Confidence", "in the request", "by its URL"):
+        expect(page.locator("#facts")).to_contain_text(text)
+
+
 def test_a_bucket_that_cannot_be_reached(page: Page, stage: Stage) -> None:
     """A page learns nothing of why; the words say where to look. Smaller photos work."""
     hosts = []

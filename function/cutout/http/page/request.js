@@ -7,6 +7,7 @@ import { Fault, faultOf, jsonOf, send } from "./transfer.js";
 const FORM_BYTES = 4_000; // what a multipart body has beside its files
 const USUAL_MAX_BYTES = 4_600_000; // where the limits are not known yet
 const LARGE_PIXELS = 1_000_000; // whose result as PNG may not fit into a reply
+const LARGE_COMPACT_PIXELS = 4_000_000; // the same as JPEG of the highest quality, of a byte and more a pixel
 const COMPACT = new Set(["jpg", "webp", "avif"]);
 
 const filesIn = (options) => Object.values(options).filter((value) => value instanceof File);
@@ -47,7 +48,7 @@ export function fieldsOf(options, { large = false, pixels = 0, usual = "auto" } 
   const fields = { ...options };
   const stores = (account.limits?.max_upload_bytes ?? 0) > 0;
   const compact = COMPACT.has(options.format) && options.channels !== "alpha"; // a matte is a PNG
-  const heavy = large || (pixels > LARGE_PIXELS && !compact);
+  const heavy = large || pixels > (compact ? LARGE_COMPACT_PIXELS : LARGE_PIXELS);
   // A redirect to S3 would take the key with it and lose the headers that tell of the result.
   if (stores && heavy && usual === "auto" && !options.response) fields.response = "url";
   return fields;

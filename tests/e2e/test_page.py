@@ -503,6 +503,33 @@ def test_a_number_that_is_refused(page: Page, stage: Stage, typed: str) -> None:
     expect(page.locator("[aria-invalid=true]")).to_have_id("field-quality")
 
 
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({"bg_color": "white", "bg_blur": "20"}, "multiple_bg_sources"),
+        ({"roi": "50% 50% 50% 80%"}, "roi_region_empty"),
+        ({"roi": "0 0 900px 900px"}, "roi_exceeds_bounds"),
+    ],
+)
+def test_options_that_do_not_fit(
+    page: Page, stage: Stage, values: dict[str, str], code: str
+) -> None:
+    """Together, or with this photo: each is marked, and it is told where one has pressed Apply."""
+    opened(page, stage)
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "done")
+    page.get_by_text("All options").click()
+    for name, value in values.items():
+        page.locator(f"#field-{name}").fill(value)
+    page.get_by_role("button", name="Apply").click()
+    expect_state(page, "photo.jpg", "failed")
+    expect(page.locator("#facts")).to_contain_text(code)
+    said = page.locator("#facts .fault").text_content()
+    expect(page.locator("#options-fault")).to_have_text(said or "nothing")
+    marked = page.locator("[aria-invalid=true]").evaluate_all("all => all.map((one) => one.id)")
+    assert marked == [f"field-{name}" for name in values]
+
+
 def test_a_queue_of_five_with_a_broken_one(page: Page, stage: Stage) -> None:
     """Three at a time; the broken one says why, beside an empty thumbnail; the zip has four."""
     opened(page, stage)

@@ -59,14 +59,22 @@ export async function readOptions(ready) {
   ready();
 }
 
+// Returns the fields of the options that an error's code is about.
+function blamedFields(code) {
+  if (code === "multiple_bg_sources") return fields.filter((one) => one.name.startsWith("bg_") && one.read() !== null);
+  const name = code.startsWith("roi_") ? "roi" : /^invalid_(.+)/.exec(code)?.[1];
+  const field = name && (fieldOf(name) ?? fields.find((one) => one.name.startsWith(`${name}_`)));
+  return field ? [field] : [];
+}
+
 // Says at the buttons what is wrong with an option, and marks its field. The field comes into sight
 // once: a person who has read it may look at something else.
 export function tellOptionFault(fault = null) {
   if (fault === toldFault || !fields.length) return;
   toldFault = fault;
-  const name = fault?.code.startsWith("invalid_") ? fault.code.slice("invalid_".length) : null;
-  const field = name && (fieldOf(name) ?? fields.find((one) => one.name.startsWith(`${name}_`)));
-  for (const one of fields) one.input.setAttribute("aria-invalid", String(one === field));
+  const blamed = blamedFields(fault?.code ?? "");
+  const [field] = blamed;
+  for (const one of fields) one.input.setAttribute("aria-invalid", String(blamed.includes(one)));
   byId("options-fault").textContent = field ? fault.message : "";
   byId("options-fault").hidden = !field;
   if (!field) return;

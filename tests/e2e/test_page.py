@@ -1149,24 +1149,30 @@ def test_what_is_chosen_shows_in_forced_colors(page: Page, stage: Stage) -> None
 # ---- the code
 
 
-def run_code(language: str, code: str, folder: Path) -> None:
+def run_snippet(
+    language: str, code: str, folder: Path, key: str = KEY
+) -> subprocess.CompletedProcess[str]:
     """Run a snippet as a person would who has copied it."""
     commands = {
         "curl": ["bash", "-e"],
         "python": ["python3"],
         "node": ["node", "--input-type=module"],
     }
-    environment = os.environ | {"CUTOUT_API_KEY": KEY}
-    done = subprocess.run(
+    return subprocess.run(
         commands[language],
         input=code,
         cwd=folder,
-        env=environment,
+        env=os.environ | {"CUTOUT_API_KEY": key},
         capture_output=True,
         text=True,
         timeout=180,
         check=False,
     )
+
+
+def run_code(language: str, code: str, folder: Path) -> None:
+    """Run a snippet, which must work."""
+    done = run_snippet(language, code, folder)
     assert done.returncode == 0, done.stderr + code
 
 
@@ -1210,6 +1216,32 @@ def test_the_code_of_a_large_photo(page: Page, stage: Stage, tmp_path: Path, lan
     page.get_by_role("radio", name=language).check(force=True)
     run_code(language, page.locator("#code").text_content(), tmp_path)
     assert (tmp_path / "cutout.png").read_bytes() == saved(page, "large.jpg")
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("curl", "The requested URL returned error: 401"),
+        ("python", "401 Client Error"),
+        ("node", "invalid_api_key"),
+    ],
+)
+def test_the_code_tells_why_it_fails(
+    page: Page, stage: Stage, tmp_path: Path, language: str, words: str
+) -> None:
+    """With a wrong key, a large photo ends at the first step, and no file is made."""
+    if shutil.which(language) is None and language != "python":
+        pytest.skip(f"there is no {language} on this machine")
+    photo = noisy_jpeg()
+    (tmp_path / "large.jpg").write_bytes(photo)
+    opened(page, stage)
+    add(page, ("large.jpg", photo))
+    page.get_by_role("radio", name=language).check(force=True)
+    code = page.locator("#code").text_content()
+    failed = run_snippet(language, code, tmp_path, key="wrong")
+    assert failed.returncode != 0
+    assert words in failed.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["large.jpg"]
 
 
 # ---- the reference

@@ -22,20 +22,20 @@ function curl({ texts, files, fileName, large, output, byUrl }) {
   const extract = (path) => `python3 -c ${shell(`import json, sys; print(json.load(sys.stdin)${path})`)}`;
   if (large) {
     lines.push(
-      `form=$(curl --fail-with-body --silent --request POST ${shell(apiUrl("v2/uploads"))} \\\n${key})`,
+      `form=$(curl --fail-with-body --silent --show-error --request POST ${shell(apiUrl("v2/uploads"))} \\\n${key})`,
       `url=$(echo "$form" | ${extract('["upload"]["url"]')})`,
       `image_key=$(echo "$form" | ${extract('["image_key"]')})`,
       `echo "$form" | python3 -c ${shell(
         'import json, sys\nfor name, value in json.load(sys.stdin)["upload"]["fields"].items():\n' +
         `    print('form-string = "' + name + "=" + value + '"')`)} |`,
-      `curl --fail-with-body --silent --config - --form ${shell(`file=${curlFile(fileName)}`)} "$url"`);
+      `curl --fail-with-body --silent --show-error --config - --form ${shell(`file=${curlFile(fileName)}`)} "$url"`);
   }
   const parts = texts.map(([name, value]) => `  --form-string ${shell(`${name}=${value}`)}`);
   parts.push(...files.map(([name, file]) => `  --form ${shell(`${name}=${curlFile(file)}`)}`));
   parts.push(large ? `  --form-string "image_key=$image_key"` : `  --form ${shell(`image_file=${curlFile(fileName)}`)}`);
   const request = [`${shell(apiUrl("v2"))} \\\n${key}`, ...parts].join(" \\\n");
   if (byUrl) {
-    lines.push(`result=$(curl --fail-with-body --silent ${request} |`, `  ${extract('["url"]')})`,
+    lines.push(`result=$(curl --fail-with-body --silent --show-error ${request} |`, `  ${extract('["url"]')})`,
       `curl --fail --output ${shell(output)} "$result"`);
   } else {
     lines.push(`curl --fail-with-body --location --output ${shell(output)} ${request}`);
@@ -49,7 +49,9 @@ function python({ texts, files, fileName, large, output, byUrl }) {
   const lines = ["import os", "", "import requests", "", 'key = {"x-api-key": os.environ["CUTOUT_API_KEY"]}'];
   if (large) {
     lines.push(
-      `form = requests.post(${quoted(apiUrl("v2/uploads"))}, headers=key, timeout=60).json()`,
+      `asked = requests.post(${quoted(apiUrl("v2/uploads"))}, headers=key, timeout=60)`,
+      "asked.raise_for_status()",
+      "form = asked.json()",
       `photo = open(${quoted(fileName)}, "rb")`,
       'upload = form["upload"]',
       'requests.post(upload["url"], data=upload["fields"], files={"file": photo}, timeout=600).raise_for_status()');
@@ -75,6 +77,7 @@ function node({ texts, files, fileName, large, output, byUrl }) {
   if (large) {
     lines.push(
       `const asked = await fetch(${quoted(apiUrl("v2/uploads"))}, { method: "POST", headers });`,
+      "if (!asked.ok) throw new Error(await asked.text());",
       "const { upload, image_key } = await asked.json();",
       "const photo = new FormData();",
       "for (const [name, value] of Object.entries(upload.fields)) photo.append(name, value);",
@@ -90,7 +93,9 @@ function node({ texts, files, fileName, large, output, byUrl }) {
     ...files.map(([name, file]) => append("form", name, file)),
     `${byUrl ? "let" : "const"} reply = await fetch(${quoted(apiUrl("v2"))}, { method: "POST", headers, body: form });`,
     "if (!reply.ok) throw new Error(await reply.text());");
-  if (byUrl) lines.push("reply = await fetch((await reply.json()).url);");
+  if (byUrl) {
+    lines.push("reply = await fetch((await reply.json()).url);", "if (!reply.ok) throw new Error(await reply.text());");
+  }
   lines.push(`await writeFile(${quoted(output)}, Buffer.from(await reply.arrayBuffer()));`);
   return lines.join("\n");
 }

@@ -1302,6 +1302,17 @@ def test_the_reference_tells_every_operation_and_sends_requests(page: Page, stag
     expect(upload.locator(".outcome pre")).to_contain_text('"image_key": "incoming/')
 
 
+def test_an_answer_without_an_id(page: Page, stage: Stage) -> None:
+    """A proxy's has none, which is said in a word."""
+    page.goto(f"{stage.url}/docs")
+    health = page.locator("#get--v2-health")
+    health.get_by_text("Try it", exact=True).click()
+    stage.answer = lambda _, path: (502, HTML_TYPE, b"<b>No</b>") if path == "/v2/health" else None
+    health.get_by_role("button", name="Send").click()
+    expect(health.locator(".outcome")).to_contain_text("502 · text/html")
+    expect(health.locator(".outcome")).to_contain_text("X-Request-Id missing")
+
+
 def test_the_reference_tells_each_answer_once(page: Page, stage: Stage) -> None:
     """In a sentence and not word for word; a slow answer does not replace a later one."""
     page.add_init_script(COUNT_URLS)

@@ -210,7 +210,7 @@ async function showOutcome({ url, ...request }, output) {
     return;
   }
   const type = reply.header("Content-Type") ?? "";
-  const line = `${reply.status} · ${type || "no body"} · ${bytesText(reply.blob.size)} · ${millisecondsText(performance.now() - started)} · X-Request-Id ${reply.header("X-Request-Id")}`;
+  const line = `${reply.status} · ${type || "no body"} · ${bytesText(reply.blob.size)} · ${millisecondsText(performance.now() - started)} · X-Request-Id ${reply.header("X-Request-Id") ?? "missing"}`;
   const made = await bodyView(type, reply.blob);
   if (made.src || made.href) objectUrls.set(output, made.src ?? made.href);
   output.replaceChildren(element("p", { className: reply.status < 400 ? "good" : "fault" }, line), made);

@@ -387,6 +387,17 @@ def test_a_picture_that_is_ready_too_late_is_not_shown(page: Page, stage: Stage)
     expect(page.locator("#divider")).to_be_hidden()
 
 
+def test_a_button_is_called_as_it_looks(page: Page, stage: Stage) -> None:
+    """Whoever speaks to the browser says what is written there: WCAG 2.5.3."""
+    opened(page, stage)
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "done")
+    page.get_by_role("button", name="Zoom in").click()
+    value = page.locator("#zoom-value").text_content()
+    page.get_by_role("button", name=f"{value} fit into the window").click()
+    expect(page.locator("#stage")).not_to_have_class(re.compile("movable"))
+
+
 def test_backgrounds(page: Page, stage: Stage) -> None:
     """A colour is first only shown, and then put into the file."""
     opened(page, stage)

@@ -42,7 +42,7 @@ export async function zip(files, now = new Date()) {
       [VERSION, 2], [UTF8_NAMES, 2], [0, 2], [time, 2], [date, 2],
       [crc32(bytes), 4], [bytes.length, 4], [bytes.length, 4], [encoded.length, 2], [0, 2]);
     const head = [packed([0x04034b50, 4]), common, encoded];
-    parts.push(...head, bytes);
+    parts.push(...head, blob); // and not its bytes, all of which would then be in memory at once
     directory.push(packed([0x02014b50, 4], [VERSION, 2]), common, packed([0, 2], [0, 2], [0, 2], [0, 4], [at, 4]), encoded);
     at += head.reduce((sum, part) => sum + part.length, bytes.length);
   }

@@ -13,13 +13,15 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sbom import write_inventory
 
 HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE.parents[1] / "function"))
+from cutout.errors import ModelUnavailable  # noqa: E402 - its path stands above
+from cutout.image.card import read_card  # noqa: E402 - needs no package
 
 MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
 """Lambda's name of an architecture → that of wheels."""
@@ -209,21 +211,24 @@ def build_model(folder: Path, root: Path) -> None:
     """Copy a model's folder: the network, its card, its licence, and nothing else.
 
     :raises FileNotFoundError: the model does not exist.
-    :raises ValueError: the card is that of another file.
+    :raises ValueError: the card is that of another file, or says what no network can have.
     """
-    card = folder / "card.toml"
-    if not card.is_file():
+    file = folder / "card.toml"
+    if not file.is_file():
         raise FileNotFoundError(
             f"There is no model {folder.name} in {folder.parent}. MODEL_NAME= must be one of"
             f" {', '.join(sorted(path.parent.name for path in folder.parent.glob('*/card.toml')))};"
             f" make model NAME={folder.name} adds a public one."
         )
-    table = tomllib.loads(card.read_text(encoding="utf-8"))
-    digest = hashlib.sha256((folder / table["file"]).read_bytes()).hexdigest()
     # The function would refuse the same, but only once it is deployed.
-    if (table["name"], table["file"], table["sha256"]) != (folder.name, "model.onnx", digest):
+    try:
+        card = read_card(folder)
+    except ModelUnavailable as error:
+        raise ValueError(error.facts["reason"]) from error
+    digest = hashlib.sha256((folder / card.file).read_bytes()).hexdigest()
+    if (card.name, card.file, card.sha256) != (folder.name, "model.onnx", digest):
         raise ValueError(
-            f"{card} is of {table['name']}, {table['file']}, SHA-256 {table['sha256']}, and not of"
+            f"{file} is of {card.name}, {card.file}, SHA-256 {card.sha256}, and not of"
             f" {folder.name}, model.onnx, SHA-256 {digest}."
         )
     target = root / "models" / folder.name

@@ -850,3 +850,22 @@ def test_a_layer_is_not_made_of_a_wrong_card(shelf: Shelf, tmp_path: Path) -> No
         f"{folder / 'card.toml'} is of mine, model.onnx, SHA-256 {SHA256}, and not of renamed,"
         f" model.onnx, SHA-256 {SHA256}.\n"
     )
+
+
+def test_a_layer_is_not_made_of_a_card_that_no_network_can_have(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    """A person writes some of its lines by hand."""
+    put(shelf, "mine")
+    card = shelf.models / "mine/card.toml"
+    good = card.read_text(encoding="utf-8")
+    card.write_text(good.replace("zoom = 0.5", "zoom = 2.5"), encoding="utf-8")
+    done = layer(card.parent, tmp_path / "opt")
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"{card}: ValueError: zoom is 2.5, and must be from 0 to 1\n",
+    )
+    card.write_text(f"{good}zoom = 0.5\n", encoding="utf-8")
+    done = layer(card.parent, tmp_path / "opt")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{card}: TOMLDecodeError: Cannot overwrite a value")

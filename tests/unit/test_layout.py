@@ -196,6 +196,7 @@ def test_sole_importers(library: str) -> None:
 EDITS_SYS_PATH = {
     "events/local/context.py",
     "events/local/serve.py",
+    "layers/deps/pack.py",
     "models/add.py",
     "models/compare.py",
     "models/training/mattings.py",

@@ -131,10 +131,7 @@ def _tried(want: Wanted, folder: Path) -> ModelCard:
         alpha_of(output, card)
     except ModelUnavailable as error:
         reason = str(error.facts["reason"]).replace(f"{folder}/", "")
-        if "xternal data" in reason:
-            reason += ". Its weights lie in a second file: save it as one, such as by"
-            reason += " onnx.save(onnx.load('model.onnx'), 'whole.onnx')."
-        raise Refused(f"{want.name} cannot be run: {reason}") from error
+        raise _cannot_be_run(want.name, reason) from error
     except Exception as error:  # the runtime's errors share no base but Exception
         side = card.input_size
         raise Refused(f"{want.name} does not run on 1 × 3 × {side} × {side}: {error}") from error
@@ -156,6 +153,17 @@ def _check_output(want: Wanted, card: ModelCard, low: float, high: float) -> Non
         raise Refused(f"{found}, which are no alpha from 0 to 1: say CARD='--output {kind}'.")
 
 
+def _cannot_be_run(name: str, reason: str) -> Refused:
+    """Return the refusal of a file that the runtime does not load, with what helps if one knows."""
+    help_text = ""
+    if "xternal data" in reason:
+        help_text = (
+            ". Its weights are in a second file: save it as one, such as by"
+            " onnx.save(onnx.load('model.onnx'), 'whole.onnx')."
+        )
+    return Refused(f"{name} cannot be run: {reason}{help_text}")
+
+
 def _side(model: Path, name: str) -> int:
     """Return the side of a network's input in px.
 
@@ -166,7 +174,7 @@ def _side(model: Path, name: str) -> int:
     try:
         shape = onnxruntime.InferenceSession(model.read_bytes()).get_inputs()[0].shape
     except Exception as error:  # the runtime's errors share no base but Exception
-        raise Refused(f"{name} cannot be run: {error}") from error
+        raise _cannot_be_run(name, str(error)) from error
     sides = {side for side in shape[2:] if isinstance(side, int)}
     if not sides:
         raise Refused(f"{name} takes any size: say which, such as CARD='--input-size 320'.")

@@ -486,6 +486,16 @@ def test_an_output_that_is_no_number(shelf: Shelf, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("card", [(), ("--input-size", "64")])
+def test_weights_in_a_second_file(shelf: Shelf, tmp_path: Path, card: Sequence[str]) -> None:
+    """What helps is said, whether the card or the file says how large the picture is."""
+    file = onnx_file(["ReduceMean x z", "Add z w y"], elsewhere=["w"])
+    assert shelf.refusal(*own(tmp_path, file), *card).endswith(
+        ". Its weights are in a second file: save it as one, such as by"
+        " onnx.save(onnx.load('model.onnx'), 'whole.onnx')."
+    )
+
+
 def own(place: Path, file: bytes) -> tuple[str | Path, ...]:
     """Return the arguments that add a file of one's own."""
     (place / "own.onnx").write_bytes(file)

@@ -23,16 +23,18 @@ _ATTRIBUTES: dict[str, tuple[str, int, int, int]] = {  # name, type, field, valu
 def onnx_file(
     nodes: Sequence[str] = MEAN,
     inputs: Sequence[Input] = (PICTURE,),
-    outputs: Sequence[str] = ("y",),
-    *,
-    opset: int = 12,
+    elsewhere: Sequence[str] = (),
 ) -> bytes:
-    """Return a file whose nodes are each a line: the operator, its inputs, its output."""
+    """Return a file whose nodes are each a line: the operator, its inputs, its output.
+
+    ``elsewhere`` names weights whose values are in another file.
+    """
     graph = b"".join(_message(1, _node(*line.split())) for line in nodes)
     graph += _text(2, "tiny")
+    graph += b"".join(_message(5, _weight(name)) for name in elsewhere)
     graph += b"".join(_message(11, _value(*each)) for each in inputs)
-    graph += b"".join(_message(12, _value(name, inputs[0][1], None)) for name in outputs)
-    return _number(1, 7) + _message(7, graph) + _message(8, _number(2, opset))
+    graph += _message(12, _value("y", inputs[0][1], None))
+    return _number(1, 7) + _message(7, graph) + _message(8, _number(2, 12))
 
 
 def _node(kind: str, *names: str) -> bytes:
@@ -50,6 +52,12 @@ def _value(name: str, form: int, sides: Sequence[int | str] | None) -> bytes:
         dimensions = [_text(2, s) if isinstance(s, str) else _number(1, s) for s in sides]
         tensor += _message(2, b"".join(_message(1, each) for each in dimensions))
     return _text(1, name) + _message(2, _message(1, tensor))
+
+
+def _weight(name: str) -> bytes:
+    """Return one number, whose value is in another file."""
+    place = _text(1, "location") + _text(2, "weights.bin")
+    return _number(1, 1) + _number(2, FLOAT) + _text(8, name) + _message(13, place) + _number(14, 1)
 
 
 def _number(field: int, value: int) -> bytes:

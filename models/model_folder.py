@@ -179,7 +179,7 @@ def _side(model: Path, name: str) -> int:
     if not sides:
         raise Refused(f"{name} takes any size: say which, such as CARD='--input-size 320'.")
     if len(shape) != 4 or len(sides) > 1:  # noqa: PLR2004 - batch, channels, height, width
-        told = " × ".join(map(str, shape))
+        told = " × ".join("?" if side is None else str(side) for side in shape)
         raise Refused(f"{name} takes {told}, and must take a square picture, 1 × 3 × S × S.")
     return int(sides.pop())
 

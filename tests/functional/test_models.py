@@ -417,7 +417,7 @@ def test_what_is_no_model(shelf: Shelf, tmp_path: Path) -> None:
 
 
 def test_a_card_that_is_not_the_models(shelf: Shelf) -> None:
-    """A network is run once before it is added."""
+    """A network is loaded before it is added."""
     shelf.write(input_size=256)
     side = CARD.input_size
     assert shelf.refusal("--name", "mine") == (
@@ -426,6 +426,7 @@ def test_a_card_that_is_not_the_models(shelf: Shelf) -> None:
     )
 
 
+UNSAID = 2**64 - 1  # -1, as an exporter writes a side that is not fixed and has no name
 PLAIN = ("--mean", "0", "0", "0", "--range", "255")
 BY_255 = (*PLAIN, "--std", "0.00392156862745098", "0.00392156862745098", "0.00392156862745098")
 
@@ -440,6 +441,10 @@ BY_255 = (*PLAIN, "--std", "0.00392156862745098", "0.00392156862745098", "0.0039
         (
             (1, 3, 64, 96),
             "own takes 1 × 3 × 64 × 96, and must take a square picture, 1 × 3 × S × S.",
+        ),
+        (
+            (UNSAID, 64, 64, 3),
+            "own takes ? × 64 × 64 × 3, and must take a square picture, 1 × 3 × S × S.",
         ),
         (
             (1, 3, "height", "width"),
@@ -484,6 +489,13 @@ def test_an_output_that_is_no_number(shelf: Shelf, tmp_path: Path) -> None:
     assert shelf.refusal(*own(tmp_path, onnx_file(["ReduceMean x z", "Log z y"]))) == (
         "own cannot be run: model.onnx: its answer has values that are no numbers"
     )
+
+
+def test_a_network_that_fails_when_it_runs(shelf: Shelf, tmp_path: Path) -> None:
+    """What its file says fits; only a run tells. The runtime notes it, too, in a line before."""
+    file = onnx_file(["Squeeze x y"], [("x", FLOAT, ("n", "c", "h", "w"))])
+    *_, refused = shelf.refusal(*own(tmp_path, file), "--input-size", "64").splitlines()
+    assert refused.startswith("own does not run on 1 × 3 × 64 × 64: [ONNXRuntimeError]")
 
 
 @pytest.mark.parametrize("card", [(), ("--input-size", "64")])

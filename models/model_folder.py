@@ -178,7 +178,8 @@ def _side(model: Path, name: str) -> int:
     sides = {side for side in shape[2:] if isinstance(side, int)}
     if not sides:
         raise Refused(f"{name} takes any size: say which, such as CARD='--input-size 320'.")
-    if len(shape) != 4 or len(sides) > 1:  # noqa: PLR2004 - batch, channels, height, width
+    # Batch, channels, height, width. A last side of 3 is the channels, beside sides of any size.
+    if len(shape) != 4 or len(sides) > 1 or sides == {3}:  # noqa: PLR2004
         told = " × ".join("?" if side is None else str(side) for side in shape)
         raise Refused(f"{name} takes {told}, and must take a square picture, 1 × 3 × S × S.")
     return int(sides.pop())

@@ -443,6 +443,10 @@ BY_255 = (*PLAIN, "--std", "0.00392156862745098", "0.00392156862745098", "0.0039
             "own takes 1 × 3 × 64 × 96, and must take a square picture, 1 × 3 × S × S.",
         ),
         (
+            ("batch", "height", "width", 3),
+            "own takes batch × height × width × 3, and must take a square picture, 1 × 3 × S × S.",
+        ),
+        (
             (UNSAID, 64, 64, 3),
             "own takes ? × 64 × 64 × 3, and must take a square picture, 1 × 3 × S × S.",
         ),

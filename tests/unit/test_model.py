@@ -26,7 +26,7 @@ MEASURE = """
 import re, sys
 from pathlib import Path
 import numpy as np
-from cutout.image.model import Network, load_network, read_model
+from cutout.image.model import read_model
 
 def resident_mib():
     (kib,) = re.findall(r"VmRSS:\\s+([0-9]+) kB", open("/proc/self/status").read())

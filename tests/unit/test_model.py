@@ -187,6 +187,9 @@ def test_an_output_that_is_no_matte_is_refused(
     )
 
 
+RISES = "and must rise from [0, …] to [1, …], with IoUs 0 to 1"
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
@@ -202,6 +205,13 @@ def test_an_output_that_is_no_matte_is_refused(
         ("resize = 'cubic'", "resize is 'cubic', and must be 'bilinear' or 'lanczos'"),
         ("output = 'sigmoid'", "output is 'sigmoid', and must be 'alpha' or 'logit' or 'minmax'"),
         ("version = '2 β'", "version is '2 β', and must be of printable ASCII characters"),
+        ("mean = [true, 0.5, 0.5]", "mean is [True, 0.5, 0.5], and must be three numbers"),
+        ("zoom = '0.5'", "zoom is '0.5', and must be from 0 to 1"),
+        ("mirror = [0.5]", "mirror is [0.5], and must be from 0 to 1"),
+        ("confidence = 0.9", f"confidence is 0.9, {RISES}"),
+        ("confidence = []", f"confidence is [], {RISES}"),
+        ("confidence = [[0, 0], [1]]", f"confidence is [[0, 0], [1]], {RISES}"),
+        ("confidence = [[0, 0]]", f"confidence is [[0, 0]], {RISES}"),
         ("mean_ = 1", "it lacks mean"),
     ],
 )

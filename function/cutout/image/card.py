@@ -1,8 +1,9 @@
 """``card.toml`` → :class:`ModelCard`: what a network's file is and how its tensors are made."""
 
-import math
+import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
 from itertools import pairwise
@@ -105,7 +106,7 @@ def read_card(folder: Path) -> ModelCard:
             confidence=_points(table.get("confidence", _UNCALIBRATED)),
             optimized=_truth(table.get("optimized", False)),
         )
-    except (OSError, TypeError, ValueError) as error:
+    except (OSError, ValueError) as error:
         reason = f"{folder / CARD_FILE}: {type(error).__name__}: {error}"
         raise ModelUnavailable(reason=reason) from error
 
@@ -137,13 +138,22 @@ def _pixels(table: Mapping[str, Any], key: str) -> int:
     return value
 
 
+def _is_number(value: object) -> bool:
+    """Tell whether a value of TOML is a number that a float can be, and not infinite."""
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) <= sys.float_info.max
+    )
+
+
 def _rgb(
     table: Mapping[str, Any], key: str, *, may_be_zero: bool = True
 ) -> tuple[float, float, float]:
     """Return a number for each of R, G and B, or raise a ``ValueError`` if they are not."""
     match table[key]:
-        case [int() | float() as red, int() | float() as green, int() | float() as blue] if all(
-            math.isfinite(value) and (value or may_be_zero) for value in (red, green, blue)
+        case [red, green, blue] if all(
+            _is_number(value) and (value or may_be_zero) for value in (red, green, blue)
         ):
             return float(red), float(green), float(blue)
     wanted = "three numbers" if may_be_zero else "three numbers other than 0"
@@ -160,10 +170,10 @@ def _choice(table: Mapping[str, Any], key: str, kind: type[Choice]) -> Choice:
 
 
 def _share(table: Mapping[str, Any], key: str) -> float:
-    """Return a number from 0 to 1, or raise a ``ValueError`` or ``TypeError`` if it is not."""
+    """Return a number from 0 to 1, or raise a ``ValueError`` if it is not."""
     value = table.get(key, 0.0)
-    if not 0 <= value <= 1:
-        message = f"{key} is {value}, and must be from 0 to 1"
+    if not _is_number(value) or not 0 <= value <= 1:
+        message = f"{key} is {value!r}, and must be from 0 to 1"
         raise ValueError(message)
     return float(value)
 
@@ -176,13 +186,15 @@ def _truth(value: object) -> bool:
     return value
 
 
-def _points(rows: Sequence[Sequence[float]]) -> tuple[Point, ...]:
-    """Return the points, or raise the ``ValueError`` or ``TypeError`` that says what they lack."""
-    points = tuple((float(decided), float(iou)) for decided, iou in rows)
-    places, ious = zip(*points, strict=True)
+def _points(rows: Any) -> tuple[Point, ...]:
+    """Return the points, or raise the ``ValueError`` that says what they lack."""
+    points: tuple[Point, ...] = ()
+    with suppress(TypeError, ValueError, OverflowError):  # none where a row is not two numbers
+        points = tuple((float(decided), float(iou)) for decided, iou in rows)
+    places, ious = [place for place, _ in points], [iou for _, iou in points]
     rising = all(one < following for one, following in pairwise(places))
     falls_nowhere = all(one <= following for one, following in pairwise((0.0, *ious, 1.0)))
-    if not rising or not falls_nowhere or (places[0], places[-1]) != (0, 1):
+    if not rising or not falls_nowhere or [*places[:1], *places[-1:]] != [0, 1]:
         message = f"confidence is {rows}, and must rise from [0, …] to [1, …], with IoUs 0 to 1"
         raise ValueError(message)
     return points

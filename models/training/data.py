@@ -28,13 +28,12 @@ Rng = np.random.Generator
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB, of values in 0…1
 IMAGENET_STD = (0.229, 0.224, 0.225)
 HALF = 127  # of 255: what is above it is subject
-PICTURES = {".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+PICTURES = {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif"}
+PICTURES |= {".tiff", ".webp"}
 """The suffixes of the files of a folder that are read, in any case of letters."""
 
 FOLDER_SIDE_MAX_PX = 512  # photographs of a folder are shrunk to it: they must all fit in memory
 BILINEAR = Image.Resampling.BILINEAR  # antialiased when shrinking, as the model's card says
-
-
 SAME_SHAPE = 0.02  # how far the ratio of sides of a matte may differ from its photograph's
 
 

@@ -89,6 +89,16 @@ def test_mattes_of_other_tools(
     assert left_half(pair)
 
 
+@pytest.mark.parametrize(("photo", "matte"), [("a.ppm", "a.pgm"), ("a.jfif", "a.gif")])
+def test_pictures_of_older_tools(tmp_path: Path, photo: str, matte: str) -> None:
+    """Some public sets of pairs have such files."""
+    pairs = folder(tmp_path)
+    photograph().save(pairs / "im" / photo)
+    photograph().convert("L").save(pairs / "gt" / matte)
+    (pair,) = read_folder(pairs)
+    assert left_half(pair)
+
+
 def test_a_transparent_photograph_is_on_white(tmp_path: Path) -> None:
     """As the function shows it to the network; the colours below are arbitrary."""
     cutout(photograph().convert("L")).save(tmp_path / "a.png")
@@ -204,8 +214,8 @@ def test_what_cannot_be_labelled_is_said(tmp_path: Path) -> None:
     done = label("--photos", tmp_path / "photos", "--out", tmp_path / "labels")
     assert done.returncode == 1
     assert done.stderr == (
-        f"{tmp_path / 'photos'} has no photographs: files are read that end in .avif, .bmp, .jpeg,"
-        " .jpg, .png, .tif, .tiff, .webp\n"
+        f"{tmp_path / 'photos'} has no photographs: files are read that end in .avif, .bmp, .gif,"
+        " .jfif, .jpeg, .jpg, .pgm, .png, .ppm, .tif, .tiff, .webp\n"
     )
     done = label("--photos", tmp_path / "photos", "--out", tmp_path / "photos" / "labels")
     assert done.returncode == 2

@@ -1165,7 +1165,7 @@ def run_snippet(
 ) -> subprocess.CompletedProcess[str]:
     """Run a snippet as a person would who has copied it."""
     commands = {
-        "curl": ["bash", "-e"],
+        "curl": ["bash"],  # as a terminal, which goes on after a line that failed
         "python": ["python3"],
         "node": ["node", "--input-type=module"],
     }
@@ -1252,6 +1252,7 @@ def test_the_code_tells_why_it_fails(
     failed = run_snippet(language, code, tmp_path, key="wrong")
     assert failed.returncode != 0
     assert words in failed.stderr
+    assert failed.stderr.count("Traceback") == (language == "python")
     assert [path.name for path in tmp_path.iterdir()] == ["large.jpg"]
 
 

@@ -16,31 +16,34 @@ export function snippet(language, { fileName, fields, large, extension }) {
   return { curl, python, node }[language](request);
 }
 
+// Each step runs only if the one before it has not failed: a terminal would go on to the next line.
 function curl({ texts, files, fileName, large, output, byUrl }) {
-  const lines = [];
+  const steps = [];
   const key = `  --header "x-api-key: $CUTOUT_API_KEY"`;
   const extract = (path) => `python3 -c ${shell(`import json, sys; print(json.load(sys.stdin)${path})`)}`;
   if (large) {
-    lines.push(
+    steps.push(
       `form=$(curl --fail-with-body --silent --show-error --request POST ${shell(apiUrl("v2/uploads"))} \\\n${key})`,
       `url=$(echo "$form" | ${extract('["upload"]["url"]')})`,
       `image_key=$(echo "$form" | ${extract('["image_key"]')})`,
       `echo "$form" | python3 -c ${shell(
         'import json, sys\nfor name, value in json.load(sys.stdin)["upload"]["fields"].items():\n' +
-        `    print('form-string = "' + name + "=" + value + '"')`)} |`,
-      `curl --fail-with-body --silent --show-error --config - --form ${shell(`file=${curlFile(fileName)}`)} "$url"`);
+        `    print('form-string = "' + name + "=" + value + '"')`)} |\n`
+        + `curl --fail-with-body --silent --show-error --config - --form ${shell(`file=${curlFile(fileName)}`)} "$url"`);
   }
   const parts = texts.map(([name, value]) => `  --form-string ${shell(`${name}=${value}`)}`);
   parts.push(...files.map(([name, file]) => `  --form ${shell(`${name}=${curlFile(file)}`)}`));
   parts.push(large ? `  --form-string "image_key=$image_key"` : `  --form ${shell(`image_file=${curlFile(fileName)}`)}`);
   const request = [`${shell(apiUrl("v2"))} \\\n${key}`, ...parts].join(" \\\n");
   if (byUrl) {
-    lines.push(`result=$(curl --fail-with-body --silent --show-error ${request} |`, `  ${extract('["url"]')})`,
+    steps.push(
+      `answer=$(curl --fail-with-body --silent --show-error ${request})`,
+      `result=$(echo "$answer" | ${extract('["url"]')})`,
       `curl --fail --output ${shell(output)} "$result"`);
   } else {
-    lines.push(`curl --fail-with-body --location --output ${shell(output)} ${request}`);
+    steps.push(`curl --fail-with-body --location --output ${shell(output)} ${request}`);
   }
-  return lines.join("\n");
+  return steps.join(" &&\n");
 }
 
 function python({ texts, files, fileName, large, output, byUrl }) {

@@ -22,8 +22,9 @@ export function startIntake(take) {
     });
   }
   addEventListener("paste", ({ target, clipboardData: { files, types } }) => {
-    // Word and Excel copy a text with a picture of it.
-    const isForField = target.matches("input, textarea") && types.includes("text/plain");
+    // Word and Excel copy a text with a picture of it, and a Mac copies a file with its name. A switch
+    // or a slider that has the focus takes no text.
+    const isForField = target.matches(":read-write") && types.includes("text/plain");
     if (files.length && !isForField) take(files);
   });
   const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");

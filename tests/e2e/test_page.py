@@ -495,6 +495,7 @@ def test_an_option_that_is_refused(page: Page, stage: Stage) -> None:
     expect(facts).to_contain_text("Coverage")
     expect(said).to_be_hidden()
     expect(page.locator("[aria-invalid=true]")).to_have_count(0)
+    expect(page.locator("#apply")).to_be_disabled()
 
 
 @pytest.mark.parametrize("typed", ["500", "9-e", "50,5"])

@@ -56,10 +56,14 @@ function canApply() {
   return jobs.some((job) => !isSame(job.options, now));
 }
 
-function optionsChanged() {
+function showWhetherApplies() {
   // A button that is disabled while it has the focus would lose it, so this one only says that it is.
   byId("apply").setAttribute("aria-disabled", String(!canApply()));
   byId("apply").textContent = jobs.length > 1 ? `Apply to ${jobs.length} photos` : "Apply";
+}
+
+function optionsChanged() {
+  showWhetherApplies();
   showCode();
 }
 
@@ -78,6 +82,7 @@ function jobChanged(job) {
   const done = jobs.filter((one) => one.state === "done").length;
   byId("download-all").disabled = done < 1;
   byId("queue-title").textContent = jobs.length > 1 ? `Photos: ${done} of ${jobs.length} done` : "Photos";
+  showWhetherApplies(); // a photo that is tried again has taken the options up
   if (job === selection.job && !jobs.includes(job)) {
     if (jobs.length) select(jobs[0]);
     else leave();

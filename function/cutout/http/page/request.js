@@ -7,7 +7,8 @@ import { Fault, faultOf, jsonOf, send } from "./transfer.js";
 const FORM_BYTES = 4_000; // what a multipart body has beside its files
 const USUAL_MAX_BYTES = 4_600_000; // where the limits are not known yet
 const LARGE_PIXELS = 1_000_000; // whose result as PNG may not fit into a reply
-const LARGE_COMPACT_PIXELS = 4_000_000; // the same as JPEG of the highest quality, of a byte and more a pixel
+// A JPEG of the highest quality has a byte for each pixel, or more, and may not fit either.
+const LARGE_COMPACT_PIXELS = 4_000_000;
 const COMPACT = new Set(["jpg", "webp", "avif"]);
 
 const filesIn = (options) => Object.values(options).filter((value) => value instanceof File);

@@ -11,16 +11,16 @@ const stage = byId("stage");
 const scene = byId("scene");
 const divider = byId("divider");
 const divide = byId("divide");
-let turn = 0; // counts what was given to the stage: a picture that is ready after the next one was given is not shown
+// Counts what the stage was given: a picture that is ready only after the next one was given is not shown.
+let turn = 0;
 
 // Shows pictures: { after, before, compares, box, alt }, the first two as URLs or null. Returns false
-// where the browser cannot show them.
+// where the browser cannot show them, and true where the stage was given something else meanwhile.
 export async function showPictures({ after, before, compares = false, box = null, alt = "" }) {
   turn += 1;
   const mine = turn;
   const top = byId("before");
   const bottom = byId("after");
-  const main = after ?? before;
   bottom.hidden = !after;
   top.hidden = !before;
   if (after) bottom.src = after;
@@ -34,7 +34,7 @@ export async function showPictures({ after, before, compares = false, box = null
     if (before && after) await top.decode();
   } catch {
     if (mine !== turn) return true;
-    if (image.src === main) say("This browser cannot show this format. Download the file to see it.");
+    say("This browser cannot show this format. Download the file to see it.");
     return false;
   }
   if (mine !== turn) return true;

@@ -435,6 +435,24 @@ def test_the_backdrop_is_the_chosen_one_after_coming_back(page: Page, stage: Sta
     expect(page.locator("#backdrop")).to_have_css("background-image", "none")
 
 
+def test_the_picture_behind_is_the_chosen_one_after_coming_back(page: Page, stage: Stage) -> None:
+    """A browser sets its file again, too, without an event."""
+    opened(page, stage)
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "done")
+    page.evaluate(
+        """() => {
+          const held = new DataTransfer();
+          held.items.add(new File(["sky"], "sky.png", { type: "image/png" }));
+          document.getElementById("picture").files = held.files;
+          document.querySelector("input[name=on][value=picture]").checked = true;
+          dispatchEvent(new Event("pageshow"));
+        }"""
+    )
+    expect(page.locator("#backdrop")).to_have_css("background-image", re.compile("blob:"))
+    expect(page.get_by_role("button", name="Put it into the file")).to_be_visible()
+
+
 def test_every_option_is_on_the_page(page: Page, stage: Stage) -> None:
     """Those of the document, five of them open at first; the default model has its name."""
     opened(page, stage)

@@ -2,6 +2,7 @@
 
 import { byId } from "./base.js";
 
+let shown = null; // the file that `pictureUrl` is of
 let pictureUrl = "";
 
 const chosen = () => document.querySelector('input[name="on"]:checked').value;
@@ -15,13 +16,22 @@ export function backdropOption() {
   return ["bg_color", on === "color" ? byId("on-color").value : on];
 }
 
+function readPicture() {
+  const [picture = null] = byId("picture").files;
+  if (picture === shown) return;
+  if (shown) URL.revokeObjectURL(pictureUrl);
+  pictureUrl = picture ? URL.createObjectURL(picture) : "";
+  shown = picture;
+}
+
 function showBackdrop() {
+  readPicture();
   const on = chosen();
   const backdrop = byId("backdrop");
   backdrop.className = on === "checker" ? "backdrop checker" : "backdrop";
   byId("on-color").hidden = on !== "color";
   backdrop.style.backgroundColor = on === "color" ? byId("on-color").value : on.startsWith("#") ? on : "";
-  backdrop.style.backgroundImage = on === "picture" && pictureUrl ? `url("${pictureUrl}")` : "";
+  backdrop.style.backgroundImage = on === "picture" && shown ? `url("${pictureUrl}")` : "";
 }
 
 // Follows the choice; `change` is called after each.
@@ -30,17 +40,13 @@ export function startBackdrop(change) {
     showBackdrop();
     change();
   };
-  // A browser that comes back to the page, or loads it again, may set an earlier choice without an event.
+  // A browser that comes back to the page, or loads it again, may set an earlier choice, and the file
+  // of a picture, without an event.
   addEventListener("pageshow", show);
   byId("swatches").addEventListener("change", (event) => {
-    if (event.target.value === "picture" && event.target.name === "on" && !pictureUrl) byId("picture").click();
+    if (event.target.value === "picture" && event.target.name === "on" && !shown) byId("picture").click();
     show();
   });
   byId("on-color").addEventListener("input", show);
-  byId("picture").addEventListener("change", () => {
-    if (pictureUrl) URL.revokeObjectURL(pictureUrl);
-    const [file] = byId("picture").files;
-    pictureUrl = file ? URL.createObjectURL(file) : "";
-    show();
-  });
+  byId("picture").addEventListener("change", show);
 }

@@ -57,7 +57,7 @@ def values_of(model: onnx.ModelProto) -> dict[str, Tensor]:
 class Restorer(Graph):
     """Walks a network as the export does, and puts the values where they came from.
 
-    What has a name that begins as one of `kept` does stays as it is.
+    A part whose name begins with one of `kept` stays as it is.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ def main() -> None:
         "--gain", type=float, default=LOGIT_GAIN, help="of its export; 2 up to erase-s 0.3.0"
     )
     options = parser.parse_args()
-    torch.manual_seed(0)  # of what a dense block hides that the model does not have
+    torch.manual_seed(0)  # a dense block that the model does not have begins with random weights
     net = load(options.init) if options.init else MattingNet().eval()
     net = restored(onnx.load(options.model), net, options.gain, keep=bool(options.init))
     torch.save({"average": net.state_dict()}, options.out)

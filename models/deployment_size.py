@@ -12,7 +12,7 @@ LAMBDA_LIMIT_BYTES = 262_144_000  # function and layers, unzipped
 # What the template gives the API's function, unless its parameters say otherwise; a test compares.
 API_TIMEOUT_S = 28
 MEMORY_MB = 1769
-MORE_MEMORY_MB = (3538, 5307, 7076, 10_240)  # of the values that the template takes
+MORE_MEMORY_MB = (3538, 5307, 7076, 10_240)  # two, three and four processors, and the most
 
 _BUILT = ROOT / ".aws-sam" / "build"
 _PARTS = ("ApiFunction", "DepsLayer", "HeifLayer")

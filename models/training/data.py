@@ -35,6 +35,8 @@ PICTURES |= {".tiff", ".webp"}
 FOLDER_SIDE_MAX_PX = 512  # photographs of a folder are shrunk to it: they must all fit in memory
 BILINEAR = Image.Resampling.BILINEAR  # antialiased when shrinking, as the model's card says
 SAME_SHAPE = 0.02  # how far the ratio of sides of a matte may differ from its photograph's
+# What Pillow raises for a file that it cannot read; RuntimeError is for AVIF.
+PILLOW_ERRORS = (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError)
 
 
 class UnreadableError(ValueError):
@@ -157,7 +159,7 @@ def _read(file: Path | IO[bytes], name: str) -> Image.Image:
     try:
         with Image.open(file) as image:
             upright = ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except PILLOW_ERRORS as error:
         raise UnreadableError(f"{name} cannot be read: {error}") from error
     if upright.mode == "F":
         raise UnreadableError(f"{name} cannot be read: its values are floats")

@@ -155,6 +155,16 @@ def test_what_can_be_no_matte_is_named(
     assert re.search(f"{said}$", str(refused.value))
 
 
+def test_a_damaged_avif_is_named(tmp_path: Path) -> None:
+    """Pillow raises another error for it than for the other formats."""
+    file = tmp_path / "a.avif"
+    photograph().save(file)
+    head, mark, pixels = file.read_bytes().partition(b"mdat")
+    file.write_bytes(head + mark + b"\xff" * len(pixels))
+    with pytest.raises(UnreadableError, match=r"^a\.avif cannot be read: Failed to decode"):
+        photographs(tmp_path).rgb("a.avif")
+
+
 def test_large_photographs_of_a_folder_are_shrunk(tmp_path: Path) -> None:
     """A run holds all of them, and what it knows of labels in px is for this size."""
     Image.new("RGB", (2000, 1000)).save(tmp_path / "a.jpg")

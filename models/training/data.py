@@ -124,7 +124,7 @@ def read_photograph(file: Path | IO[bytes], name: str) -> Image.Image:
 
     Raises UnreadableError if it cannot be read; the message calls it by `name`.
     """
-    image = _read(file, name)
+    image = _in_8_bits(_read(file, name))
     if image.has_transparency_data:
         ground = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(ground, image.convert("RGBA"))
@@ -136,7 +136,8 @@ def _read_matte(file: Path, photo: Image.Image) -> Image.Image:
 
     Raises UnreadableError if it cannot be read, or can be no matte of this photograph.
     """
-    image = _read(file, str(file))
+    read = _read(file, str(file))
+    image = _in_8_bits(read)
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
     matte = image.convert("L") if alpha is None or alpha.getextrema() == (255, 255) else alpha
     stretch = (photo.width * matte.height) / (photo.height * matte.width)
@@ -145,14 +146,15 @@ def _read_matte(file: Path, photo: Image.Image) -> Image.Image:
             f"{file} has {matte.width} × {matte.height} px, and its photograph, upright,"
             f" {photo.width} × {photo.height}: they must have one shape"
         )
-    most = int(np.asarray(matte).max())
-    if 0 < most <= HALF:
-        raise UnreadableError(f"{file} has values up to {most}, and the subject must have 255")
+    values, white = (matte, 255) if image is read else (read, 65_535)
+    most = int(np.asarray(values).max())
+    if 0 < most <= white // 2:
+        raise UnreadableError(f"{file} has values up to {most}, and the subject must have {white}")
     return matte.resize(photo.size, BILINEAR)
 
 
 def _read(file: Path | IO[bytes], name: str) -> Image.Image:
-    """Read a picture upright, with at most 8 bits for a channel.
+    """Read a picture upright.
 
     Raises UnreadableError if it cannot be read.
     """
@@ -163,9 +165,14 @@ def _read(file: Path | IO[bytes], name: str) -> Image.Image:
         raise UnreadableError(f"{name} cannot be read: {error}") from error
     if upright.mode == "F":
         raise UnreadableError(f"{name} cannot be read: its values are floats")
-    if upright.mode.startswith("I"):  # 16 bits, which Pillow would clip at 255
-        return Image.fromarray((np.asarray(upright) // 257).astype(np.uint8))
     return upright
+
+
+def _in_8_bits(image: Image.Image) -> Image.Image:
+    """Return a grey picture of 16 bits with 8; Pillow would clip it. Any other stays as it is."""
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
 
 
 def resized(pixels: Bytes, width: int, height: int) -> Bytes:

@@ -138,6 +138,10 @@ def test_hidden_and_other_files_are_passed_over(tmp_path: Path) -> None:
             Image.new("L", (WIDTH, HEIGHT), 1),
             r"gt/a\.png has values up to 1, and the subject must have 255",
         ),
+        (
+            Image.fromarray(np.full((HEIGHT, WIDTH), 255, np.uint16)),
+            r"gt/a\.png has values up to 255, and the subject must have 65535",
+        ),
     ],
 )
 def test_what_can_be_no_matte_is_named(

@@ -11,8 +11,8 @@ with (TRAINING / "photographs.csv").open(encoding="utf-8", newline="") as _file:
     ROWS = list(csv.DictReader(_file))
 
 ALLOW_COMMERCIAL_USE = re.compile(
-    r"\b(0BSD|AFL 3\.0|Apache-2\.0|BSD-[23]-Clause|CC BY|CC0|CDLA-Permissive-1\.0|GPL-3\+|MIT|OSL 3\.0"
-    r"|Pexels|Pixabay|Unlicense|Unsplash|WTFPL|public domain|free to use however you wish)"
+    r"\b(0BSD|AFL 3\.0|Apache-2\.0|BSD-[23]-Clause|CC BY|CC0|CDLA-Permissive-1\.0|GPL-3\+|MIT"
+    r"|OSL 3\.0|Pexels|Pixabay|Unlicense|Unsplash|WTFPL|public domain|free to use however you wish)"
 )
 FORBID_IT = re.compile(r"(?i)\bNC\b|non.?commercial|research|academic|educat|personal|none stated")
 

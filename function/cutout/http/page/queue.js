@@ -25,7 +25,7 @@ export function startQueue(given) {
 
 export function addFiles(files) {
   const added = files.map((file) => {
-    const job = { id: nextId, file, state: "new", share: 0, tries: 0, result: null, fault: null };
+    const job = { id: nextId, file, options: hooks.options(), state: "new", share: 0, tries: 0, result: null, fault: null };
     nextId += 1;
     job.before = URL.createObjectURL(file);
     job.row = makeRow(job);

@@ -29,7 +29,7 @@ SMALL: dict[str, tuple[list[str], str]] = {
     "cutout": (["IN=tests/data/photo.jpg", "OUT=demo/photo.webp", "ARGS=--size preview"], ""),
     "smoke": (["URL=", "KEY=local"], ""),
     "model": (
-        ["NAME=own", "LICENCE=MIT", f"FILE={MODEL}", "CARD=--input-size 352 --output logit"],
+        ["NAME=own", "LICENCE=MIT", f"FILE={MODEL}", "CARD=--input-size 352 --output alpha"],
         r"models/own is added: (.|\n)*^\| own 1 \| ",
     ),
 }

@@ -27,14 +27,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from differences import differences, most_changed
 from mattings import Card, matting, read_card, served, session, u2netp_card
 from pasting import validation_pastes
-from scores import THRESHOLD, Score, judge, mean
+from scores import THRESHOLD, Score, by_set, judge, mean
 
 from data import Pair, read_folder, read_pack
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    Results = Mapping[str, Sequence[Score]]  # of each column, in the order of the pictures
 
 WARM_UP_ROUNDS = 2  # of timing, not counted
 # Kinds of photographs that the pack's training part has annotated; the rest are new to the model.
@@ -154,11 +157,36 @@ def command_line() -> argparse.ArgumentParser:
         default=[],
         help="folder of a model, judged as the function serves it (repeatable)",
     )
+    parser.add_argument(
+        "--against",
+        metavar="COLUMN",
+        help="compare the other columns with this one, picture by picture",
+    )
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        default=0,
+        metavar="N",
+        help="with --against, name the N pictures that lose and gain most",
+    )
     return parser
 
 
+def against(pairs: Sequence[Pair], results: Results, options: argparse.Namespace) -> str:
+    """Write how the models differ from `--against`, and which pictures differ most."""
+    base = results[options.against]
+    text = f"\nAgainst {options.against}, in points, by picture ({len(pairs)}):\n\n" + differences(
+        results, options.against
+    )
+    for name, scores in results.items():
+        changed = most_changed(pairs, base, scores, options.pictures)
+        if changed:
+            text += f"\n\n{name}, by IoU:\n" + "\n".join(changed)
+    return text
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = command_line()
     options = parser.parse_args()
     cards = [u2netp_card(options.u2netp)] if options.u2netp else []
@@ -175,16 +203,25 @@ def main() -> None:
         parser.error(
             "name something to judge by (--pack, --folder, --photos) and a model (--card, --served)"
         )
+    if options.against and options.against not in mattings:
+        parser.error(f"--against must be a column: {', '.join(mattings)}")
+    if options.against and any(len(part) == 1 for part in (pairs, unseen)):
+        parser.error("--against needs at least two pictures")
     print("MAE / IoU / boundary IoU")
     times = times_ms(cards, options.rounds) if options.rounds and cards else []
     if pairs:
-        results = [judge(run, pairs, options.threshold) for run in mattings.values()]
-        print("\n" + table(list(mattings), results, times))
+        results = {name: judge(run, pairs, options.threshold) for name, run in mattings.items()}
+        print("\n" + table(list(results), [by_set(pairs, r) for r in results.values()], times))
+        if options.against:
+            print(against(pairs, results, options))
     if unseen:
         counts = Counter(pair.set for pair in unseen)
         print("\nUnseen sources: " + ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())))
-        results = [with_means(judge(run, unseen, options.threshold)) for run in mattings.values()]
-        print("\n" + table(list(mattings), results, [] if pairs else times))
+        results = {name: judge(run, unseen, options.threshold) for name, run in mattings.items()}
+        means = [with_means(by_set(unseen, r)) for r in results.values()]
+        print("\n" + table(list(results), means, [] if pairs else times))
+        if options.against:
+            print(against(unseen, results, options))
 
 
 if __name__ == "__main__":

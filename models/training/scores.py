@@ -81,12 +81,20 @@ def bounded(pair: Pair) -> tuple[Bytes, Floats]:
     return np.asarray(rgb), np.asarray(truth, np.float32) / np.float32(255)
 
 
-def judge(run: Matting, pairs: Sequence[Pair], threshold: float = THRESHOLD) -> dict[str, Score]:
-    """Score per set, and the `mean` over the sets. Mattes count above `threshold`."""
-    by_set: dict[str, list[Score]] = {}
+def judge(run: Matting, pairs: Sequence[Pair], threshold: float = THRESHOLD) -> list[Score]:
+    """Score each picture. Mattes count above `threshold`."""
+    scores = []
     for pair in pairs:
         rgb, truth = bounded(pair)
-        by_set.setdefault(pair.set, []).append(score(run(rgb), truth, threshold))
-    scores = {name: mean(items) for name, items in sorted(by_set.items())}
-    scores["mean"] = mean(list(scores.values()))
+        scores.append(score(run(rgb), truth, threshold))
     return scores
+
+
+def by_set(pairs: Sequence[Pair], scores: Sequence[Score]) -> dict[str, Score]:
+    """Average the pictures of each set, and add the `mean` over the sets."""
+    of_set: dict[str, list[Score]] = {}
+    for pair, one in zip(pairs, scores, strict=True):
+        of_set.setdefault(pair.set, []).append(one)
+    found = {name: mean(items) for name, items in sorted(of_set.items())}
+    found["mean"] = mean(list(found.values()))
+    return found

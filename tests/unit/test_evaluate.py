@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
+from differences import differences, most_changed, summary
 from evaluate import PICTURES_MIN, grouped, with_means
 from mattings import alpha, read_card, tensor, u2netp_card
 from opinions import MIRRORED, TEACHER, Opinions
 from PIL import Image
-from scores import BAND_SHARE, Score, boundary, judge, overlap, score
+from scores import BAND_SHARE, Score, boundary, by_set, judge, overlap, score
 
 from cutout.image.card import read_card as functions_read_card
 from cutout.options import InputAlpha
@@ -113,7 +114,7 @@ def test_the_mean_is_over_sets_not_pictures() -> None:
     whole, none = np.full((20, 20), 255, np.uint8), np.zeros((20, 20), np.uint8)
     pairs = [Pair(name="a", set="many", kind="gt", rgb=photo, alpha=whole) for _ in range(3)]
     pairs.append(Pair(name="b", set="one", kind="gt", rgb=photo, alpha=none))
-    scores = judge(lambda rgb: np.ones(rgb.shape[:2], np.float32), pairs)
+    scores = by_set(pairs, judge(lambda rgb: np.ones(rgb.shape[:2], np.float32), pairs))
     assert [scores[name].mae for name in ("many", "one", "mean")] == [0.0, 1.0, 0.5]
 
 
@@ -138,6 +139,73 @@ def test_the_command_prints_a_table(tmp_path: Path) -> None:
     assert 0 < mae < 0.5
     assert 0.3 < iou < 1
     assert 0 < boundary_iou < 1
+
+
+def scored(*ious: float) -> list[Score]:
+    """Return scores of one picture after the other; both IoUs are the same."""
+    return [Score(mae=0.0, iou=iou, boundary_iou=iou) for iou in ious]
+
+
+def test_a_difference_is_told_by_picture() -> None:
+    """One lost subject is told from a loss everywhere: the median stays."""
+    gains = [1.0, 0.6, 0.5, 0.0, -97.0]
+    mean, deviation = sum(gains) / 5, np.std(gains, ddof=1)
+    assert summary(gains) == (
+        f"{mean:+.2f} ± {deviation / 5**0.5:.2f}, median +0.50; 2 better, 1 worse"
+    )
+    results = {"old": scored(0.5, 0.9), "new": scored(0.6, 0.9), "same": scored(0.5, 0.9)}
+    assert differences(results, "old").splitlines() == [
+        "| model | IoU | boundary IoU |",
+        "|---|---|---|",
+        "| new " + "| +5.00 ± 5.00, median +5.00; 1 better, 0 worse " * 2 + "|",
+        "| same " + "| +0.00 ± 0.00, median +0.00; 0 better, 0 worse " * 2 + "|",
+    ]
+
+
+def test_the_pictures_that_changed_most_are_named_once() -> None:
+    """The greatest loss first, the greatest gain last; what did not change is left out."""
+    plane = np.zeros((4, 4), np.uint8)
+    photo = np.zeros((4, 4, 3), np.uint8)
+    pairs = [Pair(name=n, set="set", kind="gt", rgb=photo, alpha=plane) for n in "abcd"]
+    old, new = scored(0.5, 0.9, 0.7, 0.2), scored(0.6, 0.1, 0.702, 0.9)
+    lost = "-80.0  0.900 → 0.100  set  b"
+    found = "+70.0  0.200 → 0.900  set  d"
+    assert most_changed(pairs, old, new, 1) == [lost, found]
+    assert most_changed(pairs, old, new, 9) == [lost, "+10.0  0.500 → 0.600  set  a", found]
+    assert most_changed(pairs, old, new, 0) == []
+
+
+def two_discs(folder: Path) -> Path:
+    """Return a folder with a photograph twice, and the mattes of two discs."""
+    for name, left in (("one", 256), ("other", 156)):
+        for part in ("im", "gt"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(skimage.data.astronaut()).save(folder / "im" / f"{name}.png")
+        matte = Image.fromarray((disc(512, 200, left) * 255).astype(np.uint8))
+        matte.save(folder / "gt" / f"{name}.png")
+    return folder
+
+
+def test_the_command_compares_by_picture(tmp_path: Path) -> None:
+    """Every other column with the one that is named."""
+    name = read_card(CARD).name
+    program = [sys.executable, str(ROOT / "models/training/evaluate.py"), "--rounds", "0"]
+    program += ["--folder", str(two_discs(tmp_path / "mine")), "--card", str(CARD)]
+    program += ["--served", str(CARD.parent), "--against"]
+    done = subprocess.run([*program, name], capture_output=True, text=True, check=True)
+    _, _, text = done.stdout.partition(f"\nAgainst {name}, in points, by picture (2):\n\n")
+    header, _, row = text.splitlines()
+    assert header == "| model | IoU | boundary IoU |"
+    assert row.startswith("| erase-s served | ")
+    assert row.count(" ± ") == 2
+    wrong = subprocess.run([*program, "erase-x"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert f"--against must be a column: {name}, erase-s served" in wrong.stderr
+    for part in ("im", "gt"):
+        (tmp_path / "mine" / part / "other.png").unlink()
+    single = subprocess.run([*program, name], capture_output=True, text=True, check=False)
+    assert single.returncode == 2
+    assert "--against needs at least two pictures" in single.stderr
 
 
 def test_two_models_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ import numpy as np
 from differences import differences, most_changed
 from mattings import Card, matting, read_card, served, session, u2netp_card
 from pasting import validation_pastes
+from programs import add_material, run_program
 from scores import THRESHOLD, Score, by_set, judge, mean
 
 from data import Pair, read_folder, read_pack
@@ -128,17 +129,11 @@ def table(names: Sequence[str], results: Sequence[dict[str, Score]], times: Sequ
 def command_line() -> argparse.ArgumentParser:
     """Return what reads the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--pack", type=Path, help="its validation part is judged")
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        action="append",
-        default=[],
-        help="more sets: im/ and gt/ (repeatable)",
+    add_material(
+        parser,
+        pack="its validation part is judged",
+        unseen="unseen.toml: the sources that judge",
     )
-    parser.add_argument("--photos", type=Path, help="photographs that label.py labelled")
-    parser.add_argument("--labels", type=Path, help="the folder of their labels")
-    parser.add_argument("--unseen", type=Path, help="unseen.toml: the sources that judge")
     parser.add_argument("--u2netp", type=Path, help="the peer, run as rembg runs it; first column")
     parser.add_argument(
         "--card", type=Path, action="append", default=[], help="card.toml of a model (repeatable)"
@@ -225,4 +220,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

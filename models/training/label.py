@@ -36,6 +36,7 @@ from labels import (
 from mattings import Card, Matting, matting, read_card
 from opinions import MIRRORED, TEACHER, Opinions
 from photographs import Photograph, Photographs, photographs
+from programs import run_program
 
 from data import PICTURES, UnreadableError
 
@@ -199,4 +200,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

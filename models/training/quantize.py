@@ -21,6 +21,7 @@ from export import NAME, write_card
 from labels import Unseen, read_unseen, training_pairs
 from mattings import Card, read_card, tensor
 from photographs import photographs
+from programs import add_material, run_program
 
 from data import Pair, read_folder, read_pack
 
@@ -90,17 +91,11 @@ def quantized(card: Card, pairs: Sequence[Pair], out: Path) -> None:
 def main() -> None:
     """Write the int8 model and its card."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--pack", type=Path, help="its training part gives ranges")
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        action="append",
-        default=[],
-        help="more pairs: im/ and gt/ (repeatable)",
+    add_material(
+        parser,
+        pack="its training part gives ranges",
+        unseen="unseen.toml: sources that must not train",
     )
-    parser.add_argument("--photos", type=Path, help="photographs that label.py labelled")
-    parser.add_argument("--labels", type=Path, help="the folder of their labels")
-    parser.add_argument("--unseen", type=Path, help="unseen.toml: sources that must not train")
     parser.add_argument("--card", type=Path, required=True, help="card.toml of the float model")
     parser.add_argument(
         "--out", type=Path, required=True, help="the file; card.toml is written beside it"
@@ -128,4 +123,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from evaluate import unseen_pairs, validation
 from mattings import floats, served_mattes
+from programs import add_material, run_program
 from scores import bounded, score
 
 if TYPE_CHECKING:
@@ -157,15 +158,10 @@ def rank_correlation(found: Judged) -> float:
 def main() -> None:
     """Judge a model, fit, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    add = parser.add_argument
-    add("--pack", type=Path, help="its validation part judges")
-    add(
-        "--folder", type=Path, action="append", default=[], help="photographs of your own: im/, gt/"
+    add_material(
+        parser, pack="its validation part judges", unseen="unseen.toml: the sources that judge"
     )
-    add("--photos", type=Path, help="photographs that label.py labelled")
-    add("--labels", type=Path, help="the folder of their labels")
-    add("--unseen", type=Path, help="unseen.toml: the sources that judge")
-    add("--model", type=Path, required=True, help="the folder of a model")
+    parser.add_argument("--model", type=Path, required=True, help="the folder of a model")
     options = parser.parse_args()
     if options.photos and not (options.labels and options.unseen):
         parser.error("--photos needs --labels and --unseen")
@@ -180,4 +176,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

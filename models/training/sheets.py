@@ -19,6 +19,7 @@ from labels import Label, Unseen, judges, label_of, read_unseen, trains
 from opinions import Opinions
 from photographs import Photograph, Photographs, photographs
 from PIL import Image, ImageDraw, ImageOps
+from programs import run_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -102,4 +103,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -26,6 +26,7 @@ from labels import Unseen, read_unseen, training_pairs
 from mixer import Mixer, batches
 from photographs import photographs
 from processes import rank, ranks, shared_mean
+from programs import add_material, run_program
 from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset
 from trainer import Trainer
@@ -68,18 +69,10 @@ class Batches:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--pack", type=Path, help="pack.zip: RGBA images and index.csv")
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        action="append",
-        default=[],
-        help="more pairs: im/ and gt/ (repeatable)",
-    )
-    parser.add_argument("--photos", type=Path, help="photographs that label.py labelled")
-    parser.add_argument("--labels", type=Path, help="the folder of their labels")
-    parser.add_argument(
-        "--unseen", type=Path, help="unseen.toml: sources of photographs that must not train"
+    add_material(
+        parser,
+        pack="pack.zip: RGBA images and index.csv; its training part trains",
+        unseen="unseen.toml: sources of photographs that must not train",
     )
     parser.add_argument(
         "--without", nargs="*", default=[], help="sets of the pack that do not train"
@@ -180,4 +173,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

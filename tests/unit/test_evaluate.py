@@ -208,6 +208,19 @@ def test_the_command_compares_by_picture(tmp_path: Path) -> None:
     assert "--against needs at least two pictures" in single.stderr
 
 
+def test_a_photograph_that_cannot_be_read_is_named_in_one_line(tmp_path: Path) -> None:
+    """Whoever has thousands of them must know which one it is."""
+    folder = two_discs(tmp_path / "mine")
+    (folder / "im/other.png").write_bytes(b"no picture")
+    program = [sys.executable, str(ROOT / "models/training/evaluate.py"), "--folder", str(folder)]
+    done = subprocess.run(
+        [*program, "--card", str(CARD)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{folder}/im/other.png cannot be read: ")
+
+
 def test_two_models_of_one_name_are_refused(tmp_path: Path) -> None:
     """One column would hide the other."""
     program = [sys.executable, str(ROOT / "models/training/evaluate.py"), "--folder", str(tmp_path)]

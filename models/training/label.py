@@ -135,11 +135,17 @@ def opinion_name(card: Card) -> str:
 
 
 def work(part: int, options: argparse.Namespace) -> None:
-    """Label every `--processes`th photograph; tell how far it is, and which cannot be read."""
+    """Label every `--processes`th photograph; tell how far it is, and which cannot be read.
+
+    A process that is left alone, since the program was killed, ends at the next photograph.
+    """
+    parent = multiprocessing.parent_process()
     run = labeller(options)
     todo = ordered(run.photos.index)[part :: options.processes]
     started = time.monotonic()
     for done, photo in enumerate(todo, 1):
+        if parent and not parent.is_alive():
+            return
         try:
             run(photo)
         except UnreadableError as error:

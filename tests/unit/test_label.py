@@ -5,6 +5,7 @@ import io
 import re
 import subprocess
 import sys
+import time
 import tomllib
 import zipfile
 from dataclasses import replace
@@ -389,3 +390,17 @@ def test_the_command_labels_a_folder_and_resumes(tmp_path: Path) -> None:
     pairs = training_pairs(photographs(tmp_path / "photos"), tmp_path / "labels", Unseen.nothing())
     assert {pair.set for pair in pairs} == {"album"}
     assert pairs[0].alpha.shape == (512, 512)
+
+
+def test_whoever_kills_the_command_stops_its_processes(tmp_path: Path) -> None:
+    """They finish the photograph that they are at; on their own they went on for hours."""
+    rows = [photo(f"{number}.webp") for number in range(400)]
+    command = [sys.executable, str(TRAINING / "label.py"), "--processes", "2"]
+    command += ["--photos", str(packed(tmp_path / "photos.zip", rows)), "--teacher", str(CARD)]
+    command += ["--out", str(tmp_path / "labels"), "--mirror", "always"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as program:
+        while not list(tmp_path.glob(f"labels/{TEACHER}/*.webp")):
+            time.sleep(0.05)
+        program.kill()
+        program.communicate()  # ends when none of them can write any more
+    assert len(list(tmp_path.glob(f"labels/{TEACHER}/*.webp"))) < len(rows) / 2

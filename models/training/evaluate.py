@@ -200,8 +200,10 @@ def main() -> None:
         )
     if options.against and options.against not in mattings:
         parser.error(f"--against must be a column: {', '.join(mattings)}")
-    if options.against and any(len(part) == 1 for part in (pairs, unseen)):
-        parser.error("--against needs at least two pictures")
+    if options.against and (len(mattings) == 1 or 1 in {len(pairs), len(unseen)}):
+        parser.error("--against needs two models, and two pictures to judge by")
+    if options.pictures and not options.against:
+        parser.error("--pictures needs --against")
     print("MAE / IoU / boundary IoU")
     times = times_ms(cards, options.rounds) if options.rounds and cards else []
     if pairs:

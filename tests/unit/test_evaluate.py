@@ -186,6 +186,13 @@ def two_discs(folder: Path) -> Path:
     return folder
 
 
+def refusal(command: list[str]) -> str:
+    """Return what a command says that is refused."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    return done.stderr
+
+
 def test_the_command_compares_by_picture(tmp_path: Path) -> None:
     """Every other column with the one that is named."""
     name = read_card(CARD).name
@@ -198,14 +205,14 @@ def test_the_command_compares_by_picture(tmp_path: Path) -> None:
     assert header == "| model | IoU | boundary IoU |"
     assert row.startswith("| erase-s served | ")
     assert row.count(" ± ") == 2
-    wrong = subprocess.run([*program, "erase-x"], capture_output=True, text=True, check=False)
-    assert wrong.returncode == 2
-    assert f"--against must be a column: {name}, erase-s served" in wrong.stderr
+    columns = f"--against must be a column: {name}, erase-s served"
+    assert columns in refusal([*program, "erase-x"])
     for part in ("im", "gt"):
         (tmp_path / "mine" / part / "other.png").unlink()
-    single = subprocess.run([*program, name], capture_output=True, text=True, check=False)
-    assert single.returncode == 2
-    assert "--against needs at least two pictures" in single.stderr
+    needs = "--against needs two models, and two pictures to judge by"
+    assert needs in refusal([*program, name])
+    assert needs in refusal([*program[:-3], "--against", name])
+    assert "--pictures needs --against" in refusal([*program[:-1], "--pictures", "3"])
 
 
 def test_a_photograph_that_cannot_be_read_is_named_in_one_line(tmp_path: Path) -> None:

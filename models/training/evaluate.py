@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from differences import differences, most_changed
-from mattings import Card, matting, read_card, served, session, u2netp_card
+from mattings import Card, Matting, matting, read_card, served, session, u2netp_card
 from pasting import validation_pastes
 from programs import add_material, run_program
 from scores import THRESHOLD, Score, by_set, judge, mean
@@ -180,6 +180,24 @@ def against(pairs: Sequence[Pair], results: Results, options: argparse.Namespace
     return text
 
 
+def judged(
+    mattings: Mapping[str, Matting],
+    pairs: Sequence[Pair],
+    options: argparse.Namespace,
+    times: Sequence[float],
+    *,
+    kinds: bool = False,
+) -> str:
+    """Judge all models by these pictures: their table, and how they differ from `--against`.
+
+    With `kinds` the sets are kinds of subjects, and those that the pack has are averaged apart.
+    """
+    results = {name: judge(run, pairs, options.threshold) for name, run in mattings.items()}
+    means = [by_set(pairs, scores) for scores in results.values()]
+    text = table(list(results), [with_means(m) if kinds else m for m in means], times)
+    return text + "\n" + against(pairs, results, options) if options.against else text
+
+
 def main() -> None:
     """Print the tables."""
     parser = command_line()
@@ -207,18 +225,11 @@ def main() -> None:
     print("MAE / IoU / boundary IoU")
     times = times_ms(cards, options.rounds) if options.rounds and cards else []
     if pairs:
-        results = {name: judge(run, pairs, options.threshold) for name, run in mattings.items()}
-        print("\n" + table(list(results), [by_set(pairs, r) for r in results.values()], times))
-        if options.against:
-            print(against(pairs, results, options))
+        print("\n" + judged(mattings, pairs, options, times))
     if unseen:
         counts = Counter(pair.set for pair in unseen)
         print("\nUnseen sources: " + ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())))
-        results = {name: judge(run, unseen, options.threshold) for name, run in mattings.items()}
-        means = [with_means(by_set(unseen, r)) for r in results.values()]
-        print("\n" + table(list(results), means, [] if pairs else times))
-        if options.against:
-            print(against(unseen, results, options))
+        print("\n" + judged(mattings, unseen, options, [] if pairs else times, kinds=True))
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ def add_material(parser: argparse.ArgumentParser, *, pack: str, unseen: str) -> 
 
 
 def run_program(main: Callable[[], None]) -> None:
-    """Run a program. A picture that cannot be read ends it with a line that names the picture."""
+    """Run a program. A file that is not there or cannot be read ends it with a line that says so."""
     try:
         main()
-    except UnreadableError as error:
+    except (UnreadableError, FileNotFoundError) as error:
         raise SystemExit(str(error)) from error

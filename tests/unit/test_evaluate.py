@@ -207,12 +207,12 @@ def test_the_command_compares_by_picture(tmp_path: Path) -> None:
     assert row.count(" ± ") == 2
     columns = f"--against must be a column: {name}, erase-s served"
     assert columns in refusal([*program, "erase-x"])
+    assert "--pictures needs --against" in refusal([*program[:-1], "--pictures", "3"])
+    needs = "--against needs two models, and two pictures to judge by"
+    assert needs in refusal([*program[:-3], "--against", name])
     for part in ("im", "gt"):
         (tmp_path / "mine" / part / "other.png").unlink()
-    needs = "--against needs two models, and two pictures to judge by"
     assert needs in refusal([*program, name])
-    assert needs in refusal([*program[:-3], "--against", name])
-    assert "--pictures needs --against" in refusal([*program[:-1], "--pictures", "3"])
 
 
 def test_a_photograph_that_cannot_be_read_is_named_in_one_line(tmp_path: Path) -> None:
@@ -226,6 +226,23 @@ def test_a_photograph_that_cannot_be_read_is_named_in_one_line(tmp_path: Path) -
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"{folder}/im/other.png cannot be read: ")
+
+
+def test_what_is_not_there_is_named_in_one_line(tmp_path: Path) -> None:
+    """A folder, or a card."""
+    program = [sys.executable, str(ROOT / "models/training/evaluate.py")]
+    nowhere = tmp_path / "nowhere"
+    mine = two_discs(tmp_path / "mine")
+    for folder, card in ((nowhere, CARD), (mine, nowhere / "card.toml")):
+        done = subprocess.run(
+            [*program, "--folder", str(folder), "--card", str(card)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert str(nowhere) in line
 
 
 def test_two_models_of_one_name_are_refused(tmp_path: Path) -> None:

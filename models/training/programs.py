@@ -29,7 +29,7 @@ def add_material(parser: argparse.ArgumentParser, *, pack: str, unseen: str) -> 
 
 
 def run_program(main: Callable[[], None]) -> None:
-    """Run a program. A file that is not there or cannot be read ends it with a line that says so."""
+    """Run a program. A file that is not there or cannot be read ends it with one line."""
     try:
         main()
     except (UnreadableError, FileNotFoundError) as error:

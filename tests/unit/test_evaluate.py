@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage.data
 from differences import differences, most_changed, summary
-from evaluate import PICTURES_MIN, grouped, with_means
+from evaluate import PICTURES_MIN, against, grouped, with_means
 from mattings import alpha, read_card, tensor, u2netp_card
 from opinions import MIRRORED, TEACHER, Opinions
 from PIL import Image
@@ -27,6 +28,13 @@ def disc(size: int = 200, radius: float = 60, left: float = 100) -> Floats:
     y, x = np.mgrid[:size, :size]
     inside: Floats = (np.hypot(x - left, y - size / 2) < radius).astype(np.float32)
     return inside
+
+
+def refusal(command: list[str], status: int = 2) -> str:
+    """Return what a command says that ends with this status: 2 is argparse's."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    return done.stderr
 
 
 def test_what_is_right_scores_full() -> None:
@@ -173,6 +181,10 @@ def test_the_pictures_that_changed_most_are_named_once() -> None:
     assert most_changed(pairs, old, new, 1) == [lost, found]
     assert most_changed(pairs, old, new, 9) == [lost, "+10.0  0.500 → 0.600  set  a", found]
     assert most_changed(pairs, old, new, 0) == []
+    results = {"old": old, "new": new, "same": old}
+    text = against(pairs, results, Namespace(against="old", pictures=1))
+    assert text.startswith("\nAgainst old, in points, by picture (4):\n\n| model |")
+    assert text.endswith(f" |\n\nnew, by IoU:\n{lost}\n{found}")
 
 
 def two_discs(folder: Path) -> Path:
@@ -184,13 +196,6 @@ def two_discs(folder: Path) -> Path:
         matte = Image.fromarray((disc(512, 200, left) * 255).astype(np.uint8))
         matte.save(folder / "gt" / f"{name}.png")
     return folder
-
-
-def refusal(command: list[str]) -> str:
-    """Return what a command says that is refused."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    return done.stderr
 
 
 def test_the_command_compares_by_picture(tmp_path: Path) -> None:
@@ -220,11 +225,7 @@ def test_a_photograph_that_cannot_be_read_is_named_in_one_line(tmp_path: Path) -
     folder = two_discs(tmp_path / "mine")
     (folder / "im/other.png").write_bytes(b"no picture")
     program = [sys.executable, str(ROOT / "models/training/evaluate.py"), "--folder", str(folder)]
-    done = subprocess.run(
-        [*program, "--card", str(CARD)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
+    (line,) = refusal([*program, "--card", str(CARD)], 1).splitlines()
     assert line.startswith(f"{folder}/im/other.png cannot be read: ")
 
 
@@ -234,28 +235,16 @@ def test_what_is_not_there_is_named_in_one_line(tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere"
     mine = two_discs(tmp_path / "mine")
     for folder, card in ((nowhere, CARD), (mine, nowhere / "card.toml")):
-        done = subprocess.run(
-            [*program, "--folder", str(folder), "--card", str(card)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 1
-        (line,) = done.stderr.splitlines()
+        said = refusal([*program, "--folder", str(folder), "--card", str(card)], 1)
+        (line,) = said.splitlines()
         assert str(nowhere) in line
 
 
 def test_two_models_of_one_name_are_refused(tmp_path: Path) -> None:
     """One column would hide the other."""
     program = [sys.executable, str(ROOT / "models/training/evaluate.py"), "--folder", str(tmp_path)]
-    done = subprocess.run(
-        [*program, "--card", str(CARD), "--card", str(CARD)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "two models have the same name" in done.stderr
+    said = refusal([*program, "--card", str(CARD), "--card", str(CARD)])
+    assert "two models have the same name" in said
 
 
 def test_kinds_that_the_pack_has_and_others_are_averaged_apart() -> None:

@@ -400,6 +400,7 @@ def test_whoever_kills_the_command_stops_its_processes(tmp_path: Path) -> None:
     command += ["--out", str(tmp_path / "labels"), "--mirror", "always"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as program:
         while not list(tmp_path.glob(f"labels/{TEACHER}/*.webp")):
+            assert program.poll() is None
             time.sleep(0.05)
         program.kill()
         program.communicate()  # ends when none of them can write any more

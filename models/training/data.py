@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
     from typing import IO
 
@@ -27,6 +29,7 @@ Rng = np.random.Generator
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB, of values in 0…1
 IMAGENET_STD = (0.229, 0.224, 0.225)
+INDEX = "index.csv"  # what a zip of photographs or of pairs has in it, a row for each
 HALF = 127  # of 255: what is above it is subject
 PICTURES = {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif"}
 PICTURES |= {".tiff", ".webp"}
@@ -70,14 +73,43 @@ class Sample:
 
 def read_pack(path: Path, split: Split) -> list[Pair]:
     """Read one split of a pack: RGBA images in a zip with an `index.csv` (file, set, kind, …)."""
-    with zipfile.ZipFile(path) as pack:
-        rows = list(csv.DictReader(io.StringIO(pack.read("index.csv").decode())))
+    with opened_zip(path) as pack:
+        rows = read_index(pack, ("file", "set", "kind", "split"))
         return [_read_row(pack, row) for row in rows if row["split"] == split]
+
+
+def opened_zip(path: Path) -> zipfile.ZipFile:
+    """Open a zip. Raises UnreadableError for a file that is none."""
+    try:
+        return zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise UnreadableError(f"{path} cannot be read: {error}") from error
+
+
+def read_index(archive: zipfile.ZipFile, columns: Iterable[str]) -> list[dict[str, str]]:
+    """Read the rows of `index.csv` in a zip.
+
+    Raises UnreadableError if there is none, or if it lacks one of these columns.
+    """
+    table = csv.DictReader(io.StringIO(read_member(archive, INDEX).decode()))
+    lacking = [name for name in columns if name not in (table.fieldnames or ())]
+    if lacking:
+        raise UnreadableError(f"{INDEX} in {archive.filename} lacks {', '.join(lacking)}")
+    return list(table)
+
+
+def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Read a file in a zip. Raises UnreadableError if it is not there, or damaged."""
+    try:
+        return archive.read(name)
+    except (KeyError, zipfile.BadZipFile, zlib.error) as error:
+        message = f"{name} in {archive.filename} cannot be read: {error.args[0]}"
+        raise UnreadableError(message) from error
 
 
 def _read_row(pack: zipfile.ZipFile, row: dict[str, str]) -> Pair:
     """Read one pair; a background photograph has no subject, whatever its file's alpha says."""
-    with Image.open(io.BytesIO(pack.read(row["file"]))) as image:
+    with Image.open(io.BytesIO(read_member(pack, row["file"]))) as image:
         rgba = np.asarray(image.convert("RGBA"))
     kind = cast("Kind", row["kind"])
     alpha = np.zeros_like(rgba[..., 3]) if kind == "bg" else rgba[..., 3]

@@ -220,6 +220,8 @@ def main() -> None:
         parser.error(f"--against must be a column: {', '.join(mattings)}")
     if options.against and (len(mattings) == 1 or 1 in {len(pairs), len(unseen)}):
         parser.error("--against needs two models, and two pictures to judge by")
+    if min(options.pictures, options.rounds) < 0:
+        parser.error("--pictures and --rounds must be at least 0")
     if options.pictures and not options.against:
         parser.error("--pictures needs --against")
     print("MAE / IoU / boundary IoU")

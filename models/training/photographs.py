@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import zipfile
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from data import BILINEAR, FOLDER_SIDE_MAX_PX, PICTURES, UnreadableError, read_photograph
+from data import (
+    BILINEAR,
+    FOLDER_SIDE_MAX_PX,
+    PICTURES,
+    UnreadableError,
+    opened_zip,
+    read_index,
+    read_member,
+    read_photograph,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from data import Bytes
 
-INDEX, FOLDER = "index.csv", "photos/"  # in a zip; a folder needs neither
+FOLDER = "photos/"  # in a zip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,18 +57,15 @@ class Zip:
 
     def __init__(self, path: Path) -> None:
         # It stays open: each time it is opened, the names of all photographs in it are read.
-        self._archive = zipfile.ZipFile(path)
-        rows = csv.DictReader(io.StringIO(self._archive.read(INDEX).decode()))
+        self._archive = opened_zip(path)
         self.index = [
-            Photograph(**{name: row[name] for name in Photograph.__slots__}) for row in rows
+            Photograph(**{name: row[name] for name in Photograph.__slots__})
+            for row in read_index(self._archive, Photograph.__slots__)
         ]
 
     def rgb(self, file: str) -> Bytes:
         """Return a photograph as uint8 (H,W,3) sRGB, upright."""
-        try:
-            data = self._archive.read(FOLDER + file)
-        except (KeyError, zipfile.BadZipFile) as error:
-            raise UnreadableError(f"{file} cannot be read: {error}") from error
+        data = read_member(self._archive, FOLDER + file)
         return np.asarray(read_photograph(io.BytesIO(data), file))
 
 

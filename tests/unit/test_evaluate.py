@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import zipfile
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -213,6 +215,8 @@ def test_the_command_compares_by_picture(tmp_path: Path) -> None:
     columns = f"--against must be a column: {name}, erase-s served"
     assert columns in refusal([*program, "erase-x"])
     assert "--pictures needs --against" in refusal([*program[:-1], "--pictures", "3"])
+    for option in ("--pictures", "--rounds"):
+        assert "must be at least 0" in refusal([*program, name, option, "-1"])
     needs = "--against needs two models, and two pictures to judge by"
     assert needs in refusal([*program[:-3], "--against", name])
     for part in ("im", "gt"):
@@ -238,6 +242,37 @@ def test_what_is_not_there_is_named_in_one_line(tmp_path: Path) -> None:
         said = refusal([*program, "--folder", str(folder), "--card", str(card)], 1)
         (line,) = said.splitlines()
         assert str(nowhere) in line
+
+
+def zipped(path: Path, files: Mapping[str, str]) -> Path:
+    """Write a zip of these texts."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+def test_a_zip_that_cannot_be_used_is_named_in_one_line(tmp_path: Path) -> None:
+    """What is no zip, has no index, lacks a column, or lacks a file that its index has."""
+    none = tmp_path / "none.zip"
+    none.write_bytes(b"no zip")
+    empty = zipped(tmp_path / "empty.zip", {"a.png": ""})
+    columns = zipped(tmp_path / "columns.zip", {"index.csv": "file,set\na.png,pets\n"})
+    index = "file,set,kind,split,source,licence,origin\na.png,pets,gt,val,s,l,o\n"
+    lacking = zipped(tmp_path / "lacking.zip", {"index.csv": index})
+    program = [sys.executable, str(ROOT / "models/training/evaluate.py"), "--card", str(CARD)]
+    labels = ["--labels", str(tmp_path), "--unseen", str(tmp_path / "unseen.toml")]
+    (tmp_path / "unseen.toml").write_text('sources = ["s"]')
+    for given, says in (
+        (["--pack", none], f"{none} cannot be read: File is not a zip file"),
+        (["--pack", empty], f"index.csv in {empty} cannot be read: There is no item named"),
+        (["--pack", columns], f"index.csv in {columns} lacks kind, split"),
+        (["--pack", lacking], f"a.png in {lacking} cannot be read: There is no item named"),
+        (["--photos", none, *labels], f"{none} cannot be read: File is not a zip file"),
+        (["--photos", columns, *labels], f"index.csv in {columns} lacks source, kind, licence"),
+    ):
+        (line,) = refusal([*program, *map(str, given)], 1).splitlines()
+        assert line.startswith(says)
 
 
 def test_two_models_of_one_name_are_refused(tmp_path: Path) -> None:

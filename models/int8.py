@@ -45,7 +45,7 @@ PICKS = 400
 """Values of each tensor that are looked at, for each example input, if the caller does not say.
 
 Their least and largest make the range. The rarest outliers are not among them, and are cut: with
-the range of all values, every step is coarser (models/training/README.md).
+the range of all values, every step is coarser (models/training/runs.md).
 """
 LAST_INT8 = 127
 

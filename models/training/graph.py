@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Boundary-weighted losses and averaged weights leave the matte less sure than it is right: haze on
 # the background, and subjects that are not quite whole. What is nearer than this to 0 or 1 becomes
 # it, and the rest is stretched. That lowers the MAE as much as doubling the logit, which erase-s
-# 0.3.0 did, and steepens soft edges by a fifth only (README). 0.5 stays 0.5.
+# 0.3.0 did, and steepens soft edges by a fifth only (runs.md). 0.5 stays 0.5.
 SURE_SHARE = 0.09
 
 

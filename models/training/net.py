@@ -22,7 +22,7 @@ DECODER_CHANNELS = (24, 48, 72, 96, 128)  # at strides 2, 4, 8, 16, 32
 DECODER_BLOCKS = (1, 2, 2, 2, 2)
 CONTEXT_CHANNELS = 128  # at strides 32 and 64
 # Hidden channels of the dense blocks at strides 2, 4, 8, 16, 32 and 64: what int8 is quick at. They
-# have three quarters of the decoder's weights. Up to run i (README) the network had none.
+# have three quarters of the decoder's weights. Up to run i (runs.md) the network had none.
 DENSE_CHANNELS = ((32,), (64,), (96,), (128, 128), (192, 192), (128,))
 DENSE = "dense."  # the start of their weights' names
 HEAD_CHANNELS = 12  # at stride 1

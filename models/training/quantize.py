@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PHOTOGRAPHS = 96  # for the ranges
-PICKS = 6_400  # of each tensor's values on each of them (README.md, Quantization)
+PICKS = 6_400  # of each tensor's values on each of them (runs.md, Quantization)
 FILE_MAX_BYTES = 12_000_000
 # What stays float, by node name: int8 gains no time there (Resize, Concat, 12 channels at full
 # size) and the head's output is the matte itself, where one step of a uint8 logit shows.

@@ -111,7 +111,8 @@ build: buildable $(STAMP) $(if $(SAM),,$(OWN_SAM_STAMP)) ## Build what `sam depl
 
 # What is built must be what is deployed. Parameters that samconfig.toml keeps are all that SAM then
 # gives to CloudFormation, so they are compared with what is built; where it keeps none, this prints
-# them for SAM. Default options that the worker would refuse are refused here.
+# them for SAM. Default options that the worker would refuse are refused here, and so are numbers of
+# uploads that contradict each other.
 PARAMETERS = PYTHONPATH=function $(RUN) layers/deps/samconfig.py \
   --built Architecture=$(ARCHITECTURE) ModelName=$(MODEL_NAME) -- $(ARGS)
 same-parameters: buildable $(STAMP)

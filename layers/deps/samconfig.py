@@ -9,6 +9,10 @@ prints ``--parameter-overrides`` with the model and the architecture that were b
 
 ``DefaultOptions`` are read as the worker reads them when it starts. CloudFormation cannot check
 them, and with wrong ones the worker ends before it looks at an upload.
+
+``UploadReservedConcurrency`` must not be less than ``UploadConcurrency``. CloudFormation's rules
+cannot compare numbers, and Lambda takes both. It then refuses to run the worker for a part of the
+uploads that it has taken from the queue, and each refusal is one of an upload's five tries.
 """
 
 import argparse
@@ -98,6 +102,27 @@ def check_options(place: str, entry: str, kept: Mapping[str, str]) -> None:
         ) from None
 
 
+def check_concurrency(place: str, entry: str, kept: Mapping[str, str]) -> None:
+    """Compare how many uploads a place has Lambda take at a time with what it lets run.
+
+    A number that is not there stays as the stack has it, so nothing can be said about it. What is
+    no number is CloudFormation's to refuse.
+
+    :raises Refused: uploads with which nothing is wrong would end in the dead-letter queue.
+    """
+    texts = [kept.get(name, "") for name in ("UploadReservedConcurrency", "UploadConcurrency")]
+    if not all(text.isdecimal() for text in texts):
+        return
+    reserved, at_once = map(int, texts)
+    if 0 < reserved < at_once:
+        raise Refused(
+            f"{place} has UploadReservedConcurrency={reserved} and UploadConcurrency={at_once} in"
+            f" its {entry}, so Lambda would take more uploads from the queue than it runs, and the"
+            " others would end in the dead-letter queue. UploadReservedConcurrency must be"
+            f" {at_once} or more, or 0 for no limit."
+        )
+
+
 def main() -> int:
     """Run the program; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -121,6 +146,7 @@ def main() -> int:
         else:
             compare(place, entry, kept, built)
             check_options(place, entry, kept)
+            check_concurrency(place, entry, kept)
     except Refused as error:
         print(error, file=sys.stderr)
         return 1

@@ -456,6 +456,48 @@ def test_deploy_refuses_options_that_the_worker_refuses(
     assert make(checkout, "deploy", "SAM=sam", **sam).returncode == 0
 
 
+@pytest.mark.parametrize(("reserved", "at_once"), [("2", "5"), ("1", "2"), ("9", "10")])
+def test_deploy_refuses_to_take_more_uploads_than_may_run(
+    checkout: Path, sam: dict[str, str], reserved: str, at_once: str
+) -> None:
+    """Lambda takes both numbers, and counts each upload that it does not run as tried."""
+    built = "Architecture=x86_64 ModelName=erase-s"
+    numbers = f"UploadReservedConcurrency={reserved} UploadConcurrency={at_once}"
+    keep(checkout, f'parameter_overrides = "{built} {numbers}"')
+    refused = make(checkout, "deploy", "SAM=sam", **sam)
+    assert refused.returncode != 0
+    assert refused.stderr.startswith(
+        f"samconfig.toml has UploadReservedConcurrency={reserved} and UploadConcurrency={at_once}"
+        " in its parameter_overrides, so Lambda would take more uploads from the queue than it"
+        " runs, and the others would end in the dead-letter queue. UploadReservedConcurrency must"
+        f" be {at_once} or more, or 0 for no limit.\n"
+    )
+    given = f"ARGS=--parameter-overrides {built} {numbers}"
+    refused = make(checkout, "deploy", "SAM=sam", given, **sam)
+    assert refused.stderr.startswith(f"ARGS has UploadReservedConcurrency={reserved} and ")
+    assert not Path(sam["SAM_CALLS"]).exists()
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        "UploadReservedConcurrency=0 UploadConcurrency=5",
+        "UploadReservedConcurrency=5 UploadConcurrency=5",
+        "UploadReservedConcurrency=10 UploadConcurrency=9",
+        "UploadReservedConcurrency=2",
+        "UploadConcurrency=5",
+        "UploadReservedConcurrency= UploadConcurrency=five",
+    ],
+)
+def test_deploy_takes_numbers_that_do_not_contradict_each_other(
+    checkout: Path, sam: dict[str, str], numbers: str
+) -> None:
+    """What is missing stays as the stack has it, and CloudFormation refuses what is no number."""
+    built = "Architecture=x86_64 ModelName=erase-s"
+    keep(checkout, f'parameter_overrides = "{built} {numbers}"')
+    assert make(checkout, "same-parameters", **sam).returncode == 0
+
+
 def test_deploy_names_a_file_that_it_cannot_read(checkout: Path, sam: dict[str, str]) -> None:
     """Before anything is built."""
     keep(checkout, "parameter_overrides = ")

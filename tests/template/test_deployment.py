@@ -914,6 +914,28 @@ def test_the_jobs_of_the_document_are_ones_that_aws_takes() -> None:
         assert all(len(texts) == 1 for texts in constraint.values())  # more are refused
 
 
+def test_the_commands_of_the_documents_are_ones_that_aws_takes() -> None:
+    """Each names a call, options that it has, and all that it needs; ``aws s3`` is no one call."""
+    of_the_cli = {"region", "query", "output"}
+    renamed = {"notificationendpoint": "endpoint"}  # by the CLI, which has another --endpoint
+    session, names = boto3.session.Session(), set()
+    for document in (".github/DEPLOYMENT.md", ".github/RUNBOOK.md", "function/cutout/s3/README.md"):
+        text = (ROOT / document).read_text(encoding="utf-8").replace("\\\n", "")
+        for service, call, words in re.findall(r"\baws (\w+) ([a-z-]+)( --[^`\n]*)", text):
+            if service == "s3" or call == "create-job":  # the test above reads these jobs
+                continue
+            model = session.client(service, region_name=REGION).meta.service_model
+            operations = {name.lower(): name for name in model.operation_names}
+            shape = model.operation_model(operations[call.replace("-", "")]).input_shape
+            flags = re.findall(r" --(?:no-(?=enabled))?([a-z-]+)", words)
+            options = [flag.replace("-", "") for flag in flags if flag not in of_the_cli]
+            given = {renamed.get(option, option) for option in options}
+            assert given <= {member.lower() for member in shape.members}, call
+            assert given >= {member.lower() for member in shape.required_members}, call
+            names.add(call)
+    assert {"update-event-source-mapping", "update-job-status", "receive-message"} <= names
+
+
 def test_the_deployments_options_reach_the_worker() -> None:
     """A parameter that reads well but is not one is refused when deploying or at the start."""
     settings = read_settings(environments(FULL)["UploadFunction"])

@@ -111,16 +111,16 @@ build: buildable $(STAMP) $(if $(SAM),,$(OWN_SAM_STAMP)) ## Build what `sam depl
 
 # What is built must be what is deployed. Parameters that samconfig.toml keeps are all that SAM then
 # gives to CloudFormation, so they are compared with what is built; where it keeps none, this prints
-# them for SAM. Default options that the worker would refuse are refused here, and so are numbers of
-# uploads that contradict each other.
+# them for SAM. Where there is no such file yet, it prints --guided too, with which SAM makes one.
+# Default options that the worker would refuse are refused here, and so are numbers of uploads that
+# contradict each other.
 PARAMETERS = PYTHONPATH=function $(RUN) layers/deps/samconfig.py \
   --built Architecture=$(ARCHITECTURE) ModelName=$(MODEL_NAME) -- $(ARGS)
 same-parameters: buildable $(STAMP)
 	@$(PARAMETERS) >/dev/null
 
 deploy: same-parameters build ## Build, then `sam deploy`: guided the first time, from samconfig.toml after it
-	@SAM_CLI_TELEMETRY=0 "$(or $(SAM),$(OWN_SAM)/bin/sam)" deploy \
-	  $(if $(wildcard samconfig.toml),,--guided --stack-name cutout) $$($(PARAMETERS)) $(ARGS)
+	@SAM_CLI_TELEMETRY=0 "$(or $(SAM),$(OWN_SAM)/bin/sam)" deploy $$($(PARAMETERS)) $(ARGS)
 # The answers of a guided deployment are known only now.
 	@$(PARAMETERS) >/dev/null
 

@@ -4,8 +4,10 @@ With another model than the built one the function would answer ``model_unavaila
 another architecture none of its libraries would load. Parameters that samconfig.toml keeps for
 ``deploy`` must name the same model and architecture: what they do not name stays as the stack has
 it, whatever was built. The same holds for ``--parameter-overrides`` among the arguments of
-``sam deploy``, which take the place of those in the file. Where there are neither of them, this
-prints ``--parameter-overrides`` with the model and the architecture that were built.
+``sam deploy``, which take the place of those in the file. This prints what is to be added to these
+arguments: where there are neither of them, ``--parameter-overrides`` with the model and the
+architecture that were built, and where there is no such file yet, ``--guided``, with which SAM asks
+for the answers that it then keeps there. (``--config-file`` names another file.)
 
 ``DefaultOptions`` are read as the worker reads them when it starts. CloudFormation cannot check
 them, and with wrong ones the worker ends before it looks at an upload.
@@ -28,6 +30,9 @@ from cutout.settings import read_settings
 
 VARIABLES = {"ModelName": ("MODEL_NAME", "model"), "Architecture": ("ARCHITECTURE", "architecture")}
 """Parameter of the template → the variable of make, and what it names."""
+
+GUIDED = ["--guided", "--stack-name", "cutout"]
+"""For the first deployment; the name is what SAM suggests for the stack."""
 
 
 class Refused(Exception):  # noqa: N818 # a fact about the parameters, which its message says
@@ -141,9 +146,11 @@ def main() -> int:
         if sam.parameter_overrides:
             place, entry = "ARGS", "--parameter-overrides"
             kept = dict(_pairs(sam.parameter_overrides))
+        added = [] if sam.config_file.is_file() else GUIDED
         if kept is None:
-            print("--parameter-overrides", *given.built)
+            print(*added, "--parameter-overrides", *given.built)
         else:
+            print(*added)
             compare(place, entry, kept, built)
             check_options(place, entry, kept)
             check_concurrency(place, entry, kept)

@@ -276,6 +276,27 @@ def test_deploy_is_guided_the_first_time(checkout: Path, sam: dict[str, str]) ->
     ]
 
 
+def test_deploy_is_not_guided_where_another_file_keeps_the_answers(
+    checkout: Path, sam: dict[str, str]
+) -> None:
+    """The name of its stack must not give way to the one that SAM suggests the first time."""
+    another = checkout / "another.toml"
+    text = f'[default.deploy.parameters]\nstack_name = "shop"\n{U2NETP}\n'
+    another.write_text(text, encoding="utf-8")
+    given = ("MODEL_NAME=u2netp", "SAM=sam", "ARGS=--config-file another.toml")
+    assert make(checkout, "deploy", *given, **sam).returncode == 0
+    another.unlink()
+    assert make(checkout, "deploy", *given, **sam).returncode == 0
+    calls = Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines()
+    assert [call for call in calls if call.startswith("sam deploy")] == [
+        "sam deploy --config-file another.toml",
+        (
+            "sam deploy --guided --stack-name cutout --parameter-overrides Architecture=x86_64"
+            " ModelName=u2netp --config-file another.toml"
+        ),
+    ]
+
+
 @pytest.mark.parametrize(
     ("answers", "another"),
     [

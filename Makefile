@@ -124,7 +124,7 @@ deploy: same-parameters build ## Build, then `sam deploy`: guided the first time
 # The answers of a guided deployment are known only now.
 	@$(PARAMETERS) >/dev/null
 
-smoke: $(STAMP) ## Check a deployment with eleven requests: URL=https://.../live KEY=...
+smoke: $(STAMP) ## Check a deployment with thirteen requests: URL=https://.../live KEY=...
 	@exec $(RUN) events/local/smoke.py "$$URL"
 
 model: $(STAMP) $(if $(filter-out 0,$(QUANTIZE)),$(INT8)) ## Add a public model: NAME=u2netp QUANTIZE=1; or NAME= LICENCE= and URL= SHA256= or FILE=

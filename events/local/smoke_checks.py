@@ -79,6 +79,7 @@ def checks(key: str) -> list[Check]:
     keyed = {"x-api-key": key}
     photo = PHOTO.read_bytes()
     image = keyed | {"Content-Type": "image/jpeg", "Accept": "image/png"}
+    no_https = {Door.LOCAL: "only AWS shows it: no local bucket has https"}
     no_throttle = {
         Door.LOCAL: "only AWS shows it: nothing is throttled locally",
         Door.HTTP: "an HTTP API has one limit for all routes",
@@ -138,7 +139,24 @@ def checks(key: str) -> list[Check]:
             expected="200, an https form for a large image",
             headers=keyed,
             is_right=_one(_is_form),
-            not_at={Door.LOCAL: "only AWS shows it: no local bucket has https"},
+            not_at=no_https,
+        ),
+        Check(
+            request="POST /v2?format=png&response=url",
+            expected="200, an https URL: the function may write results",
+            headers=image,
+            body=photo,
+            is_right=_one(_is_link),
+            not_at=no_https,
+        ),
+        # Without the right to list the bucket, S3 answers 403, which is an error on our side.
+        Check(
+            request="POST /v2",
+            expected="400 invalid_image_key: S3 tells what is missing",
+            headers=keyed | {"Content-Type": "application/json"},
+            body=json.dumps({"image_key": "incoming/nothing-is-here"}).encode(),
+            is_right=_error(400, "invalid_image_key"),
+            not_at={Door.LOCAL: "only AWS shows it: no local bucket has rights"},
         ),
         Check(
             request="POST /v2?format=jpg",
@@ -179,6 +197,11 @@ def _is_ok(answer: Answer) -> bool:
 def _is_form(answer: Answer) -> bool:
     upload = answer.document.get("upload") or {}
     return answer.status == HTTPStatus.OK and str(upload.get("url")).startswith("https://")
+
+
+def _is_link(answer: Answer) -> bool:
+    is_https = str(answer.document.get("url")).startswith("https://")
+    return answer.status == HTTPStatus.OK and is_https
 
 
 def _is_throttled(answer: Answer) -> bool:

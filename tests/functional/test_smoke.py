@@ -14,7 +14,7 @@ import pytest
 from test_serve import Served, serve
 
 ROOT = Path(__file__).resolve().parents[2]
-ROWS = 11
+ROWS = 13
 
 
 def smoke(url: str, key: str = "local") -> tuple[int, list[str], str]:
@@ -41,9 +41,16 @@ def test_the_local_server_answers_as_expected(served: Served) -> None:
     status, rows, _ = smoke(served.url)
     assert (status, len(rows)) == (0, ROWS), rows
     marked = [row for row in rows if row.startswith("--")]
-    assert [row.split()[1:3] for row in marked] == [["POST", "/v2/uploads"], ["HEAD", "/v2/health"]]
-    assert marked[0].endswith("only AWS shows it: no local bucket has https")
-    assert marked[1].endswith("only AWS shows it: nothing is throttled locally")
+    assert [row.split()[1:3] for row in marked] == [
+        ["POST", "/v2/uploads"],
+        ["POST", "/v2?format=png&response=url"],
+        ["POST", "/v2"],
+        ["HEAD", "/v2/health"],
+    ]
+    reasons = ["no local bucket has https"] * 2
+    reasons += ["no local bucket has rights", "nothing is throttled locally"]
+    for row, reason in zip(marked, reasons, strict=True):
+        assert row.endswith(f"only AWS shows it: {reason}")
     assert {row.split()[0] for row in rows} == {"ok", "--"}
 
 
@@ -59,19 +66,26 @@ def test_a_wrong_key_fails(served: Served) -> None:
 
 
 Judge = Callable[[str, str], tuple[int, dict[str, str]]]
+Say = Callable[[str, bytes], tuple[int, dict[str, object]]]
 
 
 @contextmanager
-def answering(judge: Judge) -> Iterator[str]:
-    """Serve what ``judge`` says of a method and a path, with a JSON object as the body."""
+def answering(judge: Judge, say: Say | None = None) -> Iterator[str]:
+    """Serve what ``judge`` says of a method and a path, with a JSON object as the body.
+
+    ``say`` gives another status and object, by the path and the body of a request.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            sent = self.rfile.read(int(self.headers.get("Content-Length", "0")))
             status, headers = judge(self.command, self.path)
-            body = b"" if self.command == "HEAD" else json.dumps({"message": None}).encode()
+            document: dict[str, object] = {"message": None}
+            if say:
+                status, document = say(self.path, sent)
+            body = b"" if self.command == "HEAD" else json.dumps(document).encode()
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(name, value)
@@ -125,6 +139,25 @@ def test_an_http_api_has_no_throttle_to_show() -> None:
     with answering(lambda *_: (200, {"apigw-requestid": "a="})) as url:
         _, rows, _ = smoke(url)
     assert [row for row in rows if row.startswith("--")] == [rows[-1]]
+
+
+@pytest.mark.parametrize("may_use_them", [True, False])
+def test_whether_the_function_may_use_the_buckets_is_seen(*, may_use_them: bool) -> None:
+    """By a result that it writes, and by its answer about an upload that is not there."""
+
+    def say(path: str, sent: bytes) -> tuple[int, dict[str, object]]:
+        if not may_use_them:
+            return 500, {"error": {"code": "internal_error", "request_id": "x"}}
+        if path.endswith("&response=url"):
+            return 200, {"url": "https://bucket.example/results/a.png"}
+        if b'"image_key"' in sent:
+            return 400, {"error": {"code": "invalid_image_key", "request_id": "x"}}
+        return 200, {}
+
+    with answering(lambda *_: (200, {"x-amz-apigw-id": "a="}), say) as url:
+        _, rows, _ = smoke(url)
+    asked = [row for row in rows if "write results" in row or "what is missing" in row]
+    assert [row.startswith("ok") for row in asked] == [may_use_them] * 2
 
 
 def test_nobody_answers() -> None:

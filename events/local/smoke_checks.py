@@ -121,14 +121,14 @@ def checks(key: str) -> list[Check]:
             is_right=_error(404, "not_found"),
         ),
         Check(
-            request="POST /v2?format=png",
+            request="POST /v2?format=png&response=inline",
             expected="200, a PNG with transparency",
             headers=image,
             body=photo,
             is_right=_one(_is_cutout),
         ),
         Check(
-            request="POST /v2?format=png&crop=true&crop_margin=5%25",
+            request="POST /v2?format=png&response=inline&crop=true&crop_margin=5%25",
             expected="200: 5%25 arrives as 5%",
             headers=image,
             body=photo,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from test_serve import Served, serve
+from test_serve_s3 import serve as serve_s3
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = 13
@@ -52,6 +53,13 @@ def test_the_local_server_answers_as_expected(served: Served) -> None:
     for row, reason in zip(marked, reasons, strict=True):
         assert row.endswith(f"only AWS shows it: {reason}")
     assert {row.split()[0] for row in rows} == {"ok", "--"}
+
+
+def test_a_default_response_by_url_is_no_fault() -> None:
+    """A deployment whose requests get a URL where they say nothing still gives a PNG file."""
+    with serve_s3("--s3-port", "0", DEFAULT_RESPONSE="url") as served:
+        status, rows, _ = smoke(served.ready["url"])
+    assert (status, len(rows)) == (0, ROWS), rows
 
 
 def test_a_wrong_key_fails(served: Served) -> None:

@@ -71,6 +71,33 @@ def test_the_content_type_is_read_as_the_rfc_says(content_type: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "boundary",
+    [
+        "----=_Part_0_12.34",
+        "===1700000000000===",
+        "a/b",
+        "a:b",
+        "a(b)",
+        "a,b",
+        "a?b",
+        "a b",
+        "'a'",
+        'a"b',
+    ],
+)
+def test_a_boundary_without_quotation_marks(boundary: str) -> None:
+    """It needs them where it has signs such as "=", but many clients leave them out."""
+    body = part('name="image_file"; filename="a.png"', b"x") + END
+    body = body.replace(BOUNDARY.encode(), boundary.encode())
+    for content_type in (
+        f"multipart/form-data; boundary={boundary}",
+        f"multipart/form-data;\tboundary={boundary} ; charset=utf-8",
+        f'multipart/form-data; title="; boundary=b"; boundary={boundary}',
+    ):
+        assert parse_body(content_type, body).fields == (("image_file", b"x"),)
+
+
+@pytest.mark.parametrize(
     ("disposition", "headers"),
     [
         ('name="image_file"', ()),

@@ -2,6 +2,7 @@
 
 import binascii
 import json
+import re
 from dataclasses import dataclass
 from enum import Enum, auto
 from urllib.parse import parse_qsl, quote
@@ -12,7 +13,6 @@ from multipart import (
     MultipartSegment,
     ParserLimitReached,
     PushMultipartParser,
-    parse_options_header,
 )
 
 from cutout.errors import (
@@ -36,6 +36,8 @@ _MAX_ESCAPES = 500_000
 _LET_LIBRARY = "Let your HTTP library set Content-Type"
 _IMAGE_BODY = "An image as the body needs its own Content-Type, such as image/jpeg"
 _MAX_TOLD_NAME = 40  # characters
+_PARAMETER = re.compile(r';\s*([\w-]+)\s*=\s*(?:"((?:\\.|[^"\\])*)"|([^;]*))')
+"""A parameter of Content-Type: its name, and its value, either in quotation marks or without."""
 
 
 class BodyKind(Enum):
@@ -66,10 +68,9 @@ def parse_body(content_type: str, body: bytes) -> Body:
     :raises InvalidJson: the body is not a JSON object.
     :raises InvalidForm: the body is not a form in UTF-8, or has too many fields.
     """
-    media_type, parameters = parse_options_header(content_type)
+    media_type = content_type.partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
-        fields = _multipart(body, parameters.get("boundary", ""))
-        return Body(kind=BodyKind.MULTIPART, fields=fields)
+        return Body(kind=BodyKind.MULTIPART, fields=_multipart(body, _boundary(content_type)))
     if media_type == "application/json" or (
         media_type.startswith("application/") and media_type.endswith("+json")
     ):
@@ -103,6 +104,18 @@ def decode_base64(text: bytes, field: str) -> bytes:
 def told_name(name: str) -> str:
     """Return a field's name for a message, escaped and shortened: it is the caller's data."""
     return quote(name, safe="", errors="replace")[:_MAX_TOLD_NAME]
+
+
+def _boundary(content_type: str) -> str:
+    """Return the boundary that a Content-Type names, empty without one.
+
+    Without quotation marks it ends at the next semicolon. Many clients leave them out where signs
+    such as "=" or "/" require them (RFC 2046, 5.1.1), and most servers read it all the same.
+    """
+    for name, quoted, plain in _PARAMETER.findall(content_type):
+        if name.lower() == "boundary":
+            return re.sub(r"\\(.)", r"\1", quoted) or str(plain).rstrip()
+    return ""
 
 
 def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:

@@ -75,6 +75,20 @@ def test_multipart_raw_json_and_form_give_the_same_bytes(client: Client) -> None
         assert reply.body == by_multipart.body
 
 
+def test_base64_of_several_lines_in_json(client: Client) -> None:
+    """As a shell writes it: ``{"image_base64": "$(base64 photo.jpg)"}``. No colour has a line end."""
+    text = base64.encodebytes(JPEG)
+    assert text.count(b"\n") > 1
+    wanted = client.post("/v2", body=JPEG, content_type="image/jpeg").body
+    for lines in (text, text.replace(b"\n", b"\r\n"), b"data:image/jpeg;base64,\n\t" + text):
+        body = b'{"image_base64": "' + lines + b'"}'
+        reply = client.post("/v2", body=body, content_type="application/json")
+        assert (reply.status, reply.body) == (200, wanted)
+    body = b'{"image_base64": "' + text + b'", "bg_color": "white\n"}'
+    reply = client.post("/v2", body=body, content_type="application/json")
+    assert reply.error()["code"] == "invalid_bg_color"
+
+
 def test_the_field_of_base64_as_a_file(client: Client) -> None:
     """As ``curl -F image_base64=@photo.b64`` sends it; the photo itself in this field is clear too."""
     text = base64.b64encode(JPEG)

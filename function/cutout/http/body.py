@@ -193,7 +193,8 @@ def _json(body: bytes) -> tuple[Field, ...]:
     if not body.strip():
         raise InvalidJson(reason="it is empty")
     try:
-        document = json.loads(body, object_pairs_hook=_Pairs)
+        # Not strict: "base64 photo.jpg" breaks its lines, which shells put into a text as they are.
+        document = json.loads(body, object_pairs_hook=_Pairs, strict=False)
     except json.JSONDecodeError as error:
         reason = f"it cannot be parsed: see line {error.lineno}, column {error.colno}"
         raise InvalidJson(reason=reason) from error

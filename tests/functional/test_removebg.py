@@ -291,6 +291,20 @@ def test_messages_name_what_this_route_and_this_deployment_have(
     assert fault(reply) == {"title": title, "code": code, "detail": detail}
 
 
+def test_base64_where_the_image_itself_belongs(client: Client) -> None:
+    """The message names remove.bg's field for it, which is the one of its reference."""
+    text = base64.b64encode(JPEG)
+    for reply in (
+        client.post(ROUTE, **multipart(image_file=("a.jpg", text))),
+        client.post(ROUTE, body=text, content_type="image/jpeg"),
+    ):
+        assert fault(reply)["code"] == "failed_to_read_image"
+        assert fault(reply)["title"] == (
+            "The image cannot be read: it is base64 text. Send that in the field image_file_b64."
+            " Accepted: jpeg, png, webp, gif, bmp, tiff, avif, heic."
+        )
+
+
 def test_where_urls_are_fetched_they_are_offered() -> None:
     """By the message about a missing image."""
     settings = replace(app.settings, fetch_urls=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from cutout.errors import InvalidBase64, InvalidImage, MissingImage, MultipleSources
 from cutout.http.body import Body, BodyKind, Field, decode_base64, told_name
@@ -37,11 +38,13 @@ class Source:
     """Where the image is: ``name`` is the field in its one spelling, ``value`` as it came.
 
     ``is_urlencoded`` tells that it came in a form or a query string, where "+" means a space.
+    ``base64`` is the field in which the route that was asked takes base64.
     """
 
     name: str
     value: object
     is_urlencoded: bool = False
+    base64: str = OWN_NAMES.base64
 
 
 def split_sources(
@@ -51,7 +54,8 @@ def split_sources(
 
     A source that is empty or ``null`` is absent.
     """
-    sources = [] if body.raw is None else [Source(name=_BODY, value=body.raw)]
+    as_named = partial(Source, base64=names.base64)
+    sources = [] if body.raw is None else [as_named(name=_BODY, value=body.raw)]
     others: list[Field] = []
     is_form = body.kind is BodyKind.FORM
     known = {names.base64, "image_url", *names.others}
@@ -63,7 +67,7 @@ def split_sources(
         if own not in known and not (own == "image_file" and isinstance(value, bytes)):
             others.append((name, value))
         elif value is not None and value != "" and not (names.skips_empty_files and value == b""):
-            sources.append(Source(name=own, value=value, is_urlencoded=is_urlencoded))
+            sources.append(as_named(name=own, value=value, is_urlencoded=is_urlencoded))
     return sources, others
 
 
@@ -147,7 +151,7 @@ def image_bytes(source: Source) -> bytes:
     text = source.value
     if isinstance(text, bytes):
         if source.name in _WHOLE_IMAGES and text.startswith(_BASE64_STARTS):
-            raise InvalidImage(reason="it is base64 text. Send that in the field image_base64")
+            raise InvalidImage(reason=f"it is base64 text. Send that in the field {source.base64}")
         if source.name in _WHOLE_IMAGES or not text.isascii():
             return text
         text = text.decode()

@@ -396,6 +396,8 @@ def test_an_image_file_that_is_text_is_not_a_source() -> None:
         ([], ""),
         ([("crop", "1"), ("photo", "text")], ""),
         ([("crop", "1"), ("photo", b"x")], " A file was sent in the field photo: name the field image_file."),
+        ([("BG_image_file", b"x")], ""),
+        ([("bg_image_file", b"x"), ("photo", b"x")], " A file was sent in the field photo: name the field image_file."),
         ([("a", b""), ("b", b"")], " A file was sent in the fields a, b: name the field image_file."),
         ([("", b"x")], ' A file was sent in the field "": name the field image_file.'),
         ([("\ud800", b"x")], " A file was sent in the field %3F: name the field image_file."),

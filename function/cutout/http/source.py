@@ -6,7 +6,7 @@ from functools import partial
 
 from cutout.errors import InvalidBase64, InvalidImage, MissingImage, MultipleSources
 from cutout.http.body import Body, BodyKind, Field, decode_base64, told_name
-from cutout.options import lowered
+from cutout.options import OPTIONS, lowered
 
 _BASE64_NAMES = {"image_base64", "image_file_b64"}
 _BODY = "the body"
@@ -14,6 +14,7 @@ _WHOLE_IMAGES = {_BODY, "image_file"}
 _BASE64_STARTS = (b"data:", b"/9j/", b"iVBORw0KGgo", b"UklGR", b"R0lGOD")
 """How base64 begins: as a data: URL, or as a JPEG, PNG, WebP or GIF."""
 _MAX_TOLD_FIELDS = 3  # in a message: their names are the caller's data
+_OPTION_NAMES = {option.name for option in OPTIONS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +130,7 @@ def _found(others: Iterable[Field], names: SourceNames) -> str:
                 " image_file was sent as text: send it as a file part of multipart/form-data, or"
                 f" its base64 as {names.base64}."
             )
-        if isinstance(value, bytes):
+        if isinstance(value, bytes) and lowered(name) not in _OPTION_NAMES:
             files.append(told_name(name) or '""')
     if not files:
         return ""

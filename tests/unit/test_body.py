@@ -362,6 +362,13 @@ def test_empty_sources_are_absent_but_an_empty_file_is_not() -> None:
     assert split_sources(Body(fields=fields), [])[0] == [Source(name="image_file", value=b"")]
 
 
+@pytest.mark.parametrize("value", [None, ""])
+def test_an_image_file_of_json_that_says_nothing_is_absent(value: object) -> None:
+    """As from a client that sends all its fields: it is neither a source nor an unknown field."""
+    body = Body(kind=BodyKind.JSON, fields=(("image_file", value), ("crop", "1")))
+    assert split_sources(body, [("Image_File", "")]) == ([], [("crop", "1")])
+
+
 ACCEPTED = "image_file or the image's bytes as the body"
 
 

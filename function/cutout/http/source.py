@@ -59,15 +59,17 @@ def split_sources(
     sources = [] if body.raw is None else [as_named(name=_BODY, value=body.raw)]
     others: list[Field] = []
     is_form = body.kind is BodyKind.FORM
-    known = {names.base64, "image_url", *names.others}
+    known = {"image_file", names.base64, "image_url", *names.others}
     if not is_form and body.kind is not BodyKind.JSON:
         known.discard("image")
     placed = [(field, is_form) for field in body.fields] + [(field, True) for field in query]
     for (name, value), is_urlencoded in placed:
         own = _own_name(name, names)
-        if own not in known and not (own == "image_file" and isinstance(value, bytes)):
+        is_absent = value is None or value == "" or (names.skips_empty_files and value == b"")
+        is_text = not (is_absent or isinstance(value, bytes))
+        if own not in known or (own == "image_file" and is_text):
             others.append((name, value))
-        elif value is not None and value != "" and not (names.skips_empty_files and value == b""):
+        elif not is_absent:
             sources.append(as_named(name=own, value=value, is_urlencoded=is_urlencoded))
     return sources, others
 

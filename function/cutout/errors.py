@@ -192,8 +192,8 @@ class RoiRegionEmpty(CutoutError):
 class MissingImage(CutoutError):
     """The request has no image source.
 
-    Facts ``accepted``, the sources of this deployment, and ``found``, a sentence about a file that
-    came in another field (empty without one).
+    Facts ``accepted``, the sources of this deployment, and ``found``, a sentence about what came
+    instead (empty without one).
     """
 
     status = 400

@@ -89,6 +89,18 @@ def test_base64_of_several_lines_in_json(client: Client) -> None:
     assert reply.error()["code"] == "invalid_bg_color"
 
 
+def test_json_without_its_content_type(client: Client) -> None:
+    """As ``curl -d`` sends it by itself: as a form."""
+    body = json.dumps({"image_base64": base64.b64encode(JPEG).decode(), "format": "jpg"})
+    kind = "application/x-www-form-urlencoded"
+    reply = client.post("/v2", body=f" \n{body}".encode(), content_type=kind)
+    assert reply.error()["code"] == "missing_image"
+    assert reply.error()["message"] == (
+        f"No image was sent. Send {SOURCES}. JSON was sent as a form: it needs the Content-Type"
+        " application/json."
+    )
+
+
 def test_the_field_of_base64_as_a_file(client: Client) -> None:
     """As ``curl -F image_base64=@photo.b64`` sends it; the photo itself in this field is clear too."""
     text = base64.b64encode(JPEG)

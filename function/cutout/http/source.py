@@ -93,7 +93,7 @@ def only_source(
 
     ``accepted`` says which sources this deployment takes.
 
-    :raises MissingImage: there is no source; the message names file fields among the others.
+    :raises MissingImage: there is no source; the message tells what came instead.
     :raises MultipleSources: there are several.
     """
     if not sources:
@@ -124,9 +124,11 @@ def accepted_sources(*, has_storage: bool, fetches_urls: bool) -> str:
 
 
 def _found(others: Iterable[Field], names: SourceNames) -> str:
-    """Return the end of a message: where a file was sent that no source has; empty if nowhere."""
+    """Return the end of a message: why what was sent is no source, empty where nobody knows."""
     files: list[str] = []
     for name, value in others:
+        if name.lstrip().startswith("{"):  # browsers and libraries escape it in a form
+            return " JSON was sent as a form: it needs the Content-Type application/json."
         if name.lower() == "image_file":
             return (
                 " image_file was sent as text: send it as a file part of multipart/form-data, or"

@@ -694,6 +694,21 @@ def test_orientation_is_not_applied_twice(pillow_format: str) -> None:
     assert mean_difference(photo, UPRIGHT[6](CORNERS)) < 6
 
 
+@pytest.mark.parametrize("pillow_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+def test_an_orientation_in_xmp_is_none(pillow_format: str) -> None:
+    """Browsers take no notice of it. A TIFF was turned by it and squeezed into its old size."""
+    xmp = '<rdf:Description tiff:Orientation="6"/>'
+    settings: dict[str, Any] = {"xmp": xmp.encode()}
+    if pillow_format == "PNG":
+        settings = {"pnginfo": PngInfo()}
+        settings["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp)
+    elif pillow_format == "TIFF":
+        settings = {"tiffinfo": {700: xmp.encode()}}
+    data = encoded(Image.fromarray(CORNERS), pillow_format, quality=95, **settings)
+    assert b"tiff:Orientation" in data
+    assert mean_difference(read(data), CORNERS) < 6
+
+
 def calls_within(work: Callable[[], object]) -> int:
     """Return how many functions are called while something is done."""
     count = 0

@@ -216,7 +216,7 @@ def _opened(file: Structure) -> Image.Image:
     :raises UnsupportedImageFormat: it is a TIFF or a BMP of a kind that Pillow does not read.
     """
     try:
-        return Image.open(io.BytesIO(file.data), formats=(file.pillow_format,))
+        image = Image.open(io.BytesIO(file.data), formats=(file.pillow_format,))
     except UnidentifiedImageError:
         if file.tiff is None or file.tiff.is_cut:  # Pillow reads no tag behind one that is cut off
             raise
@@ -226,6 +226,10 @@ def _opened(file: Structure) -> Image.Image:
             found = "a BMP whose pixels are stored in a rare way"
             raise UnsupportedImageFormat(found=found) from None
         raise
+    # While it decodes a TIFF without an orientation, Pillow would turn the picture as its XMP says,
+    # which nothing else here does, and the size that was read before would be another one.
+    image.info.pop("xmp", None)
+    return image
 
 
 def _fits_words(image: Image.Image) -> bool:

@@ -14,12 +14,24 @@ _NAMED = {name: str(value) for name, value in colormap.items()}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Color:
-    """An sRGB colour, each channel 0..255; ``a`` is straight alpha."""
+    """An sRGB colour, each channel 0..255; ``a`` is straight alpha.
+
+    :raises TypeError: a channel is no whole number.
+    :raises ValueError: a channel is not within 0..255.
+    """
 
     r: int
     g: int
     b: int
     a: int = 255
+
+    def __post_init__(self) -> None:
+        """Refuse a colour that no text can name."""
+        for channel in (self.r, self.g, self.b, self.a):
+            if not isinstance(channel, int):
+                raise TypeError(f"a channel of a colour must be int, not {channel!r}")
+            if not 0 <= channel <= 255:  # noqa: PLR2004 - as a byte holds it
+                raise ValueError(f"a channel of a colour must be from 0 to 255, not {channel}")
 
 
 def named_colors() -> list[str]:

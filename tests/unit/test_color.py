@@ -109,3 +109,17 @@ def test_nothing_but_the_grammar_passes(text: str) -> None:
     else:
         accepted = True
     assert accepted == expected
+
+
+@pytest.mark.parametrize("value", [-1, 256])
+def test_a_channel_is_a_byte(value: int) -> None:
+    """From Python, where no text is parsed. It ended as an error of numpy, after all the work."""
+    for channel in "rgba":
+        with pytest.raises(ValueError, match=f"^a channel .* must be from 0 to 255, not {value}$"):
+            Color(**{"r": 0, "g": 0, "b": 0, channel: value})
+
+
+def test_a_channel_is_a_whole_number() -> None:
+    """A part of one was cut off."""
+    with pytest.raises(TypeError, match=r"^a channel of a colour must be int, not 1\.5$"):
+        Color(r=1.5, g=0, b=0)  # type: ignore[arg-type] # what a user without mypy writes

@@ -616,6 +616,18 @@ def test_margins_and_positions_are_within_their_bounds() -> None:
         Position(x=0, y=101)
 
 
+def test_regions_have_no_edges_outside_of_every_photo() -> None:
+    """An edge left of the photo ended in the middle of it, in a division by 0."""
+    with pytest.raises(ValueError, match=r"^an edge of a region must be from 0 to 100, not -1$"):
+        Region(x1=percent(-1), y1=ZERO, x2=FULL, y2=FULL)
+    with pytest.raises(ValueError, match=r"^an edge of a region must be from 0 to 100, not 101$"):
+        Region(x1=ZERO, y1=ZERO, x2=FULL, y2=percent(101))
+    for value in (-10, float("nan"), float("inf")):
+        message = f"^an edge of a region must be from 0 to 1000000000, not {value}$"
+        with pytest.raises(ValueError, match=message):
+            Region(x1=ZERO, y1=px(value), x2=FULL, y2=FULL)
+
+
 def test_a_whole_number_is_a_share_too() -> None:
     """As type checkers have it."""
     assert Options(scale=80) == Options(scale=80.0)

@@ -139,7 +139,7 @@ def roi(wire: object) -> Region:
     corners = [_coordinate(text) for text in _words(_text(wire))]
     match corners:
         case [x1, y1, x2, y2]:
-            region = Region(x1=x1, y1=y1, x2=x2, y2=y2)
+            pass
         case _:
             raise ValueError
     if any(corner.relative and corner.value > WHOLE_PERCENT for corner in corners):
@@ -147,7 +147,7 @@ def roi(wire: object) -> Region:
     for first, last in ((x1, x2), (y1, y2)):
         if first.relative == last.relative and first.value >= last.value:
             raise RoiRegionEmpty
-    return region
+    return Region(x1=x1, y1=y1, x2=x2, y2=y2)
 
 
 def model_name(wire: object) -> str:

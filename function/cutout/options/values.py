@@ -10,6 +10,7 @@ from cutout.color import Color
 MAX_MARGIN_PERCENT = 50
 MAX_MARGIN_PX = 500
 WHOLE_PERCENT = 100
+_MAX_EDGE_PX = 1_000_000_000  # no text names as much, and no photo is as large
 RANGES = {"bg_blur": (0, 100), "scale": (10, 100), "shadow_opacity": (0, 100), "quality": (1, 100)}
 """The lowest and the highest value of each option that is a number."""
 
@@ -131,12 +132,21 @@ class Margin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
-    """A rectangle of the upright photo: its left, top, right and bottom edge."""
+    """A rectangle of the upright photo: its left, top, right and bottom edge.
+
+    :raises ValueError: an edge is outside of every photo.
+    """
 
     x1: Length
     y1: Length
     x2: Length
     y2: Length
+
+    def __post_init__(self) -> None:
+        """Refuse a region that no text can ask for."""
+        for length in (self.x1, self.y1, self.x2, self.y2):
+            farthest = WHOLE_PERCENT if length.relative else _MAX_EDGE_PX
+            _refuse_outside("an edge of a region", length.value, 0, farthest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1063,6 +1063,20 @@ def test_a_picture_for_the_background_is_a_file(here: Path) -> None:
     assert said.endswith("argument --bg-image-file: none.png: No such file or directory\n")
 
 
+@pytest.mark.parametrize(("content", "reason"), [(b"", "it is empty"), (BROKEN, "it is not in")])
+def test_a_background_that_is_no_picture_is_refused_before_any_work(
+    here: Path, content: bytes, reason: str
+) -> None:
+    """An empty file was taken for none, and any other was refused once for each photo."""
+    (here / "sky.png").write_bytes(content)
+    (here / "photo.jpg").write_bytes(PHOTO)
+    status, _, said = run(here, "photo.jpg", "out.png", "--bg-image-file", "sky.png")
+    assert status == 2
+    problem = "sky.png: The background image cannot be used. The image cannot be read: "
+    assert f"argument --bg-image-file: {problem}{reason}" in said
+    assert not (here / "out.png").exists()
+
+
 def test_the_version(here: Path) -> None:
     """The one that the package names."""
     assert run(here, "--version") == (0, f"cutout {__version__}\n".encode(), "")

@@ -11,6 +11,7 @@ from typing import NoReturn
 from cutout import __version__
 from cutout.cli.streams import escaped, tell
 from cutout.errors import CutoutError
+from cutout.image.background import check_background
 from cutout.options import BOOLEANS, DEFAULTS, OPTIONS, Option, Options, parse_options
 from cutout.settings import Settings
 
@@ -179,17 +180,22 @@ def _add_flag(group: argparse._ArgumentGroup, option: Option) -> None:
             f"--no-{flag[2:]}", dest=option.name, action="store_const", const="false"
         )
     elif option.name == "bg_image_file":
-        group.add_argument(flag, dest=option.name, metavar="FILE", type=_content, help=text)
+        group.add_argument(flag, dest=option.name, metavar="FILE", type=_picture, help=text)
     else:
         accepted = f" Accepted: {option.accepted}.".replace("%", "%%")
         group.add_argument(flag, dest=option.name, metavar="VALUE", help=text + accepted + default)
 
 
-def _content(path: str) -> bytes:
+def _picture(path: str) -> bytes:
+    """Return the file of a picture for the background. An empty one would count as no option."""
     try:
-        return Path(path).read_bytes()
+        data = Path(path).read_bytes()
+        check_background(data)
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{path}: {error.strerror}") from error
+    except CutoutError as error:
+        raise argparse.ArgumentTypeError(f"{path}: {error}") from error
+    return data
 
 
 def _positive(text: str) -> int:

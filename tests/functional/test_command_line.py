@@ -98,6 +98,18 @@ def run(folder: Path, *arguments: str, stdin: bytes = b"") -> tuple[int, bytes, 
     return done.returncode, done.stdout, done.stderr.decode()
 
 
+# The command line without root's right to read what nobody may read. Anybody else has none to give
+# up, and only Linux has a call for it.
+WITHOUT_RIGHTS = """
+import ctypes, os, sys
+if sys.platform == "linux":
+    drop, override, search = 24, 1, 2  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE and _READ_SEARCH
+    for right in (override, search):
+        ctypes.CDLL(None).prctl(drop, right, 0, 0, 0)
+os.execv(sys.executable, [sys.executable, "-m", "cutout", *sys.argv[1:]])
+"""
+
+
 @contextmanager
 def started(
     folder: Path,
@@ -1061,6 +1073,30 @@ def test_a_picture_for_the_background_is_a_file(here: Path) -> None:
     status, _, said = run(here, "photo.jpg", "out.png", "--bg-image-file", "none.png")
     assert status == 2
     assert said.endswith("argument --bg-image-file: none.png: No such file or directory\n")
+
+
+def test_a_folder_that_may_not_be_looked_into_does_not_stop_the_others(here: Path) -> None:
+    """Such as one of the system on a disk. The whole command was refused."""
+    closed = here / "disk" / "system"
+    closed.mkdir(parents=True)
+    (here / "disk" / "a.jpg").write_bytes(PHOTO)
+    closed.chmod(0)
+    try:
+        with started(here, "-c", WITHOUT_RIGHTS, "disk", "out") as process:
+            _, said = process.communicate(timeout=300)
+        (here / "disk" / "a.jpg").unlink()
+        with started(here, "-c", WITHOUT_RIGHTS, "disk", "out") as nothing:
+            _, problem = nothing.communicate(timeout=300)
+    finally:
+        closed.chmod(0o700)
+    assert said.decode() == (
+        "1 photo: 1 cut out, 0 skipped, 0 failed.\n"
+        "disk/system: Permission denied; the photos in this folder are not cut out.\n"
+    )
+    assert process.returncode == 1
+    assert (here / "out" / "a.png").is_file()
+    assert problem.decode() == "cutout: error: disk/system: Permission denied\n"
+    assert nothing.returncode == 2
 
 
 @pytest.mark.parametrize(("content", "reason"), [(b"", "it is empty"), (BROKEN, "it is not in")])

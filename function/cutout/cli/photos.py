@@ -17,11 +17,13 @@ _SUFFIXES = {f".{name}" for name in (*FORMATS, "jpg", "jpe", "jfif", "tif", "hei
 class Found:
     """What an input names: ``photos``, each with its path relative to the output folder.
 
-    ``others`` are the files of a folder that are passed over, and why.
+    ``others`` are the files of a folder that are passed over, and why. ``closed`` are the folders
+    in it that cannot be looked into, and why.
     """
 
     photos: list[tuple[Path, Path]]
     others: dict[Path, str] = field(default_factory=dict)
+    closed: dict[Path, str] = field(default_factory=dict)
 
 
 def photos_of(given: str, output: Path) -> Found:
@@ -34,12 +36,14 @@ def photos_of(given: str, output: Path) -> Found:
         if path.resolve() == output.resolve():
             raise UsageError(f"{path}: the output folder must not be the input folder")
         found = Found(photos=[])
-        for file in _walk(path, output):
+        for file in _walk(path, output, found.closed):
             if why := _why_not(file):
                 found.others[file] = why
             else:
                 found.photos.append((file, file.relative_to(path)))
         if not found.photos:
+            for place, why in found.closed.items():
+                raise UsageError(f"{place}: {why}")
             suffixes = " ".join(sorted(_SUFFIXES))
             raise UsageError(
                 f"{path}: there are no photos in this folder; their suffixes are {suffixes}"
@@ -124,20 +128,26 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _walk(folder: Path, output: Path) -> Iterator[Path]:
+def _walk(folder: Path, output: Path, closed: dict[Path, str]) -> Iterator[Path]:
     """Yield what is under a folder in order, but hidden files and the output folder.
 
-    A link to a folder is not followed: it could lead to a folder around it.
+    A link to a folder is not followed: it could lead to a folder around it. The folders that cannot
+    be looked into are added to ``closed``: on many disks there is one of the system.
     """
     has_output = output.is_dir()
     left = sorted(folder.iterdir(), reverse=True)
     while left:
         path = left.pop()
+        if path.name.startswith("."):
+            continue
         is_folder = path.is_dir()
         # To resolve each path would take time with the square of the levels.
-        if path.name.startswith(".") or (is_folder and has_output and path.samefile(output)):
+        if is_folder and has_output and path.samefile(output):
             continue
-        if is_folder and not path.is_symlink():
-            left.extend(sorted(path.iterdir(), reverse=True))
-        else:
+        if not is_folder or path.is_symlink():
             yield path
+            continue
+        try:
+            left.extend(sorted(path.iterdir(), reverse=True))
+        except OSError as error:
+            closed[path] = error.strerror or str(error)

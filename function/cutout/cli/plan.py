@@ -2,7 +2,7 @@
 
 import errno
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cutout.cli.arguments import STREAM, Command, UsageError
@@ -68,11 +68,15 @@ def _changed(file: Path) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The jobs, whether they are ``several``, and which files are passed over, and why."""
+    """The jobs, whether they are ``several``, and which files are passed over, and why.
+
+    ``closed`` are the folders that cannot be looked into, and why.
+    """
 
     jobs: list[Job]
     several: bool
-    others: dict[Path, str]
+    others: dict[Path, str] = field(default_factory=dict)
+    closed: dict[Path, str] = field(default_factory=dict)
 
 
 def make_plan(command: Command) -> Plan:
@@ -87,18 +91,19 @@ def make_plan(command: Command) -> Plan:
     if STREAM in {command.output, one}:
         jobs = [_stream_job(command, one)]
         _refuse_files_as_folders(jobs)
-        return Plan(jobs=jobs, several=False, others={})
+        return Plan(jobs=jobs, several=False)
     if STREAM in command.inputs:
         raise UsageError("standard input (-) cannot be combined with other photos")
     others: dict[Path, str] = {}
+    closed: dict[Path, str] = {}
     photo = None if one is None or not _is_file(one) else Path(one)
     if photo is not None and not _is_folder(command.output):
         jobs = [Job(source=photo, target=output, format=_format_of(output, command))]
     else:
-        jobs = _folder_jobs(command, output, others)
+        jobs = _folder_jobs(command, output, others, closed)
     _refuse_replaced_photos(jobs)
     _refuse_files_as_folders(jobs)
-    return Plan(jobs=jobs, several=photo is None, others=others)
+    return Plan(jobs=jobs, several=photo is None, others=others, closed=closed)
 
 
 def _stream_job(command: Command, one: str | None) -> Job:
@@ -149,8 +154,13 @@ def _format_by_suffix(output: Path) -> Format | None:
     return found if isinstance(found, Format) and found is not Format.AUTO else None
 
 
-def _folder_jobs(command: Command, output: Path, others: dict[Path, str]) -> list[Job]:
-    """Return the jobs whose results go into a folder, and add the ``others`` of the inputs."""
+def _folder_jobs(
+    command: Command, output: Path, others: dict[Path, str], closed: dict[Path, str]
+) -> list[Job]:
+    """Return the jobs whose results go into a folder.
+
+    What the inputs have of ``others`` and ``closed`` is added to these.
+    """
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: several photos need a folder as their output")
     _refuse_no_folder(output)
@@ -161,6 +171,7 @@ def _folder_jobs(command: Command, output: Path, others: dict[Path, str]) -> lis
     for given in command.inputs:
         found = photos_of(given, output)
         others.update(found.others)
+        closed.update(found.closed)
         for source, place in found.photos:
             places.setdefault(source, place)
     for source in places:  # one that its folder passes over can be named by itself

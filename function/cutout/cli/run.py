@@ -195,7 +195,9 @@ def _run(command: Command, plan: Plan, progress: Progress) -> int:
     if plan.several:
         progress.finish()
         _tell_of_parts(plan)
-    return SOME_FAILED if progress.failed else DONE
+    for folder, why in plan.closed.items():
+        _say(f"{folder}: {why}; the photos in this folder are not cut out.")
+    return SOME_FAILED if progress.failed or plan.closed else DONE
 
 
 def _tell_of_parts(plan: Plan) -> None:

@@ -1245,6 +1245,36 @@ def test_a_tiffs_tile_of_a_negative_size_is_refused() -> None:
         read(tiff_of_tags((322, 9, side), (323, 9, side)))
 
 
+@pytest.mark.parametrize("further", [{"subifds": 1}, {}])
+def test_a_raw_photo_is_not_taken_for_the_small_copy_at_its_beginning(
+    further: dict[str, Any],
+) -> None:
+    """DNG, NEF and ARW are TIFFs that begin with a thumbnail. It was cut out, at its own size."""
+    with io.BytesIO() as file:
+        with tifffile.TiffWriter(file) as pages:
+            pages.write(RGB[::2, ::2], photometric="rgb", subfiletype=1, **further)
+            pages.write(RGB, photometric="rgb")
+        raw = file.getvalue()
+    with pytest.raises(UnsupportedImageFormat) as refusal:
+        read(raw)
+    assert str(refusal.value).startswith(
+        "The image is a raw photo, or another TIFF that begins with a small copy of its picture, "
+        "which is not supported. "
+    )
+
+
+def test_a_tiff_of_nothing_but_a_small_copy_is_read() -> None:
+    """And so is one that begins with its picture and has the small copy behind it."""
+    with io.BytesIO() as file:
+        tifffile.imwrite(file, RGB, photometric="rgb", subfiletype=1)
+        assert mean_difference(read(file.getvalue()), RGB) == 0
+    with io.BytesIO() as file:
+        with tifffile.TiffWriter(file) as pages:
+            pages.write(RGB, photometric="rgb", subifds=1)
+            pages.write(RGB[::2, ::2], photometric="rgb", subfiletype=1)
+        assert mean_difference(read(file.getvalue()), RGB) == 0
+
+
 @pytest.mark.parametrize("tag", [256, 322])
 @pytest.mark.parametrize("kind", [4, 7])
 def test_a_tiff_that_says_twice_how_it_is_stored_is_refused(tag: int, kind: int) -> None:

@@ -17,14 +17,17 @@ _TYPE_BYTES |= {16: 8, 17: 8, 18: 8}  # BigTIFF
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 """Those in which libtiff and Pillow take the size of a picture or of a tile. Some are signed."""
 
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _ORIENTATION = 256, 257, 258, 259, 274
+_KIND_OF_PICTURE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _ORIENTATION = 254, 256, 257, 258, 259, 274
 _PHOTOMETRIC, _SAMPLES, _ROWS_PER_STRIP, _PLANAR = 262, 277, 278, 284
 _EXTRA_SAMPLES, _SAMPLE_FORMAT = 338, 339
 _STRIP_OFFSETS, _STRIP_BYTES = 273, 279
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
 _READ = {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _PLANAR}
 _READ |= {_STRIP_OFFSETS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES}
-_READ |= {_PHOTOMETRIC, _EXTRA_SAMPLES, _SAMPLE_FORMAT}
+_READ |= {_PHOTOMETRIC, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _KIND_OF_PICTURE}
+_NOT_OF_PIXELS = {_KIND_OF_PICTURE, _ORIENTATION}
+_FURTHER_DIRECTORIES = 330
+_REDUCED = 1  # a bit of the kind of picture: it is a smaller copy of another one in the file
 
 _MAX_ENTRIES = 65_535
 _SHARED_BYTES = 65_536  # how many bytes honest tags may share or repeat
@@ -50,12 +53,13 @@ class Directory:
 
     Of a tag that comes twice the first one is there. ``is_ambiguous`` says that the other one
     describes the pixels in another way, and ``is_cut`` that the data of some tag is not all in the
-    file.
+    file. ``is_only`` says that the file names no other directory.
     """
 
     values: Mapping[int, tuple[int, ...]]
     is_ambiguous: bool
     is_cut: bool
+    is_only: bool
 
     @property
     def size(self) -> tuple[int, int]:
@@ -82,9 +86,13 @@ class Directory:
     def check_kind(self) -> None:
         """Refuse what Pillow would call damaged, or misread.
 
-        :raises UnsupportedImageFormat: the compression is not read; or each sample is a plane of
-            its own, and they are of a kind whose bytes Pillow takes for something else.
+        :raises UnsupportedImageFormat: the picture is a small copy of another one, as cameras' raw
+            files begin with; the compression is not read; or each sample is a plane of its own, and
+            they are of a kind whose bytes Pillow takes for something else.
         """
+        if self._first(_KIND_OF_PICTURE, 0) & _REDUCED and not self.is_only:
+            found = "a raw photo, or another TIFF that begins with a small copy of its picture"
+            raise UnsupportedImageFormat(found=found)
         compression = self._first(_COMPRESSION, _UNCOMPRESSED)
         if compression not in _COMPRESSIONS:
             raise UnsupportedImageFormat(found=f"a TIFF with compression {compression}")
@@ -172,8 +180,9 @@ def _read_directory(data: bytes) -> Directory:
     values: dict[int, tuple[int, ...]] = {}
     seen: dict[int, bytes] = {}
     is_ambiguous = is_cut = False
-    claimed = 0
-    for entry in range(start, start + entries * entry_bytes, entry_bytes):
+    claimed, end = 0, start + entries * entry_bytes
+    is_only = not any(data[end : end + inline])  # where the next directory begins
+    for entry in range(start, end, entry_bytes):
         tag, kind, count = struct.unpack_from(f"{order}HH{offset_format}", data, entry)
         size = count * _TYPE_BYTES.get(kind, 0)
         at = entry + entry_bytes - inline
@@ -183,15 +192,16 @@ def _read_directory(data: bytes) -> Directory:
         if claimed > len(data) + _SHARED_BYTES:
             raise InvalidImage(reason="its tags claim more data than the file holds")
         is_cut |= max(entry + entry_bytes, at + size) > len(data)
+        is_only &= tag != _FURTHER_DIRECTORIES
         if tag not in _READ:
             continue
         whole = data[entry : entry + entry_bytes]
         if tag in seen:
-            is_ambiguous |= tag != _ORIENTATION and whole != seen[tag]
+            is_ambiguous |= tag not in _NOT_OF_PIXELS and whole != seen[tag]
         elif kind in _INTEGERS:
             values[tag] = struct.unpack_from(f"{order}{count}{_INTEGERS[kind]}", data, at)
         seen.setdefault(tag, whole)
-    directory = Directory(values=values, is_ambiguous=is_ambiguous, is_cut=is_cut)
+    directory = Directory(values=values, is_ambiguous=is_ambiguous, is_cut=is_cut, is_only=is_only)
     if min(directory.size) < 0:
         raise InvalidImage(reason="it is a damaged or truncated TIFF file")
     return directory

@@ -181,10 +181,15 @@ class Api:
 
 
 def _preflight_reply(allow: str) -> Reply:
-    """Return the answer to a browser that asks which requests a page may send (CORS)."""
+    """Return the answer to a browser that asks which requests a page may send (CORS).
+
+    Widgets for uploads, such as Dropzone, send Cache-Control and X-Requested-With by themselves.
+    """
     headers = {
         "Access-Control-Allow-Methods": allow,
-        "Access-Control-Allow-Headers": "Accept, Authorization, Content-Type, X-Api-Key",
+        "Access-Control-Allow-Headers": (
+            "Accept, Authorization, Cache-Control, Content-Type, X-Api-Key, X-Requested-With"
+        ),
         "Access-Control-Max-Age": "3600",
     }
     return Reply(status=204, headers=headers)

@@ -1264,7 +1264,17 @@ def test_a_raw_photo_is_not_taken_for_the_small_copy_at_its_beginning(
 
 
 def test_a_tiff_of_nothing_but_a_small_copy_is_read() -> None:
-    """And so is one that begins with its picture and has the small copy behind it."""
+    """And so is one that begins with its picture and has the small copy behind it.
+
+    Some writers call all pages copies, and some files have only the copies of a picture, the
+    largest of them first.
+    """
+    for behind in (RGB, RGB[::2, ::2]):
+        with io.BytesIO() as file:
+            with tifffile.TiffWriter(file) as pages:
+                pages.write(RGB, photometric="rgb", subfiletype=1)
+                pages.write(behind, photometric="rgb", subfiletype=1)
+            assert mean_difference(read(file.getvalue()), RGB) == 0
     with io.BytesIO() as file:
         tifffile.imwrite(file, RGB, photometric="rgb", subfiletype=1)
         assert mean_difference(read(file.getvalue()), RGB) == 0

@@ -68,7 +68,7 @@ def read_structure(data: bytes, pillow_format: str, *, max_pixels: int) -> Struc
         tiff = read_directory(data)
         size, orientation = tiff.size, 1  # Pillow itself turns a TIFF upright
         check_size(*size, max_pixels=max_pixels)
-        tiff.check_kind()
+        tiff.check_kind(data)
         tiff.check_layout(data, max_pixels=max_pixels)
     elif pillow_format in {"HEIF", "AVIF"}:
         items = check_items(data, max_pixels=max_pixels)

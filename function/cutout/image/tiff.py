@@ -5,6 +5,7 @@ whole file, so a block of 4 MB can ask for 260 GB. Therefore the directory is me
 Pillow sees it.
 """
 
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,13 +54,15 @@ class Directory:
 
     Of a tag that comes twice the first one is there. ``is_ambiguous`` says that the other one
     describes the pixels in another way, and ``is_cut`` that the data of some tag is not all in the
-    file. ``is_only`` says that the file names no other directory.
+    file. ``has_others`` says that a tag names more directories, and ``next_at`` is where the file
+    has the directory that follows, 0 if none does.
     """
 
     values: Mapping[int, tuple[int, ...]]
     is_ambiguous: bool
     is_cut: bool
-    is_only: bool
+    has_others: bool
+    next_at: int
 
     @property
     def size(self) -> tuple[int, int]:
@@ -83,14 +86,14 @@ class Directory:
         form = _FORMATS.get(self._first(_SAMPLE_FORMAT, 1), "")
         return f"a TIFF with {samples} x {depths} bits{form} (photometric interpretation {meaning})"
 
-    def check_kind(self) -> None:
-        """Refuse what Pillow would call damaged, or misread.
+    def check_kind(self, data: bytes) -> None:
+        """Refuse what Pillow would call damaged, or misread, in the file ``data``.
 
         :raises UnsupportedImageFormat: the picture is a small copy of another one, as cameras' raw
             files begin with; the compression is not read; or each sample is a plane of its own, and
             they are of a kind whose bytes Pillow takes for something else.
         """
-        if self._first(_KIND_OF_PICTURE, 0) & _REDUCED and not self.is_only:
+        if self._first(_KIND_OF_PICTURE, 0) & _REDUCED and self._is_copy(data):
             found = "a raw photo, or another TIFF that begins with a small copy of its picture"
             raise UnsupportedImageFormat(found=found)
         compression = self._first(_COMPRESSION, _UNCOMPRESSED)
@@ -109,6 +112,16 @@ class Directory:
             more = " and for alpha" if extra else ""
             found = f"a TIFF with a plane of {bits} bits for each colour{more}"
             raise UnsupportedImageFormat(found=found)
+
+    def _is_copy(self, data: bytes) -> bool:
+        """Tell whether a picture that is said to be a smaller copy has a larger one behind it."""
+        if self.has_others or not self.next_at:
+            return self.has_others
+        try:
+            following = _read_directory(data, self.next_at)
+        except (struct.error, KeyError, IndexError, InvalidImage):
+            return False  # nothing reads that one
+        return math.prod(following.size) > math.prod(self.size)
 
     def check_layout(self, data: bytes, *, max_pixels: int) -> None:
         """Hold strips, tiles and the scans in them to what a picture needs.
@@ -165,7 +178,8 @@ def orientation_of(exif: bytes) -> int:
         return 1  # the picture itself is fine
 
 
-def _read_directory(data: bytes) -> Directory:
+def _read_directory(data: bytes, place: int | None = None) -> Directory:
+    """Return the directory at this place in the file, by default the first one."""
     order = {b"II": "<", b"MM": ">"}[data[:2]]
     if struct.unpack_from(f"{order}H", data, 2)[0] == 43:  # noqa: PLR2004 - BigTIFF's version
         offset_format, count_format, inline, entry_bytes = "Q", "Q", 8, 20
@@ -173,15 +187,15 @@ def _read_directory(data: bytes) -> Directory:
     else:
         offset_format, count_format, inline, entry_bytes = "I", "H", 4, 12
         (start,) = struct.unpack_from(f"{order}I", data, 4)
+    start = start if place is None else place
     (entries,) = struct.unpack_from(order + count_format, data, start)
     start += struct.calcsize(count_format)
     if entries > _MAX_ENTRIES:
         raise InvalidImage(reason="it is a damaged or truncated TIFF file")
     values: dict[int, tuple[int, ...]] = {}
     seen: dict[int, bytes] = {}
-    is_ambiguous = is_cut = False
+    is_ambiguous = is_cut = has_others = False
     claimed, end = 0, start + entries * entry_bytes
-    is_only = not any(data[end : end + inline])  # where the next directory begins
     for entry in range(start, end, entry_bytes):
         tag, kind, count = struct.unpack_from(f"{order}HH{offset_format}", data, entry)
         size = count * _TYPE_BYTES.get(kind, 0)
@@ -192,7 +206,7 @@ def _read_directory(data: bytes) -> Directory:
         if claimed > len(data) + _SHARED_BYTES:
             raise InvalidImage(reason="its tags claim more data than the file holds")
         is_cut |= max(entry + entry_bytes, at + size) > len(data)
-        is_only &= tag != _FURTHER_DIRECTORIES
+        has_others |= tag == _FURTHER_DIRECTORIES
         if tag not in _READ:
             continue
         whole = data[entry : entry + entry_bytes]
@@ -201,7 +215,14 @@ def _read_directory(data: bytes) -> Directory:
         elif kind in _INTEGERS:
             values[tag] = struct.unpack_from(f"{order}{count}{_INTEGERS[kind]}", data, at)
         seen.setdefault(tag, whole)
-    directory = Directory(values=values, is_ambiguous=is_ambiguous, is_cut=is_cut, is_only=is_only)
+    following = data[end : end + inline]  # where the next directory begins; it may be cut off
+    directory = Directory(
+        values=values,
+        is_ambiguous=is_ambiguous,
+        is_cut=is_cut,
+        has_others=has_others,
+        next_at=int.from_bytes(following, "little" if order == "<" else "big"),
+    )
     if min(directory.size) < 0:
         raise InvalidImage(reason="it is a damaged or truncated TIFF file")
     return directory

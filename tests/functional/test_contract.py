@@ -99,6 +99,11 @@ def test_json_without_its_content_type(client: Client) -> None:
         f"No image was sent. Send {SOURCES}. JSON was sent as a form: it needs the Content-Type"
         " application/json."
     )
+    reply = client.post("/v2?%7Bx=", **multipart(photo=("a.jpg", JPEG)))
+    assert reply.error()["message"] == (
+        f"No image was sent. Send {SOURCES}. A file was sent in the field photo: name the field"
+        " image_file."
+    )
 
 
 def test_the_field_of_base64_as_a_file(client: Client) -> None:

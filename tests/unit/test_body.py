@@ -98,6 +98,19 @@ def test_a_boundary_without_quotation_marks(boundary: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "behind", [f", {MULTIPART}", f",{MULTIPART}", ",charset=utf-8", " charset=utf-8"]
+)
+def test_what_follows_a_boundary_is_not_of_it(behind: str) -> None:
+    """A header that comes twice is joined with a comma; of two boundaries the last one counts."""
+    body = part('name="image_file"; filename="a.png"', b"x") + END
+    for content_type in (
+        MULTIPART + behind,
+        f"multipart/form-data; boundary=b; boundary={BOUNDARY}",
+    ):
+        assert parse_body(content_type, body).fields == (("image_file", b"x"),)
+
+
+@pytest.mark.parametrize(
     ("disposition", "headers"),
     [
         ('name="image_file"', ()),
@@ -376,7 +389,7 @@ def test_exactly_one_source() -> None:
     """None, one, the same twice, two kinds."""
     file = Source(name="image_file", value=b"x")
     url = Source(name="image_url", value="http://example.com")
-    assert only_source([file], [], accepted=ACCEPTED) is file
+    assert only_source([file], [], body=Body(), accepted=ACCEPTED) is file
     ((raw,), _) = split_sources(Body(kind=BodyKind.IMAGE, raw=b"x"), [])
     for sources, given in (
         ([raw, url], "the body and image_url were sent"),
@@ -387,7 +400,7 @@ def test_exactly_one_source() -> None:
         ),
     ):
         with pytest.raises(MultipleSources) as refusal:
-            only_source(sources, [], accepted=ACCEPTED)
+            only_source(sources, [], body=Body(), accepted=ACCEPTED)
         assert str(refusal.value) == f"Exactly one image source is accepted, but {given}."
 
 
@@ -418,7 +431,7 @@ def test_a_missing_image_names_the_file_fields_that_were_found(
 ) -> None:
     """A wrong field name is the usual reason; the caller's names are cut and escaped."""
     with pytest.raises(MissingImage) as refusal:
-        only_source([], others, accepted=ACCEPTED)
+        only_source([], others, body=Body(), accepted=ACCEPTED)
     assert str(refusal.value) == f"No image was sent. Send {ACCEPTED}.{found}"
 
 

@@ -38,6 +38,8 @@ _IMAGE_BODY = "An image as the body needs its own Content-Type, such as image/jp
 _MAX_TOLD_NAME = 40  # characters
 _PARAMETER = re.compile(r';\s*([\w-]+)\s*=\s*(?:"((?:\\.|[^"\\])*)"|([^;]*))')
 """A parameter of Content-Type: its name, and its value, either in quotation marks or without."""
+_TOKEN = re.compile(r'[^\s,;=:/\\"()<>@\[\]?{}]*')
+"""The signs that need no quotation marks in the value of a parameter (RFC 2045, 5.1)."""
 
 
 class BodyKind(Enum):
@@ -70,7 +72,7 @@ def parse_body(content_type: str, body: bytes) -> Body:
     """
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
-        return Body(kind=BodyKind.MULTIPART, fields=_multipart(body, _boundary(content_type)))
+        return Body(kind=BodyKind.MULTIPART, fields=_multipart(body, _boundary(content_type, body)))
     if media_type == "application/json" or (
         media_type.startswith("application/") and media_type.endswith("+json")
     ):
@@ -106,16 +108,22 @@ def told_name(name: str) -> str:
     return quote(name, safe="", errors="replace")[:_MAX_TOLD_NAME]
 
 
-def _boundary(content_type: str) -> str:
+def _boundary(content_type: str, body: bytes) -> str:
     """Return the boundary that a Content-Type names, empty without one.
 
     Without quotation marks it ends at the next semicolon. Many clients leave them out where signs
-    such as "=" or "/" require them (RFC 2046, 5.1.1), and most servers read it all the same.
+    such as "=" or "/" require them (RFC 2046, 5.1.1), and most servers read it all the same. Where
+    the body has no such boundary, it ends at the first of these signs: a gateway joins two headers
+    with a comma.
     """
+    boundary = ""
     for name, quoted, plain in _PARAMETER.findall(content_type):
         if name.lower() == "boundary":
-            return re.sub(r"\\(.)", r"\1", quoted) or str(plain).rstrip()
-    return ""
+            boundary = re.sub(r"\\(.)", r"\1", quoted) or plain.rstrip()
+    if f"--{boundary}".encode(errors="replace") in body:
+        return boundary
+    token = _TOKEN.match(boundary)
+    return token[0] or boundary if token else boundary
 
 
 def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:

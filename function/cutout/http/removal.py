@@ -94,7 +94,7 @@ class Removal:
             self._storage()
         self.check_background(options)
         accepted = accepted_sources(has_storage=has_storage, fetches_urls=self.fetches_urls)
-        source = only_source(sources, fields, accepted=accepted)
+        source = only_source(sources, fields, body=body, accepted=accepted)
         is_legacy = source.name == "image"
         if is_legacy:
             options = replace(options, channels=Channels.ALPHA)

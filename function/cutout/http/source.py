@@ -15,6 +15,7 @@ _BASE64_STARTS = (b"data:", b"/9j/", b"iVBORw0KGgo", b"UklGR", b"R0lGOD")
 """How base64 begins: as a data: URL, or as a JPEG, PNG, WebP or GIF."""
 _MAX_TOLD_FIELDS = 3  # in a message: their names are the caller's data
 _OPTION_NAMES = {option.name for option in OPTIONS}
+_JSON_AS_FORM = " JSON was sent as a form: it needs the Content-Type application/json."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +87,11 @@ def only_source(
     sources: list[Source],
     others: Iterable[Field],
     *,
+    body: Body,
     accepted: str,
     names: SourceNames = OWN_NAMES,
 ) -> Source:
-    """Return the one source; ``others`` are the request's other fields.
+    """Return the one source; ``others`` are the other fields of the body and of the query string.
 
     ``accepted`` says which sources this deployment takes.
 
@@ -97,7 +99,12 @@ def only_source(
     :raises MultipleSources: there are several.
     """
     if not sources:
-        raise MissingImage(accepted=accepted, found=_found(others, names))
+        is_json = body.kind is BodyKind.FORM and any(
+            name.lstrip().startswith("{")  # browsers and libraries escape it in a form
+            for name, _ in body.fields
+        )
+        found = _JSON_AS_FORM if is_json else _found(others, names)
+        raise MissingImage(accepted=accepted, found=found)
     if len(sources) > 1:
         raise MultipleSources(accepted=accepted, given=_given(sources))
     return sources[0]
@@ -127,8 +134,6 @@ def _found(others: Iterable[Field], names: SourceNames) -> str:
     """Return the end of a message: why what was sent is no source, empty where nobody knows."""
     files: list[str] = []
     for name, value in others:
-        if name.lstrip().startswith("{"):  # browsers and libraries escape it in a form
-            return " JSON was sent as a form: it needs the Content-Type application/json."
         if name.lower() == "image_file":
             return (
                 " image_file was sent as text: send it as a file part of multipart/form-data, or"

@@ -33,7 +33,8 @@ class RemoveBg:
             fields, models=self._removal.models, fetches_urls=self._removal.fetches_urls
         )
         self._removal.check_background(options)
-        source = only_source(sources, fields, accepted=self._accepted(), names=_SOURCES)
+        accepted = self._accepted()
+        source = only_source(sources, fields, body=body, accepted=accepted, names=_SOURCES)
         result = self._removal.result_of(source, options, request)
         if request.wants_json():
             reply = document_reply(result, ignored)

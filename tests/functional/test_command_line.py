@@ -1075,12 +1075,19 @@ def test_a_picture_for_the_background_is_a_file(here: Path) -> None:
     assert said.endswith("argument --bg-image-file: none.png: No such file or directory\n")
 
 
-def test_a_folder_that_may_not_be_looked_into_does_not_stop_the_others(here: Path) -> None:
-    """Such as one of the system on a disk. The whole command was refused."""
+@pytest.mark.parametrize("mode", [0, 0o444])
+def test_a_folder_that_may_not_be_looked_into_does_not_stop_the_others(
+    here: Path, mode: int
+) -> None:
+    """Such as one of the system on a disk. The whole command was refused.
+
+    Of some folders the names may be read, and nothing more.
+    """
     closed = here / "disk" / "system"
     closed.mkdir(parents=True)
-    (here / "disk" / "a.jpg").write_bytes(PHOTO)
-    closed.chmod(0)
+    for folder in (here / "disk", closed):
+        (folder / "a.jpg").write_bytes(PHOTO)
+    closed.chmod(mode)
     try:
         with started(here, "-c", WITHOUT_RIGHTS, "disk", "out") as process:
             _, said = process.communicate(timeout=300)

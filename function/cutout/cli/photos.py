@@ -148,6 +148,9 @@ def _walk(folder: Path, output: Path, closed: dict[Path, str]) -> Iterator[Path]
             yield path
             continue
         try:
-            left.extend(sorted(path.iterdir(), reverse=True))
+            inside = sorted(path.iterdir(), reverse=True)
+            for one in inside[:1]:
+                one.lstat()  # refused in a folder that may be listed and not entered
+            left.extend(inside)
         except OSError as error:
             closed[path] = error.strerror or str(error)

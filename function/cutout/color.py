@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from operator import index
 
 from PIL.ImageColor import colormap
 
@@ -28,10 +29,12 @@ class Color:
     def __post_init__(self) -> None:
         """Refuse a colour that no text can name."""
         for channel in (self.r, self.g, self.b, self.a):
-            if not isinstance(channel, int):
-                raise TypeError(f"a channel of a colour must be int, not {channel!r}")
-            if not 0 <= channel <= 255:  # noqa: PLR2004 - as a byte holds it
-                raise ValueError(f"a channel of a colour must be from 0 to 255, not {channel}")
+            try:
+                value = index(channel)  # a number of a pixel in NumPy is a whole one, too
+            except TypeError:
+                raise TypeError(f"a channel of a colour must be int, not {channel!r}") from None
+            if not 0 <= value <= 255:  # noqa: PLR2004 - as a byte holds it
+                raise ValueError(f"a channel of a colour must be from 0 to 255, not {value}")
 
 
 def named_colors() -> list[str]:

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -120,6 +121,7 @@ def test_a_channel_is_a_byte(value: int) -> None:
 
 
 def test_a_channel_is_a_whole_number() -> None:
-    """A part of one was cut off."""
+    """A part of one was cut off; a number of a pixel in NumPy is a whole one."""
+    assert Color(r=np.uint8(5), g=0, b=0) == Color(r=5, g=0, b=0)  # type: ignore[arg-type] # a pixel's
     with pytest.raises(TypeError, match=r"^a channel of a colour must be int, not 1\.5$"):
         Color(r=1.5, g=0, b=0)  # type: ignore[arg-type] # what a user without mypy writes

@@ -91,7 +91,11 @@ def read_index(archive: zipfile.ZipFile, columns: Iterable[str]) -> list[dict[st
 
     Raises UnreadableError if there is none, or if it lacks one of these columns.
     """
-    table = csv.DictReader(io.StringIO(read_member(archive, INDEX).decode()))
+    try:
+        text = read_member(archive, INDEX).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnreadableError(f"{INDEX} in {archive.filename} is not in UTF-8") from error
+    table = csv.DictReader(io.StringIO(text))
     lacking = [name for name in columns if name not in (table.fieldnames or ())]
     if lacking:
         raise UnreadableError(f"{INDEX} in {archive.filename} lacks {', '.join(lacking)}")
@@ -99,18 +103,18 @@ def read_index(archive: zipfile.ZipFile, columns: Iterable[str]) -> list[dict[st
 
 
 def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Read a file in a zip. Raises UnreadableError if it is not there, or damaged."""
+    """Read a file in a zip. Raises UnreadableError if it is not there, damaged or encrypted."""
     try:
         return archive.read(name)
-    except (KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except (KeyError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
         message = f"{name} in {archive.filename} cannot be read: {error.args[0]}"
         raise UnreadableError(message) from error
 
 
 def _read_row(pack: zipfile.ZipFile, row: dict[str, str]) -> Pair:
     """Read one pair; a background photograph has no subject, whatever its file's alpha says."""
-    with Image.open(io.BytesIO(read_member(pack, row["file"]))) as image:
-        rgba = np.asarray(image.convert("RGBA"))
+    image = _read(io.BytesIO(read_member(pack, row["file"])), row["file"])
+    rgba = np.asarray(image.convert("RGBA"))
     kind = cast("Kind", row["kind"])
     alpha = np.zeros_like(rgba[..., 3]) if kind == "bg" else rgba[..., 3]
     return Pair(name=row["file"], set=row["set"], kind=kind, rgb=rgba[..., :3], alpha=alpha)

@@ -110,8 +110,8 @@ def check_options(place: str, entry: str, kept: Mapping[str, str]) -> None:
 def check_concurrency(place: str, entry: str, kept: Mapping[str, str]) -> None:
     """Compare how many uploads a place has Lambda take at a time with what it lets run.
 
-    A number that is not there stays as the stack has it, so nothing can be said about it. What is
-    no number is CloudFormation's to refuse.
+    A number that is not there is the stack's or, in a first deployment, the template's, and nothing
+    is said about it. What is no number is CloudFormation's to refuse.
 
     :raises Refused: uploads with which nothing is wrong would end in the dead-letter queue.
     """

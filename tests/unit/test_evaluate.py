@@ -261,7 +261,7 @@ def test_a_zip_that_cannot_be_used_is_named_in_one_line(tmp_path: Path) -> None:
     index = "file,set,kind,split,source,licence,origin\na.png,pets,gt,val,s,l,o\n"
     lacking = zipped(tmp_path / "lacking.zip", {"index.csv": index})
     broken = zipped(tmp_path / "broken.zip", {"index.csv": "\ufeff" + index, "a.png": "no picture"})
-    latin = zipped(tmp_path / "latin.zip", {"index.csv": index.encode("utf-16")})
+    utf16 = zipped(tmp_path / "utf16.zip", {"index.csv": index.encode("utf-16")})
     program = [sys.executable, str(ROOT / "models/training/evaluate.py"), "--card", str(CARD)]
     labels = ["--labels", str(tmp_path), "--unseen", str(tmp_path / "unseen.toml")]
     (tmp_path / "unseen.toml").write_text('sources = ["s"]')
@@ -270,7 +270,7 @@ def test_a_zip_that_cannot_be_used_is_named_in_one_line(tmp_path: Path) -> None:
         (["--pack", empty], f"index.csv in {empty} cannot be read: There is no item named"),
         (["--pack", columns], f"index.csv in {columns} lacks kind, split"),
         (["--pack", broken], "a.png cannot be read: cannot identify image file"),
-        (["--pack", latin], f"index.csv in {latin} is not in UTF-8"),
+        (["--pack", utf16], f"index.csv in {utf16} is not in UTF-8"),
         (["--pack", lacking], f"a.png in {lacking} cannot be read: There is no item named"),
         (["--photos", none, *labels], f"{none} cannot be read: File is not a zip file"),
         (["--photos", columns, *labels], f"index.csv in {columns} lacks source, kind, licence"),

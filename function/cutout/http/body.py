@@ -38,8 +38,8 @@ _IMAGE_BODY = "An image as the body needs its own Content-Type, such as image/jp
 _MAX_TOLD_NAME = 40  # characters
 _PARAMETER = re.compile(r';\s*([\w-]+)\s*=\s*(?:"((?:\\.|[^"\\])*)"|([^;]*))')
 """A parameter of Content-Type: its name, and its value, either in quotation marks or without."""
-_TOKEN = re.compile(r'[^\s,;=:/\\"()<>@\[\]?{}]*')
-"""The signs that need no quotation marks in the value of a parameter (RFC 2045, 5.1)."""
+_SPECIAL = re.compile(r'[\s,;=:/\\"()<>@\[\]?{}]')
+"""A sign that needs quotation marks in the value of a parameter (RFC 2045, 5.1)."""
 
 
 class BodyKind(Enum):
@@ -122,8 +122,7 @@ def _boundary(content_type: str, body: bytes) -> str:
             boundary = re.sub(r"\\(.)", r"\1", quoted) or plain.rstrip()
     if f"--{boundary}".encode(errors="replace") in body:
         return boundary
-    token = _TOKEN.match(boundary)
-    return token[0] or boundary if token else boundary
+    return _SPECIAL.split(boundary, maxsplit=1)[0] or boundary
 
 
 def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:

@@ -231,6 +231,14 @@ def keep(checkout: Path, *lines: str) -> None:
     (checkout / "samconfig.toml").write_text(text, encoding="utf-8")
 
 
+def refusal(checkout: Path, sam: dict[str, str], *variables: str) -> str:
+    """Return what ``make deploy`` says that refuses to deploy, before SAM is called at all."""
+    done = make(checkout, "deploy", "SAM=sam", *variables, **sam)
+    assert done.returncode != 0
+    assert not Path(sam["SAM_CALLS"]).exists()
+    return done.stderr
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -369,10 +377,7 @@ def test_deploy_refuses_what_the_kept_answers_do_not_say(
 ) -> None:
     """SAM leaves a parameter that they do not name as the stack has it."""
     keep(checkout, f'parameter_overrides = "MemoryMb=3008 {kept}"')
-    done = make(checkout, "deploy", given, "SAM=sam", **sam)
-    assert done.returncode != 0
-    assert done.stderr.startswith(f"samconfig.toml names no {no}, so ")
-    assert not Path(sam["SAM_CALLS"]).exists()
+    assert refusal(checkout, sam, given).startswith(f"samconfig.toml names no {no}, so ")
 
 
 @pytest.mark.parametrize(
@@ -419,11 +424,10 @@ def test_deploy_reads_parameters_as_sam_does(
 ) -> None:
     """In each form, for all commands, and of the environment that is asked for."""
     keep(checkout, kept)
-    given = ("SAM=sam", f"ARGS={arguments}")
-    refused = make(checkout, "deploy", *given, **sam)
-    assert "samconfig.toml names another model than MODEL_NAME=erase-s" in refused.stderr
-    assert not Path(sam["SAM_CALLS"]).exists()
-    assert make(checkout, "deploy", "MODEL_NAME=u2netp", *given, **sam).returncode == 0
+    given = f"ARGS={arguments}"
+    said = refusal(checkout, sam, given)
+    assert "samconfig.toml names another model than MODEL_NAME=erase-s" in said
+    assert make(checkout, "deploy", "MODEL_NAME=u2netp", "SAM=sam", given, **sam).returncode == 0
     calls = Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines()
     assert calls[-1] == f"sam deploy {arguments}".strip()
 
@@ -435,11 +439,9 @@ def test_parameters_in_arguments_take_the_place_of_those_in_the_file(
     """SAM takes all of them from one place, so these must name what was built, too."""
     keep(checkout, kept)
     given = "--parameter-overrides MemoryMb=3008 ModelName=u2netp"
-    refused = make(checkout, "deploy", "SAM=sam", "MODEL_NAME=u2netp", f"ARGS={given}", **sam)
-    assert refused.returncode != 0
-    assert refused.stderr.startswith("ARGS names no architecture, so ")
-    assert "write Architecture=x86_64 into its --parameter-overrides." in refused.stderr
-    assert not Path(sam["SAM_CALLS"]).exists()
+    said = refusal(checkout, sam, "MODEL_NAME=u2netp", f"ARGS={given}")
+    assert said.startswith("ARGS names no architecture, so ")
+    assert "write Architecture=x86_64 into its --parameter-overrides." in said
     given = f"{given} Architecture=x86_64 --no-confirm-changeset"
     done = make(checkout, "deploy", "SAM=sam", "MODEL_NAME=u2netp", f"ARGS={given}", **sam)
     assert done.returncode == 0
@@ -462,17 +464,15 @@ def test_deploy_refuses_options_that_the_worker_refuses(
     """CloudFormation takes them, and then every upload ends in the dead-letter queue."""
     built = "Architecture=x86_64 ModelName=erase-s"
     keep(checkout, f'parameter_overrides = "{built} DefaultOptions=\\"{options}\\""')
-    refused = make(checkout, "deploy", "SAM=sam", **sam)
-    assert refused.returncode != 0
-    assert refused.stderr.startswith(
+    said = refusal(checkout, sam)
+    assert said.startswith(
         f"samconfig.toml has DefaultOptions={options} in its parameter_overrides, and the worker"
         f" for S3 would not start with them. Invalid settings: {problem}"
     )
-    assert ".." not in refused.stderr
-    given = f"--parameter-overrides {built} 'DefaultOptions={options}'"
-    refused = make(checkout, "deploy", "SAM=sam", f"ARGS={given}", **sam)
-    assert refused.stderr.startswith(f"ARGS has DefaultOptions={options} in its --parameter-")
-    assert not Path(sam["SAM_CALLS"]).exists()
+    assert ".." not in said
+    given = f"ARGS=--parameter-overrides {built} 'DefaultOptions={options}'"
+    said = refusal(checkout, sam, given)
+    assert said.startswith(f"ARGS has DefaultOptions={options} in its --parameter-")
     keep(checkout, f'parameter_overrides = "{built} DefaultOptions=\\"format=jpeg&size=hd\\""')
     assert make(checkout, "deploy", "SAM=sam", **sam).returncode == 0
 
@@ -485,18 +485,15 @@ def test_deploy_refuses_to_take_more_uploads_than_may_run(
     built = "Architecture=x86_64 ModelName=erase-s"
     numbers = f"UploadReservedConcurrency={reserved} UploadConcurrency={at_once}"
     keep(checkout, f'parameter_overrides = "{built} {numbers}"')
-    refused = make(checkout, "deploy", "SAM=sam", **sam)
-    assert refused.returncode != 0
-    assert refused.stderr.startswith(
+    assert refusal(checkout, sam).startswith(
         f"samconfig.toml has UploadReservedConcurrency={reserved} and UploadConcurrency={at_once}"
         " in its parameter_overrides, so Lambda would take more uploads from the queue than it"
         " runs, and the others would end in the dead-letter queue. UploadReservedConcurrency must"
         f" be {at_once} or more, or 0 for no limit.\n"
     )
     given = f"ARGS=--parameter-overrides {built} {numbers}"
-    refused = make(checkout, "deploy", "SAM=sam", given, **sam)
-    assert refused.stderr.startswith(f"ARGS has UploadReservedConcurrency={reserved} and ")
-    assert not Path(sam["SAM_CALLS"]).exists()
+    said = refusal(checkout, sam, given)
+    assert said.startswith(f"ARGS has UploadReservedConcurrency={reserved} and ")
 
 
 @pytest.mark.parametrize(
@@ -522,10 +519,8 @@ def test_deploy_takes_numbers_that_do_not_contradict_each_other(
 def test_deploy_names_a_file_that_it_cannot_read(checkout: Path, sam: dict[str, str]) -> None:
     """Before anything is built."""
     keep(checkout, "parameter_overrides = ")
-    done = make(checkout, "deploy", "SAM=sam", **sam)
-    assert done.returncode != 0
-    assert done.stderr.startswith("samconfig.toml cannot be read: Invalid value")
-    assert not Path(sam["SAM_CALLS"]).exists()
+    said = refusal(checkout, sam)
+    assert said.startswith("samconfig.toml cannot be read: Invalid value")
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
     │   └── ImageSideTooLong
     ├── ResultTooLarge              413 result_too_large
     ├── UnsupportedMediaType        415 unsupported_media_type
+    │   ├── UnsupportedContentEncoding
     │   └── UnsupportedUploadRequest
     ├── UnsupportedImageFormat      415 unsupported_image_format
     │   └── HeicNotDeployed
@@ -421,6 +422,13 @@ class UnsupportedMediaType(CutoutError):
         "multipart/form-data, application/json, application/x-www-form-urlencoded, image/*, "
         "application/octet-stream"
     )
+
+
+class UnsupportedContentEncoding(UnsupportedMediaType):
+    """The body is compressed."""
+
+    text = "The body must not be compressed: send it without Content-Encoding."
+    accepted = "a body without Content-Encoding"
 
 
 class UnsupportedUploadRequest(UnsupportedMediaType):

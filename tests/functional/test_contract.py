@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import gzip
 import io
 import json
 import zipfile
@@ -624,6 +625,8 @@ def test_an_option_twice_in_any_two_places(client: Client) -> None:
         ({"body": b"{", "content_type": "application/json"}, 400, "invalid_json", "The body must be one JSON object, but it cannot be parsed: see line 1, column 2."),
         ({"body": b"x", "content_type": "multipart/form-data"}, 400, "invalid_multipart", "The body must be well-formed multipart/form-data (RFC 7578), but its Content-Type has no boundary. Let your HTTP library set Content-Type."),
         ({"body": b"x", "content_type": "text/plain"}, 415, "unsupported_media_type", "Content-Type must be multipart/form-data, application/json, application/x-www-form-urlencoded, image/* or application/octet-stream."),
+        ({"body": gzip.compress(b"{}"), "content_type": "application/json", "headers": {"Content-Encoding": "GZip"}}, 415, "unsupported_media_type", "The body must not be compressed: send it without Content-Encoding."),
+        ({"body": b"{}", "content_type": "application/json", "headers": {"Content-Encoding": "UTF-8"}}, 400, "missing_image", None),
         ({"body": b"hello", "content_type": "image/png"}, 400, "invalid_image", None),
         ({"body": b"", "content_type": "image/png"}, 400, "invalid_image", None),
         ({"body": JPEG[:2000], "content_type": "image/jpeg"}, 400, "invalid_image", "The image cannot be read: its header says 512 rows and its data ends at row 16. Accepted: jpeg, png, webp, gif, bmp, tiff, avif, heic."),

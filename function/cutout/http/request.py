@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import pybase64
 
-from cutout.errors import InvalidBase64, PayloadTooLarge
+from cutout.errors import InvalidBase64, PayloadTooLarge, UnsupportedContentEncoding
 from cutout.http.body import Field
 from cutout.http.event import check_event, is_second_format
 
@@ -23,6 +23,8 @@ MAX_REQUEST_BYTES = (_EVENT_BYTES - _EVENT_RESERVE_BYTES) * 3 // 4
 """The largest body that reaches the function whatever headers come with it, in either format."""
 
 _PARAMETER = re.compile(r"\{(\w+)\+?\}")
+_COMPRESSIONS = {"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd"}
+"""Values of Content-Encoding. Some clients write others there that mean nothing, such as UTF-8."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +85,13 @@ class Request:
         """Return the bytes that were sent; ``instead`` tells what to do with more than is taken.
 
         :raises PayloadTooLarge: there are more than :data:`MAX_REQUEST_BYTES`.
+        :raises UnsupportedContentEncoding: they are compressed.
         :raises InvalidBase64: the event says base64 and its body is not.
         """
         if self.body_bytes > MAX_REQUEST_BYTES:
             raise PayloadTooLarge(max_bytes=MAX_REQUEST_BYTES, instead=instead)
+        if self.encoded and self._listed("content-encoding") & _COMPRESSIONS:
+            raise UnsupportedContentEncoding
         if not self.is_base64:
             return self.encoded.encode(errors="surrogatepass")
         try:
@@ -96,25 +101,25 @@ class Request:
 
     def wants_json(self) -> bool:
         """Tell whether ``Accept`` names application/json and takes no image."""
-        accepted = self._accepted()
+        accepted = self._listed("accept")
         return "application/json" in accepted and not self.names_image() and "*/*" not in accepted
 
     def names_image(self) -> bool:
         """Tell whether ``Accept`` names ``image/*`` or a type of image."""
-        return any(name.startswith("image/") for name in self._accepted())
+        return any(name.startswith("image/") for name in self._listed("accept"))
 
     def takes_gzip(self) -> bool:
         """Tell whether ``Accept-Encoding`` names gzip."""
-        return "gzip" in self._accepted("accept-encoding")
+        return "gzip" in self._listed("accept-encoding")
 
-    def _accepted(self, header: str = "accept") -> set[str]:
+    def _listed(self, header: str) -> set[str]:
         """Return what a header such as ``Accept`` lists, without what has the weight 0."""
-        accepted = set()
+        names = set()
         for listed in self.headers.get(header, "").lower().split(","):
             name, *parameters = (part.strip() for part in listed.split(";"))
             if not any(_is_zero(parameter) for parameter in parameters):
-                accepted.add(name)
-        return accepted
+                names.add(name)
+        return names
 
 
 def _path(event: Mapping[str, Any], context: Mapping[str, Any]) -> str:

@@ -437,6 +437,22 @@ def test_one_transparent_colour(data: bytes) -> None:
     assert set(np.unique(photo.alpha)) == {0, 255}
 
 
+@pytest.mark.parametrize("key", [(0, 0, 0), (0x1234, 0x5678, 0x9ABC)])
+def test_one_transparent_colour_of_16_bits_is_compared_in_both_bytes(
+    key: tuple[int, int, int],
+) -> None:
+    """Black noise beside a transparent black stays opaque."""
+    deep = RGB.astype(np.uint16) * 257
+    deep[0, :3] = key
+    deep[1, 0] = np.array(key) ^ (0, 0, 1)
+    deep[1, 1] = np.array(key) ^ (256, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in deep)
+    photo = read(png(96, 64, 16, 2, rows, transparent=struct.pack(">3H", *key)))
+    assert photo.alpha is not None
+    assert np.array_equal(photo.alpha, np.where((deep == key).all(axis=2), 0, 255))
+    assert np.array_equal(photo.pixels, deep >> 8)
+
+
 @pytest.mark.parametrize("depth", [1, 2, 4])
 def test_one_transparent_grey_of_few_bits(depth: int) -> None:
     """Each value, told as it is in the file, where white is 1, 3 or 15."""

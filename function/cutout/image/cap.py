@@ -16,9 +16,10 @@ def capped(width: int, height: int, cap_px: int | None) -> tuple[int, int]:
     """Return the given size, or the largest of its ratio that has ``cap_px`` px at most."""
     if cap_px is None or width * height <= cap_px:
         return width, height
-    scale = math.sqrt(cap_px / (width * height))
-    scaled = max(1, math.floor(width * scale)), max(1, math.floor(height * scale))
-    return min(scaled[0], cap_px), min(scaled[1], cap_px)  # a ribbon's short side stays at 1 px
+    # Whole numbers are exact: in floating point 507 * sqrt(250_000 / 507²) is less than 500.
+    across, down = math.isqrt(cap_px * width // height), math.isqrt(cap_px * height // width)
+    # A ribbon's short side stays at 1 px.
+    return min(max(1, across), cap_px), min(max(1, down), cap_px)
 
 
 def scaled_down(

@@ -198,9 +198,10 @@ def _decode(
                 not file.jpeg.is_complete or is_filler(_last_pixel(image))
             ):
                 check_rows(file.jpeg)
+            keyed = _alpha_of_deep_key(image, file)
             pixels, alpha = _converted(image, words, file.profile)
     if alpha is None:
-        alpha = framed
+        alpha = framed if keyed is None else keyed
     if pixels.shape[1::-1] != size:
         pixels, alpha = scaled_down(pixels, alpha, size, box)
     return Photo(
@@ -257,6 +258,29 @@ def _alpha_of_frame(image: Image.Image) -> NDArray[np.uint8] | None:
     alpha = np.zeros((image.height, image.width), np.uint8)
     alpha[top:bottom, left:right] = OPAQUE
     return alpha
+
+
+def _alpha_of_deep_key(image: Image.Image, file: Structure) -> NDArray[np.uint8] | None:
+    """Return the alpha, (H, W), of a PNG of 16 bits in which one colour is transparent, else None.
+
+    Only pixels of which both bytes of each sample are the colour's are transparent (ISO/IEC 15948,
+    11.3.2.1). Pillow keeps the high bytes alone, so the file is decoded once more for the low ones.
+    The image is loaded, and its transparent colour is told here and nowhere else.
+    """
+    is_deep = image.format == "PNG" and image.mode == "RGB" and file.data[24] == 16  # noqa: PLR2004 - bits
+    if not is_deep or "transparency" not in image.info:
+        return None
+    key = image.info.pop("transparency")
+    low = _opened(file)
+    # Read in the other order of bytes, the low byte of a sample is the high one.
+    low.tile = [part._replace(args="RGB;16L") for part in low.tile]  # type: ignore[attr-defined]
+    with told_from_memory(image.width * image.height):
+        low.load()
+    is_key = np.ones((image.height, image.width), np.bool_)
+    for channel, value in enumerate(key):
+        is_key &= np.asarray(image.getchannel(channel)) == value >> 8
+        is_key &= np.asarray(low.getchannel(channel)) == value & 0xFF
+    return np.where(is_key, np.uint8(0), np.uint8(OPAQUE))
 
 
 def _last_pixel(image: Image.Image) -> bytes:

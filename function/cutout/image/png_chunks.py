@@ -129,16 +129,13 @@ def _is_transparency(body: bytes, *, colour_type: int) -> bool:
 
 
 def _of_8_bits(body: bytes, *, depth: int, colour_type: int) -> bytes:
-    """Return the chunk of the transparent colour as Pillow compares it with pixels: in 8 bits.
+    """Return the chunk of the transparent grey as Pillow compares it with pixels: in 8 bits.
 
-    Pillow makes such pixels of grey of 2 or 4 bits and of colour of 16 bits, of which it keeps the
-    high bytes, but leaves the chunk as it is.
+    Pillow makes such pixels of grey of 2 or 4 bits, but leaves the chunk as it is.
     """
     if colour_type == _GREY and depth in {2, 4} and len(body) == 2:  # noqa: PLR2004 - bytes
         highest = (1 << depth) - 1
         body = bytes([0, (body[1] & highest) * (255 // highest)])
-    elif colour_type == _RGB and depth == 16:  # noqa: PLR2004 - bits
-        body = b"".join(bytes([0, high]) for high in body[::2])
     return _chunk(_TRANSPARENCY, body)
 
 

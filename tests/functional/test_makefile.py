@@ -336,6 +336,16 @@ def test_deploy_takes_the_answers_that_are_kept(checkout: Path, sam: dict[str, s
     assert "sam deploy --no-confirm-changeset" in calls.read_text(encoding="utf-8")
 
 
+def test_deploy_takes_the_file_that_the_document_shows(checkout: Path, sam: dict[str, str]) -> None:
+    """Whoever has lost the answers is asked nothing, since Enter would set all parameters back."""
+    text = (ROOT / ".github/DEPLOYMENT.md").read_text(encoding="utf-8")
+    (block,) = (block for block in blocks(text, "DEPLOYMENT.md") if block.language == "toml")
+    (checkout / "samconfig.toml").write_text(block.text, encoding="utf-8")
+    done = make(checkout, "deploy", "SAM=sam", **sam)
+    assert done.returncode == 0, done.stderr
+    assert Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines()[-1] == "sam deploy"
+
+
 def test_arguments_of_deploy_are_none_of_build(checkout: Path, sam: dict[str, str]) -> None:
     """``sam build`` knows few options of ``sam deploy``, and ends with a usage error at others."""
     keep(checkout, 'stack_name = "cutout"')

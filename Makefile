@@ -15,9 +15,15 @@ ARGS ?=
 # File names and other free texts go to the programs in the environment, as they were given. In a
 # recipe make would expand each $ in them, and the shell whatever has a meaning there. (ARGS and CARD
 # are several words, which the shell takes apart.)
-TEXTS := IN OUT EVENT URL KEY NAME FILE SHA256 LICENCE CATALOG CORPUS
+PATHS := IN OUT EVENT FILE CATALOG CORPUS
+TEXTS := $(PATHS) URL KEY NAME SHA256 LICENCE
 $(foreach text,$(TEXTS),$(if $(value $(text)),$(eval override $(text) := $$(value $(text)))$(eval \
   export $(text))))
+
+# zsh, the shell of Macs, hands the ~ of IN=~/photos on as it is, and OUT=~/cutouts/ would become a
+# folder with the name ~ here. (<start> marks the beginning: no other ~ of the path changes.)
+$(foreach path,$(PATHS),$(if $(and $(HOME),$(filter <start>~/%,<start>$(value $(path)))),$(eval \
+  override $(path) := $$(subst <start>~/,$$(HOME)/,<start>$$(value $(path))))))
 
 # Where numpy is imported before cutout, which asks for the same, its OpenBLAS would let a thread for
 # each core wait in a busy loop.

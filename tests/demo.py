@@ -12,7 +12,7 @@ import io
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,11 +164,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "demo", help="folder of the results")
     given = parser.parse_args()
     out: Path = given.out
-    out.mkdir(parents=True, exist_ok=True)
+    main_photo = _as_jpeg(PHOTOGRAPHS[0].data())
+    with _writing():
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "photo.jpg").write_bytes(main_photo)
 
     caller = Caller()
-    main_photo = _as_jpeg(PHOTOGRAPHS[0].data())
-    (out / "photo.jpg").write_bytes(main_photo)
     _show_requests(caller, main_photo, out)
     rows = [_make_row(caller, photograph) for photograph in PHOTOGRAPHS]
     print(
@@ -176,11 +177,24 @@ def main() -> None:
         " mean alpha, and the last columns are ms."
     )
     sheet = contact_sheet(rows)
-    sheet.save(out / "result.png", optimize=True)
+    with _writing():
+        sheet.save(out / "result.png", optimize=True)
 
     print(f"{len(FILES)} files in {out.name}/: {', '.join(FILES)}. Look at result.png first.")
     if given.pictures:
         _write_pictures(rows)
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    """End the program with a message if a file of the results cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        sys.exit(
+            f"The results cannot be written: {error}. Choose another folder:"
+            ' ARGS="--out …" for make, --out for this program.'
+        )
 
 
 def _show_requests(caller: Caller, photo: bytes, out: Path) -> None:
@@ -201,8 +215,9 @@ def _show_requests(caller: Caller, photo: bytes, out: Path) -> None:
             [("format", "webp"), ("crop", "1"), ("crop_margin", "5%")],
         ),
     }
-    for name, answer in results.items():
-        (out / name).write_bytes(answer.body)
+    with _writing():
+        for name, answer in results.items():
+            (out / name).write_bytes(answer.body)
     bad_color = caller.form("bg_color=bluish", photo, [("bg_color", "bluish")], expect=400)
     half = photo[: len(photo) // 2]
     broken = caller.form("half of the file", half, [("format", "png")], expect=400)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 HIDDEN = {".venv", ".git", ".aws-sam", "node_modules"}
 RUN = {"sh", "console", "python", "js"}
-READ = {"json", "text"}
-"""``json`` must be JSON; ``text`` is for diagrams."""
+READ = {"json", "text", "toml"}
+"""``json`` must be JSON; ``text`` is for diagrams; test_makefile deploys by the ``toml``."""
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*(\S*)")
 _MARK = re.compile(r"<!--\s*not run by the tests:\s*(.+?)\s*-->")

@@ -16,13 +16,18 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("demo")
 
 
+def run(out: Path) -> "subprocess.CompletedProcess[str]":
+    """Run the program."""
+    command = [sys.executable, str(demo.ROOT / "tests" / "demo.py"), "--out", str(out)]
+    return subprocess.run(
+        command, cwd=demo.ROOT, check=False, capture_output=True, text=True, timeout=120
+    )
+
+
 @pytest.fixture(scope="module")
 def printed(out: Path) -> str:
     """Return what the program prints."""
-    command = [sys.executable, str(demo.ROOT / "tests" / "demo.py"), "--out", str(out)]
-    done = subprocess.run(
-        command, cwd=demo.ROOT, check=False, capture_output=True, text=True, timeout=120
-    )
+    done = run(out)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -54,6 +59,17 @@ def test_the_files(name: str, mode: str, printed: str, out: Path) -> None:
     with Image.open(out / name) as image, Image.open(out / "photo.jpg") as photo:
         assert image.mode == mode
         assert image.size == photo.size or name in {"result.png", "cutout-cropped.webp"}
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "matte.png", "result.png"])
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
+    """As where another user made the folder; here a folder has the file's name."""
+    (tmp_path / name).mkdir()
+    done = run(tmp_path)
+    assert done.returncode == 1
+    assert "The results cannot be written: " in done.stderr
+    assert f"'{tmp_path / name}'. Choose another folder" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_pictures_of_the_readme_are_small() -> None:

@@ -30,6 +30,7 @@ from conftest import deployment
 
 import app
 from context import LocalContext
+from cutout.errors import StorageFailed
 from cutout.http.large_images import Transfer
 from cutout.store import Patience, Store
 from make_events import Request, rest_event
@@ -41,7 +42,7 @@ TEMPLATE = (ROOT / "template.yaml").read_text(encoding="utf-8")
 S3_README = (ROOT / "function/cutout/s3/README.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"```text\n(.*?)```", RUNBOOK + S3_README, re.DOTALL)
 _WORDS = {"fields", "filter", "sort", "stats", "by", "as", "and", "or", "like", "desc", "asc"}
-_FUNCTIONS = {"count", "avg", "pct", "max", "sum", "bin", "ispresent"}
+_FUNCTIONS = {"count", "avg", "pct", "max", "sum", "bin", "ispresent", "latest"}
 _ADDED_BY_CLOUDWATCH = {"@timestamp", "@message"}
 
 
@@ -71,12 +72,18 @@ def break_down() -> None:
     raise RuntimeError(message)
 
 
-def names_in(value: object, prefix: str = "") -> Iterator[str]:
-    """Yield the names of a line's fields, with dots for those within."""
+def lose_s3() -> None:
+    """Fail as the work does where S3 refuses."""
+    raise StorageFailed(call="PutObject", reason="SlowDown")
+
+
+def names_in(value: object, name: str = "") -> Iterator[str]:
+    """Yield the names that CloudWatch gives a line's fields: an object's own name is none."""
     if isinstance(value, dict):
-        for name, inner in value.items():
-            yield prefix + name
-            yield from names_in(inner, f"{prefix}{name}.")
+        for inner in value:
+            yield from names_in(value[inner], f"{name}.{inner}" if name else inner)
+    else:
+        yield name
 
 
 @pytest.fixture
@@ -92,6 +99,8 @@ def logged(cloud: Cloud) -> list[dict[str, Any]]:
     cloud.handle(messages(upload.created()))
     cloud.remover = broken
     cloud.handle(messages(cloud.put("uploads/cat.png", png(50)).created()))
+    cloud.remover = fake_remover(lose_s3)
+    cloud.handle(messages(cloud.put("uploads/cat.png", png(60)).created()))
     return lines_of(log.getvalue()) + cloud.lines()
 
 
@@ -131,6 +140,15 @@ def test_the_runbook_explains_every_kind_that_it_names() -> None:
     errors = (ROOT / "function/cutout/errors.py").read_text(encoding="utf-8")
     assert len(kinds) > 5
     assert [kind for kind in kinds if f"class {kind}(" not in errors] == ["ImportError"]
+
+
+def test_the_runbook_shows_the_facts_that_it_says_to_read() -> None:
+    """Whoever is woken by the alarm has no request_id by which to look for the line."""
+    (query,) = (text for text in QUERIES if "by code, kind" in text and '"failed"' in text)
+    facts = set(re.findall(r"`(facts\.\w+)`", RUNBOOK))
+    assert facts
+    assert [fact for fact in facts if fact not in query] == []
+    assert "request_id" in query
 
 
 def test_the_runbook_names_every_alarm() -> None:

@@ -149,6 +149,21 @@ def test_a_file_may_have_any_name(checkout: Path) -> None:
     (checkout / photo).unlink()
 
 
+def test_a_path_may_begin_with_the_home_folder(checkout: Path, tmp_path: Path) -> None:
+    """Not every shell knows a ~ behind an =, and none knows it in quotation marks."""
+    (tmp_path / "a  b~").mkdir()
+    shutil.copy(checkout / "tests/data/photo.jpg", tmp_path / "a  b~/~1.jpg")
+    given = ("IN=~/a  b~/", "OUT=~/cut  outs~/", "ARGS=--size preview")
+    done = make(checkout, "cutout", *given, HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "cut  outs~/~1.png").is_file()
+    assert not (checkout / "~").exists()
+    done = make(checkout, "invoke", "EVENT=~/none.json", HOME=str(tmp_path))
+    assert f"{tmp_path}/none.json: No such file" in done.stderr
+    done = make(checkout, "cutout", "IN=a ~/b", "OUT=~", HOME=str(tmp_path))
+    assert "error: a ~/b: there is no such file or folder" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("target", "given", "said"),
     [
@@ -334,6 +349,16 @@ def test_deploy_takes_the_answers_that_are_kept(checkout: Path, sam: dict[str, s
     assert not calls.exists()
     assert make(checkout, "deploy", "SAM=sam", "ARGS=--no-confirm-changeset", **sam).returncode == 0
     assert "sam deploy --no-confirm-changeset" in calls.read_text(encoding="utf-8")
+
+
+def test_deploy_takes_the_file_that_the_document_shows(checkout: Path, sam: dict[str, str]) -> None:
+    """Whoever has lost the answers is asked nothing, since Enter would set all parameters back."""
+    text = (ROOT / ".github/DEPLOYMENT.md").read_text(encoding="utf-8")
+    (block,) = (block for block in blocks(text, "DEPLOYMENT.md") if block.language == "toml")
+    (checkout / "samconfig.toml").write_text(block.text, encoding="utf-8")
+    done = make(checkout, "deploy", "SAM=sam", **sam)
+    assert done.returncode == 0, done.stderr
+    assert Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines()[-1] == "sam deploy"
 
 
 def test_arguments_of_deploy_are_none_of_build(checkout: Path, sam: dict[str, str]) -> None:

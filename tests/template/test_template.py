@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from documents import documents
 
 import app
 from cloudformation import ROOT, TEMPLATE
@@ -196,6 +197,12 @@ def test_the_readme_says_what_to_type_for_a_hidden_parameter() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     _, _, deploy = readme.partition("## Deploy")
     assert "`ApiKeyHashes`" in deploy.partition("\n## ")[0]
+
+
+def test_a_document_names_every_parameter() -> None:
+    """Whoever decides on a deployment reads them, and not the template."""
+    texts = " ".join(path.read_text(encoding="utf-8") for path in documents(ROOT))
+    assert [name for name in TEMPLATE["Parameters"] if f"`{name}" not in texts] == []
 
 
 @pytest.mark.parametrize("name", RESOURCES)

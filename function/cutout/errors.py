@@ -38,7 +38,8 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
     │   └── ImageSideTooLong
     ├── ResultTooLarge              413 result_too_large
     ├── UnsupportedMediaType        415 unsupported_media_type
-    │   └── UnsupportedUploadRequest
+    │   ├── UnsupportedUploadRequest
+    │   └── UnsupportedUploadType
     ├── UnsupportedImageFormat      415 unsupported_image_format
     │   └── HeicNotDeployed
     ├── UnknownForeground           422 unknown_foreground
@@ -429,6 +430,16 @@ class UnsupportedUploadRequest(UnsupportedMediaType):
     text = (
         "POST /v2/uploads takes no image: send it an empty body or JSON, and the image to the URL"
         " in the answer, with its fields."
+    )
+    accepted = "an empty body, or application/json with content_type"
+
+
+class UnsupportedUploadType(UnsupportedMediaType):
+    """A request for an upload has a body of a type that no parser takes."""
+
+    text = (
+        "POST /v2/uploads takes an empty body, or the field content_type with the Content-Type "
+        "application/json, application/x-www-form-urlencoded or multipart/form-data."
     )
     accepted = "an empty body, or application/json with content_type"
 

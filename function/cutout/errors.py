@@ -12,6 +12,7 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
     │   └── ObjectBackground            invalid_bg_image
     ├── InvalidEvent                400 bad_request
     ├── DuplicateOption             400 duplicate_option
+    │   └── ObjectDuplicate
     ├── MultipleBackgrounds         400 multiple_bg_sources
     ├── InvalidBackground           400 invalid_bg_image
     ├── RoiExceedsBounds            400 roi_exceeds_bounds
@@ -153,6 +154,15 @@ class DuplicateOption(CutoutError):
     status = 400
     code = "duplicate_option"
     text = "{option} is given more than once. Send it once, in the body or in the query string."
+
+
+class ObjectDuplicate(DuplicateOption):
+    """The options of an S3 object name one twice, in two spellings: fact ``option``."""
+
+    text = (
+        "{option} is given more than once: capital letters, - and _ make no difference in its "
+        "name. Give it once."
+    )
 
 
 class MultipleBackgrounds(CutoutError):

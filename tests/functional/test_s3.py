@@ -889,7 +889,10 @@ def test_a_catalogue_is_worked_on_where_it_is(cloud: Cloud) -> None:
             "multiple_bg_sources: Only one background is accepted, but bg_color and bg_blur ",
         ),
         ({"bg-color": "red", "BG_color": "red"}, "invalid_bg_color: "),
-        ({"Format": "webp", "format": "webp"}, "duplicate_option: format is given more than once."),
+        (
+            {"Format": "webp", "format": "webp"},
+            "duplicate_option: format is given more than once: capital letters, - and _ make no",
+        ),
         ({"bg_image_url": "https://shop.example/b.png"}, "invalid_bg_image: bg_image_url must be "),
         ({"model": "another"}, "invalid_model: model must be one of erase-s."),
     ],

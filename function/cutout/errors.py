@@ -12,6 +12,7 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
     │   └── ObjectBackground            invalid_bg_image
     ├── InvalidEvent                400 bad_request
     ├── DuplicateOption             400 duplicate_option
+    │   └── ObjectDuplicate
     ├── MultipleBackgrounds         400 multiple_bg_sources
     ├── InvalidBackground           400 invalid_bg_image
     ├── RoiExceedsBounds            400 roi_exceeds_bounds
@@ -39,7 +40,8 @@ which fill the sentence and go into the log. Both edges look only at ``status``,
     ├── ResultTooLarge              413 result_too_large
     ├── UnsupportedMediaType        415 unsupported_media_type
     │   ├── UnsupportedContentEncoding
-    │   └── UnsupportedUploadRequest
+    │   ├── UnsupportedUploadRequest
+    │   └── UnsupportedUploadType
     ├── UnsupportedImageFormat      415 unsupported_image_format
     │   └── HeicNotDeployed
     ├── UnknownForeground           422 unknown_foreground
@@ -153,6 +155,15 @@ class DuplicateOption(CutoutError):
     status = 400
     code = "duplicate_option"
     text = "{option} is given more than once. Send it once, in the body or in the query string."
+
+
+class ObjectDuplicate(DuplicateOption):
+    """The options of an S3 object name one twice, in two spellings: fact ``option``."""
+
+    text = (
+        "{option} is given more than once: capital letters, - and _ make no difference in its "
+        "name. Give it once."
+    )
 
 
 class MultipleBackgrounds(CutoutError):
@@ -437,6 +448,16 @@ class UnsupportedUploadRequest(UnsupportedMediaType):
     text = (
         "POST /v2/uploads takes no image: send it an empty body or JSON, and the image to the URL"
         " in the answer, with its fields."
+    )
+    accepted = "an empty body, or application/json with content_type"
+
+
+class UnsupportedUploadType(UnsupportedMediaType):
+    """A request for an upload has a body of a type that no parser takes."""
+
+    text = (
+        "POST /v2/uploads takes an empty body, or the field content_type with the Content-Type "
+        "application/json, application/x-www-form-urlencoded or multipart/form-data."
     )
     accepted = "an empty body, or application/json with content_type"
 

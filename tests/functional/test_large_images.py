@@ -159,6 +159,16 @@ def test_fields_of_an_upload(client: Client) -> None:
         " in the answer, with its fields."
     )
     refused(raw, 415, "unsupported_media_type", message)
+    text = client.post(  # as fetch() in a browser names the type of a text
+        "/v2/uploads",
+        body=b'{"content_type": "image/png"}',
+        content_type="text/plain;charset=UTF-8",
+    )
+    message = (
+        "POST /v2/uploads takes an empty body, or the field content_type with the Content-Type"
+        " application/json, application/x-www-form-urlencoded or multipart/form-data."
+    )
+    refused(text, 415, "unsupported_media_type", message)
     broken = client.post("/v2/uploads", body=b"{", content_type="application/json")
     assert broken.error()["code"] == "invalid_json"
     assert client.post("/v2/uploads", key=None).error()["code"] == "invalid_api_key"

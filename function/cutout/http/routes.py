@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from cutout import __version__
-from cutout.errors import CutoutError, StorageDisabled, UnsupportedUploadRequest
+from cutout.errors import (
+    CutoutError,
+    StorageDisabled,
+    UnsupportedMediaType,
+    UnsupportedUploadRequest,
+    UnsupportedUploadType,
+)
 from cutout.http.body import Body, parse_body
 from cutout.http.cacheable import Cacheable
 from cutout.http.large_images import Transfer, media_type_in
@@ -90,11 +96,15 @@ def _make_upload(transfer: Transfer | None, max_bytes: int, request: Request) ->
 
     :raises StorageDisabled: the deployment has no bucket.
     :raises UnsupportedUploadRequest: the request brings the image itself.
+    :raises UnsupportedUploadType: the type of its body is none that holds fields.
     """
     if transfer is None:
         raise StorageDisabled
     content = request.content(instead="Send only the field content_type, or no body.")
-    body = parse_body(request.headers.get("content-type", ""), content) if content else Body()
+    try:
+        body = parse_body(request.headers.get("content-type", ""), content) if content else Body()
+    except UnsupportedMediaType:  # its message names the types of images
+        raise UnsupportedUploadType from None
     if body.raw is not None:
         raise UnsupportedUploadRequest
     media_type, ignored = media_type_in((*body.fields, *request.query))

@@ -10,6 +10,7 @@ from cutout.errors import (
     InvalidOption,
     MultipleBackgrounds,
     ObjectBackground,
+    ObjectDuplicate,
 )
 from cutout.options.table import OPTIONS
 from cutout.options.values import DEFAULTS, Options
@@ -114,13 +115,17 @@ def parse_object_options(
     They come as text, with which no image can come, and nothing is fetched for an object.
 
     :raises ObjectBackground: the background is an image.
+    :raises ObjectDuplicate: an option is given twice (``bg_color`` twice is ``InvalidOption``).
     :raises CutoutError: whatever else :func:`parse_options` refuses.
     """
     given = list(fields)
     for name, value in given:
         if name.lower() in {"bg_image_file", "bg_image_url"} and value:
             raise ObjectBackground(name=name.lower())
-    return parse_options(given, models=models)
+    try:
+        return parse_options(given, models=models)
+    except DuplicateOption as error:
+        raise ObjectDuplicate(**error.facts) from None
 
 
 def _is_absent(wire: object) -> bool:

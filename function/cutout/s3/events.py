@@ -9,7 +9,7 @@ messages of SQS or SNS.
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus
 
 from cutout.errors import CutoutError, InvalidOption, UnknownEvent
 from cutout.options import parse_object_options, spelled
@@ -18,6 +18,7 @@ from cutout.settings import RESULTS_PREFIX, Settings
 from cutout.store import ObjectRef
 
 _BUCKET_ARN = ":s3:::"  # after the partition: aws, aws-cn, aws-us-gov
+_MAX_TOLD_NAME = 40  # characters of a name that no option has
 
 _Arguments = tuple[tuple[str, str], ...]
 _Reader = Callable[[Any, Settings], Step]
@@ -190,7 +191,10 @@ def _refusal(arguments: _Arguments, settings: Settings) -> CutoutError | None:
     except CutoutError as error:
         return error
     if unknown:
-        return InvalidOption(option=unknown[0], accepted="left out: there is no such option")
+        # The error's code holds the name and goes into the metadata of the error file, for which S3
+        # takes printable ASCII only. A dash from a word processor is such a name's usual fault.
+        told = quote(unknown[0], safe="", errors="surrogatepass")[:_MAX_TOLD_NAME]
+        return InvalidOption(option=told, accepted="left out: there is no such option")
     return None
 
 

@@ -12,7 +12,7 @@ from cutout.http.cacheable import Cacheable
 from cutout.http.large_images import Transfer, media_type_in
 from cutout.http.pages import PAGES
 from cutout.http.removal import Removal
-from cutout.http.removebg import RemoveBg, key_sent, removebg_error_reply, show_credits
+from cutout.http.removebg import key_sent, removebg_error_reply, removebg_reply, show_credits
 from cutout.http.reply import Reply, error_reply, upload_reply
 from cutout.http.request import Request
 from cutout.http.service import Service
@@ -72,7 +72,7 @@ def make_endpoints(
         Endpoint(method="POST", path="/v2", keyed=True, reply_to=removal.reply_to),
         Endpoint(method="POST", path="/v2/uploads", keyed=True, reply_to=make_upload),
         Endpoint(method="GET", path="/v2/account", keyed=True, reply_to=service.show_account),
-        removebg(method="POST", path="/v1.0/removebg", reply_to=RemoveBg(removal).reply_to),
+        removebg(method="POST", path="/v1.0/removebg", reply_to=partial(removebg_reply, removal)),
         removebg(method="GET", path="/v1.0/account", reply_to=show_credits),
         # HEAD is answered as GET. API Gateway leaves out the body, and takes its length for the
         # header Content-Length, which a function cannot set.

@@ -11,16 +11,16 @@ from cutout.http.removebg.replies import (
     show_credits,
     status_told,
 )
-from cutout.http.removebg.route import RemoveBg, key_sent
+from cutout.http.removebg.route import key_sent, removebg_reply
 
 __all__ = [
     "CODES",
     "CREDITS",
     "DEFAULTS",
     "IGNORED_WORDS",
-    "RemoveBg",
     "key_sent",
     "removebg_error_reply",
+    "removebg_reply",
     "show_credits",
     "status_told",
 ]

@@ -10,6 +10,7 @@ from cutout.http.removebg.replies import charges, document_reply
 from cutout.http.reply import Reply, image_reply
 from cutout.http.request import Request
 from cutout.http.source import SourceNames, only_source, split_sources
+from cutout.remover import Remover
 
 _SOURCES = SourceNames(base64="image_file_b64", skips_empty_files=True)
 
@@ -25,7 +26,7 @@ def removebg_reply(removal: Removal, request: Request) -> Reply:
     options, ignored = read_options(
         fields, models=removal.models, fetches_urls=removal.fetches_urls
     )
-    removal.check_background(options)
+    Remover.check_background(options)
     accepted = "image_file (multipart/form-data) or image_file_b64"
     if removal.fetches_urls:
         accepted = "image_file (multipart/form-data), image_file_b64 or image_url"

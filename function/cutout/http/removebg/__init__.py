@@ -3,7 +3,7 @@
 ``options`` reads its fields, ``replies`` writes what its clients read, and ``route`` cuts out.
 """
 
-from cutout.http.removebg.options import DEFAULTS, IGNORED_WORDS
+from cutout.http.removebg.options import ADD_SHADOW, DEFAULTS, IGNORED_WORDS
 from cutout.http.removebg.replies import (
     CODES,
     CREDITS,
@@ -14,6 +14,7 @@ from cutout.http.removebg.replies import (
 from cutout.http.removebg.route import key_sent, removebg_reply
 
 __all__ = [
+    "ADD_SHADOW",
     "CODES",
     "CREDITS",
     "DEFAULTS",

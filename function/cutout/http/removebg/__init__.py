@@ -5,8 +5,8 @@
 
 from cutout.http.removebg.options import ADD_SHADOW, DEFAULTS, IGNORED_WORDS
 from cutout.http.removebg.replies import (
+    ACCOUNT,
     CODES,
-    CREDITS,
     removebg_error_reply,
     show_credits,
     status_told,
@@ -14,9 +14,9 @@ from cutout.http.removebg.replies import (
 from cutout.http.removebg.route import key_sent, removebg_reply
 
 __all__ = [
+    "ACCOUNT",
     "ADD_SHADOW",
     "CODES",
-    "CREDITS",
     "DEFAULTS",
     "IGNORED_WORDS",
     "key_sent",

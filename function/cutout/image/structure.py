@@ -49,6 +49,7 @@ def read_structure(data: bytes, pillow_format: str, *, max_pixels: int) -> Struc
 
     :raises CutoutError: the file is damaged, too large or too small; see
         :func:`cutout.image.decode.decode`.
+    :raises struct.error: its header is cut off.
     """
     jpeg = tiff = orientation = None
     profile = b""

@@ -67,7 +67,7 @@ def make_endpoints(
     removebg = partial(
         Endpoint, keyed=True, key_of=key_sent, refuse=removebg_error_reply, gateway_keys=False
     )
-    make_upload = partial(_make_upload, transfer, settings.max_object_bytes)
+    make_upload = partial(_make_upload, transfer)
     rows = (
         Endpoint(method="POST", path="/v2", keyed=True, reply_to=removal.reply_to),
         Endpoint(method="POST", path="/v2/uploads", keyed=True, reply_to=make_upload),
@@ -85,7 +85,7 @@ def make_endpoints(
     return rows
 
 
-def _make_upload(transfer: Transfer | None, max_bytes: int, request: Request) -> Reply:
+def _make_upload(transfer: Transfer | None, request: Request) -> Reply:
     """Return the form with which a large image goes to S3.
 
     :raises StorageDisabled: the deployment has no bucket.
@@ -98,8 +98,7 @@ def _make_upload(transfer: Transfer | None, max_bytes: int, request: Request) ->
     if body.raw is not None:
         raise UnsupportedUploadRequest
     media_type, ignored = media_type_in((*body.fields, *request.query))
-    upload = transfer.offer(media_type)
-    return upload_reply(upload, max_bytes, ignored, request.request_id)
+    return upload_reply(transfer.offer(media_type), ignored, request.request_id)
 
 
 def _document(

@@ -66,11 +66,11 @@ class Uploads:
         """
         self._logger.append_keys(request_id=context.aws_request_id)
         self._metrics.add_metric(name="Events", unit=MetricUnit.Count, value=1)
-        if not self._settings.has_storage:
-            raise StorageDisabled
         try:
             planned = plan(event, self._settings)
-        except UnknownEvent as error:
+            if not self._settings.has_storage:
+                raise StorageDisabled  # noqa: TRY301 - it is logged and counted like the other
+        except (UnknownEvent, StorageDisabled) as error:
             record_error(error, self._logger, self._metrics)
             raise
         return _answer(planned, [(task, self._report(task, context)) for task in planned.tasks])

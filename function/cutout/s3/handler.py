@@ -124,7 +124,7 @@ class Uploads:
         fields["target"] = self._loggable(done.target)
         if isinstance(done, Product):
             return self._tell_product(done, fields)
-        if job.refusal is not None:
+        if job.refusal is not None:  # its options are wrong, and what was there stays
             return self._tell_refusal(job.refusal, fields)
         return self._tell_kept(done, fields)
 

@@ -59,7 +59,7 @@ def removebg_error_reply(error: CutoutError, request_id: str) -> Reply:
         "code": CODES.get(error.code, error.code),
         "detail": error.detail,
     }
-    headers = {**error_reply(error, request_id).headers, **charges()}
+    headers = {**error_reply(error, request_id).headers, **charges()}  # Allow is among the former
     return json_reply({"errors": [told]}, status=status_told(error.status), headers=headers)
 
 

@@ -8,6 +8,9 @@ from PIL.ImageColor import colormap
 
 from cutout.errors import InvalidOption
 
+ACCEPTED = "a valid hex or named color"
+"""What :func:`parse_color` takes, for messages."""
+
 _HEX = re.compile(r"#?([0-9A-Fa-f]{6}|[0-9A-Fa-f]{3})")
 # The 148 named colours of CSS Color 4. Copied at import: Pillow stores parsed tuples in its own.
 _NAMED = {name: str(value) for name, value in colormap.items()}
@@ -58,4 +61,4 @@ def parse_color(text: object) -> Color:
                 digits = "".join(digit * 2 for digit in digits)
             red, green, blue = bytes.fromhex(digits)
             return Color(r=red, g=green, b=blue)
-    raise InvalidOption(option="bg_color", accepted="a valid hex or named color")
+    raise InvalidOption(option="bg_color", accepted=ACCEPTED)

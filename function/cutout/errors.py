@@ -1,8 +1,9 @@
 """Every failure that a caller can meet, as a tree of exceptions.
 
 A class carries ``status``, ``code`` and the sentence; the raise carries the facts as keywords,
-which fill the sentence and go into the log. Both edges look only at ``status``, ``code`` and
-``detail``: under 500 the fault is the caller's and a retry cannot help.
+which fill the sentence and go into the log. Under 500 the fault is the caller's and a retry cannot
+help. The first line of a class's docstring, up to a colon, is public: with it the OpenAPI document
+says what the code means.
 
 ::
 
@@ -61,6 +62,8 @@ from cutout.formats import FORMATS_IN
 
 SERVER_FAULT = 500
 """From this status on the fault is the service's, and trying again may help."""
+
+_FORMATS = ", ".join(FORMATS_IN)
 
 
 class CutoutError(Exception):
@@ -167,7 +170,7 @@ class ObjectDuplicate(DuplicateOption):
 
 
 class MultipleBackgrounds(CutoutError):
-    """More than one of the ``bg_*`` options is given."""
+    """More than one of the ``bg_*`` options is given: fact ``given``, their names."""
 
     status = 400
     code = "multiple_bg_sources"
@@ -180,7 +183,7 @@ class InvalidBackground(CutoutError):
     status = 400
     code = "invalid_bg_image"
     text = "The background image cannot be used. {reason}"
-    accepted = ", ".join(FORMATS_IN)
+    accepted = _FORMATS
 
 
 class RoiExceedsBounds(CutoutError):
@@ -263,8 +266,8 @@ class InvalidImage(CutoutError):
 
     status = 400
     code = "invalid_image"
-    text = "The image cannot be read: {reason}. Accepted: " + ", ".join(FORMATS_IN) + "."
-    accepted = ", ".join(FORMATS_IN)
+    text = f"The image cannot be read: {{reason}}. Accepted: {_FORMATS}."
+    accepted = _FORMATS
 
 
 class ImageTooSmall(CutoutError):
@@ -467,8 +470,8 @@ class UnsupportedImageFormat(CutoutError):
 
     status = 415
     code = "unsupported_image_format"
-    text = "The image is {found}, which is not supported. Accepted: " + ", ".join(FORMATS_IN) + "."
-    accepted = ", ".join(FORMATS_IN)
+    text = f"The image is {{found}}, which is not supported. Accepted: {_FORMATS}."
+    accepted = _FORMATS
 
 
 class HeicNotDeployed(UnsupportedImageFormat):
@@ -522,11 +525,8 @@ class OutOfMemory(CutoutError):
     """
 
     status = 503
-    text = (
-        "The image needs more memory than this deployment has. Use a smaller image or a smaller "
-        "size."
-    )
     accepted = "a smaller image or a smaller size"
+    text = f"The image needs more memory than this deployment has. Use {accepted}."
 
 
 class ModelUnavailable(CutoutError):
@@ -545,5 +545,5 @@ class OutOfTime(CutoutError):
 
     status = 504
     code = "timeout"
-    text = "The image took too long. Use a smaller image, a smaller size, or format=jpg."
     accepted = "a smaller image, a smaller size, or format=jpg"
+    text = f"The image took too long. Use {accepted}."

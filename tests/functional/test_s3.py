@@ -213,6 +213,15 @@ def test_without_buckets_no_event_is_taken() -> None:
     cloud = Cloud(s3=None, settings=Settings())
     with pytest.raises(StorageDisabled):
         cloud.handle(s3_put_event("any", "uploads/cat.jpg", 1))
+    assert [(line["message"], line["code"]) for line in cloud.lines()] == [
+        ("refused", "storage_disabled")
+    ]
+
+
+def test_without_buckets_an_event_of_no_kind_is_called_so() -> None:
+    """Advice about images in requests would mislead whoever sent it."""
+    with pytest.raises(UnknownEvent):
+        Cloud(s3=None, settings=Settings()).handle({"hello": "world"})
 
 
 def test_an_event_of_no_kind_fails(cloud: Cloud) -> None:

@@ -55,7 +55,7 @@ SOLE_IMPORTERS = {
     "PIL": {"color"}
     | {f"image.{name}" for name in ("decode", "truncation", "cap", "tensor", "look")}
     | {f"image.{name}" for name in ("resample", "shadow", "blur", "shared", "srgb")}
-    | {f"image.{name}" for name in ("encode", "gif", "webp", "libtiff")},
+    | {f"image.{name}" for name in ("gif", "webp", "libtiff")},
     "ctypes": {"image.libtiff"},
     "pillow_heif": {"image.decode"},
     "onnxruntime": {"image.model"},

@@ -127,6 +127,7 @@ def test_all_faults_are_named_at_once() -> None:
         *("INPUT_BUCKET", "RESULT_BUCKET", "UPLOAD_PREFIX", "TARGET_PREFIX", "CATALOGUE_BUCKETS"),
         *("MAX_OBJECT_BYTES", "RESULT_URL_SECONDS", "DEFAULT_OPTIONS"),
         *("API_KEYS_PARAMETER", "HASH_LOGGED_KEYS"),
+        "MAX_PIXELS must be an integer from 1 to 9999999999",
         "FETCH_IMAGE_URLS must be true or false",
         "SHOW_PAGES must be true or false",
         "POWERTOOLS_LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL",

@@ -13,7 +13,7 @@ from cutout.image import shrink
 from cutout.image.compose import Cutout, coverage_of
 from cutout.image.encode import ImageFile, encode
 from cutout.image.place import Box, subject_of
-from cutout.image.reduced import scaled
+from cutout.image.reduced import reduced
 from cutout.image.shrink import Encoded, encode_within
 from cutout.options import Channels, Format, Options
 
@@ -118,7 +118,7 @@ def test_a_smaller_cutout_has_no_colour_but_its_own(side: int) -> None:
     pixels = np.zeros((100, 100, 4), np.uint8)
     pixels[..., :3] = (0, 255, 0)
     pixels[20:71, 30:81] = (200, 20, 20, 255)
-    smaller = scaled(cutout_of(pixels), side / 100, Options())
+    smaller = reduced(cutout_of(pixels), side / 100, Options())
     alpha = smaller.pixels[..., 3]
     assert alpha.shape == (side, side)
     assert not smaller.pixels[alpha == 0].any()
@@ -131,7 +131,7 @@ def test_even_areas_stay_exactly_what_they_are() -> None:
     """But for the pixels along their edges."""
     pixels = np.zeros((40, 60, 4), np.uint8)
     pixels[8:24, 12:36] = (10, 20, 30, 255)
-    smaller = scaled(cutout_of(pixels), 0.5, Options()).pixels
+    smaller = reduced(cutout_of(pixels), 0.5, Options()).pixels
     assert (smaller[5:11, 7:17] == (10, 20, 30, 255)).all()
     around = np.ones((20, 30), bool)
     around[3:13, 5:19] = False
@@ -144,11 +144,11 @@ def test_on_a_background_the_box_is_scaled_outwards() -> None:
     pixels = np.full((100, 100, 4), 255, np.uint8)
     box = Box(top=11, left=21, width=33, height=45)
     cutout = Cutout(pixels=pixels, subject=box, coverage=0.25)
-    smaller = scaled(cutout, 0.5, Options(format=Format.JPG))
+    smaller = reduced(cutout, 0.5, Options(format=Format.JPG))
     assert smaller.subject == Box(top=5, left=10, width=17, height=23)
     assert smaller.coverage == 0.25
     empty = Cutout(pixels=pixels, subject=Box(), coverage=0.0)
-    assert scaled(empty, 0.5, Options()).subject == Box()
+    assert reduced(empty, 0.5, Options()).subject == Box()
 
 
 @pytest.mark.parametrize("is_upright", [False, True])
@@ -156,7 +156,7 @@ def test_the_box_never_passes_the_edge(is_upright: bool) -> None:
     """For any side of the result: not every product of quotients is exact."""
     pixels = np.full((1500, 4, 4) if is_upright else (4, 1500, 4), 255, np.uint8)
     for side in range(1, 1500, 7):
-        smaller = scaled(cutout_of(pixels), side / 1500, Options())
+        smaller = reduced(cutout_of(pixels), side / 1500, Options())
         height, width = smaller.pixels.shape[:2]
         assert max(height, width) == side
         assert smaller.subject == Box(width=width, height=height)
@@ -168,7 +168,7 @@ def test_on_a_translucent_background_too() -> None:
     pixels[40:60, 20:60] = (200, 10, 10, 255)
     box = Box(top=40, left=20, width=40, height=20)
     cutout, color = Cutout(pixels=pixels, subject=box, coverage=0.08), Color(r=0, g=0, b=255, a=128)
-    smaller = scaled(cutout, 0.5, Options(bg_color=color))
+    smaller = reduced(cutout, 0.5, Options(bg_color=color))
     assert smaller.subject == Box(top=20, left=10, width=20, height=10)
     assert smaller.coverage == 0.08
 
@@ -178,7 +178,7 @@ def test_the_extended_colours_of_a_zip_stay() -> None:
     pixels = np.zeros((60, 60, 4), np.uint8)
     pixels[..., :3] = (200, 20, 20)
     pixels[20:40, 20:40, 3] = 255
-    smaller = scaled(cutout_of(pixels), 0.5, Options(format=Format.ZIP)).pixels
+    smaller = reduced(cutout_of(pixels), 0.5, Options(format=Format.ZIP)).pixels
     assert (smaller[..., :3] == (200, 20, 20)).all()
     assert smaller[..., 3].max() == 255
 
@@ -204,7 +204,7 @@ def test_hard_edges_stay_hard(name: Format, channels: Channels) -> None:
 def test_a_ribbon_keeps_a_pixel_of_width() -> None:
     """However much smaller it gets."""
     pixels = np.full((2, 3000, 4), 255, np.uint8)
-    assert scaled(cutout_of(pixels), 0.1, Options()).pixels.shape == (1, 300, 4)
+    assert reduced(cutout_of(pixels), 0.1, Options()).pixels.shape == (1, 300, 4)
 
 
 def faked(monkeypatch: pytest.MonkeyPatch, sizes: list[int]) -> list[tuple[int, ...]]:

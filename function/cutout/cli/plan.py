@@ -94,16 +94,15 @@ def make_plan(command: Command) -> Plan:
         return Plan(jobs=jobs, several=False)
     if STREAM in command.inputs:
         raise UsageError("standard input (-) cannot be combined with other photos")
-    others: dict[Path, str] = {}
-    closed: dict[Path, str] = {}
     photo = None if one is None or not _is_file(one) else Path(one)
     if photo is not None and not _is_folder(command.output):
-        jobs = [Job(source=photo, target=output, format=_format_of(output, command))]
+        job = Job(source=photo, target=output, format=_format_of(output, command))
+        plan = Plan(jobs=[job], several=False)
     else:
-        jobs = _folder_jobs(command, output, others, closed)
-    _refuse_replaced_photos(jobs)
-    _refuse_files_as_folders(jobs)
-    return Plan(jobs=jobs, several=photo is None, others=others, closed=closed)
+        plan = _folder_plan(command, output, several=photo is None)
+    _refuse_replaced_photos(plan.jobs)
+    _refuse_files_as_folders(plan.jobs)
+    return plan
 
 
 def _stream_job(command: Command, one: str | None) -> Job:
@@ -154,19 +153,16 @@ def _format_by_suffix(output: Path) -> Format | None:
     return found if isinstance(found, Format) and found is not Format.AUTO else None
 
 
-def _folder_jobs(
-    command: Command, output: Path, others: dict[Path, str], closed: dict[Path, str]
-) -> list[Job]:
-    """Return the jobs whose results go into a folder.
-
-    What the inputs have of ``others`` and ``closed`` is added to these.
-    """
+def _folder_plan(command: Command, output: Path, *, several: bool) -> Plan:
+    """Return the plan of a command whose results go into a folder."""
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: several photos need a folder as their output")
     _refuse_no_folder(output)
     format_ = command.options.format
     if command.options.channels is Channels.ALPHA:
         format_ = Format.PNG
+    others: dict[Path, str] = {}
+    closed: dict[Path, str] = {}
     places: dict[Path, Path] = {}  # photo → its path in the output folder
     for given in command.inputs:
         found = photos_of(given, output)
@@ -189,7 +185,7 @@ def _folder_jobs(
         target = output / place.with_name(stem + ending)
         jobs.append(Job(source=source, target=target, format=format_))
     _refuse_equal_results(jobs, keep_suffix=command.keep_suffix)
-    return jobs
+    return Plan(jobs=jobs, several=several, others=others, closed=closed)
 
 
 def _key(path: Path | None) -> str:

@@ -24,11 +24,6 @@ class Images:
         self._transfer = transfer
         self._max_fetched_bytes = max_fetched_bytes
 
-    @property
-    def fetches_urls(self) -> bool:
-        """Whether an image can be given as a URL."""
-        return self._fetcher is not None
-
     def of(self, source: Source, *, left_ms: int) -> bytes:
         """Return the source's bytes; ``left_ms`` is the time that they may take to fetch.
 

@@ -29,11 +29,12 @@ MEDIA_TYPE = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """A form that takes one image, and the key under which it then is."""
+    """A form that takes one image of ``max_bytes`` at most, and the key under which it then is."""
 
     form: Form
     key: str
     expires_at: str
+    max_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,7 @@ class Transfer:
         :raises StorageFailed: it cannot be signed.
         """
         key = f"{INCOMING_PREFIX}{uuid.uuid4()}/image"
+        max_bytes = self._settings.max_object_bytes
         # S3 refuses a form that lacks a field of the conditions, so the form begins with one.
         type_field = {"Content-Type": media_type or "image/*"}
         form = self._store.sign_post(
@@ -64,11 +66,11 @@ class Transfer:
             seconds=_UPLOAD_SECONDS,
             fields=type_field,
             conditions=[
-                ["content-length-range", 1, self._settings.max_object_bytes],
+                ["content-length-range", 1, max_bytes],
                 type_field if media_type else ["starts-with", "$Content-Type", "image/"],
             ],
         )
-        return Upload(form=form, key=key, expires_at=_in(_UPLOAD_SECONDS))
+        return Upload(form=form, key=key, expires_at=_in(_UPLOAD_SECONDS), max_bytes=max_bytes)
 
     def origins(self) -> tuple[str, ...]:
         """Return the origins to which a page sends uploads and from which it gets results.

@@ -59,7 +59,11 @@ class Removal:
         record: Callable[[Result], None],
         fetcher: Fetcher | None = None,
     ) -> None:
-        """Keep the parts; ``record`` is told of every result."""
+        """Keep the parts; ``record`` is told of every result.
+
+        ``models`` and ``fetches_urls`` say which models a request can name, and whether it can give
+        an image as a URL.
+        """
         self._images = Images(
             fetcher=(fetcher or Fetcher()) if settings.fetch_urls else None,
             transfer=transfer,
@@ -68,13 +72,9 @@ class Removal:
         self._remover = remover
         self._defaults = Options(response=settings.default_response)
         self.models = settings.model_names
+        self.fetches_urls = settings.fetch_urls
         self._transfer = transfer
         self._record = record
-
-    @property
-    def fetches_urls(self) -> bool:
-        """Whether an image can be given as a URL."""
-        return self._images.fetches_urls
 
     def reply_to(self, request: Request) -> Reply:
         """Return the cutout of the request's image, or the link to it.
@@ -92,7 +92,7 @@ class Removal:
         )
         if options.response is Delivery.URL:
             self._storage()
-        self.check_background(options)
+        Remover.check_background(options)
         accepted = accepted_sources(has_storage=has_storage, fetches_urls=self.fetches_urls)
         source = only_source(sources, fields, body=body, accepted=accepted)
         is_legacy = source.name == "image"
@@ -111,13 +111,6 @@ class Removal:
             wants_json=request.wants_json(),
         )
         return self._delivered(self.result_of(source, options, request), asked)
-
-    def check_background(self, options: Options) -> None:
-        """See that a background in the request is an image: that is an option's turn.
-
-        :raises InvalidBackground: it is not.
-        """
-        self._remover.check_background(options)
 
     def result_of(self, source: Source, options: Options, request: Request) -> Result:
         """Return the cutout of the source's image, made within the time that the request has.

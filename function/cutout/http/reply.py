@@ -76,7 +76,7 @@ def mask_reply(result: Result, ignored: Sequence[str]) -> Reply:
 
 
 def link_reply(
-    result: Result, link: Link, ignored: Sequence[str], request_id: str, *, redirects: bool = False
+    result: Result, link: Link, ignored: Sequence[str], request_id: str, *, redirects: bool
 ) -> Reply:
     """Return where the image is; ``redirects`` sends the client there at once."""
     where = {"url": link.url, "expires_at": link.expires_at}
@@ -88,13 +88,13 @@ def link_reply(
     return json_reply(document, headers=headers)
 
 
-def upload_reply(upload: Upload, max_bytes: int, ignored: Sequence[str], request_id: str) -> Reply:
+def upload_reply(upload: Upload, ignored: Sequence[str], request_id: str) -> Reply:
     """Return the form of an upload."""
     document = {
         "upload": {"url": upload.form.url, "fields": dict(upload.form.fields)},
         "image_key": upload.key,
         "expires_at": upload.expires_at,
-        "max_bytes": max_bytes,
+        "max_bytes": upload.max_bytes,
         "request_id": request_id,
     }
     return json_reply(document, headers=ignored_header(ignored))

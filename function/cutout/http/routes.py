@@ -18,7 +18,7 @@ from cutout.http.cacheable import Cacheable
 from cutout.http.large_images import Transfer, media_type_in
 from cutout.http.pages import PAGES
 from cutout.http.removal import Removal
-from cutout.http.removebg import RemoveBg, key_sent, removebg_error_reply, show_credits
+from cutout.http.removebg import key_sent, removebg_error_reply, removebg_reply, show_credits
 from cutout.http.reply import Reply, error_reply, upload_reply
 from cutout.http.request import Request
 from cutout.http.service import Service
@@ -73,12 +73,12 @@ def make_endpoints(
     removebg = partial(
         Endpoint, keyed=True, key_of=key_sent, refuse=removebg_error_reply, gateway_keys=False
     )
-    make_upload = partial(_make_upload, transfer, settings.max_object_bytes)
+    make_upload = partial(_make_upload, transfer)
     rows = (
         Endpoint(method="POST", path="/v2", keyed=True, reply_to=removal.reply_to),
         Endpoint(method="POST", path="/v2/uploads", keyed=True, reply_to=make_upload),
         Endpoint(method="GET", path="/v2/account", keyed=True, reply_to=service.show_account),
-        removebg(method="POST", path="/v1.0/removebg", reply_to=RemoveBg(removal).reply_to),
+        removebg(method="POST", path="/v1.0/removebg", reply_to=partial(removebg_reply, removal)),
         removebg(method="GET", path="/v1.0/account", reply_to=show_credits),
         # HEAD is answered as GET. API Gateway leaves out the body, and takes its length for the
         # header Content-Length, which a function cannot set.
@@ -91,7 +91,7 @@ def make_endpoints(
     return rows
 
 
-def _make_upload(transfer: Transfer | None, max_bytes: int, request: Request) -> Reply:
+def _make_upload(transfer: Transfer | None, request: Request) -> Reply:
     """Return the form with which a large image goes to S3.
 
     :raises StorageDisabled: the deployment has no bucket.
@@ -108,8 +108,7 @@ def _make_upload(transfer: Transfer | None, max_bytes: int, request: Request) ->
     if body.raw is not None:
         raise UnsupportedUploadRequest
     media_type, ignored = media_type_in((*body.fields, *request.query))
-    upload = transfer.offer(media_type)
-    return upload_reply(upload, max_bytes, ignored, request.request_id)
+    return upload_reply(transfer.offer(media_type), ignored, request.request_id)
 
 
 def _document(

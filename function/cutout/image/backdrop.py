@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cutout.image.background import cover, on_white, own_background
+from cutout.image.background import cover, own_background, photo_on_white
 from cutout.image.composite import OPAQUE, WHITE, lay_under, over
 from cutout.image.decode import Photo
 from cutout.image.foreground import extend_foreground
@@ -26,7 +26,7 @@ def backdrop_of(
     if picture is not None:
         return cover(picture, layout.canvas.width, layout.canvas.height)
     if options.bg_blur is not None:
-        shown = Photo(pixels=on_white(photo), alpha=None)
+        shown = Photo(pixels=photo_on_white(photo), alpha=None)
         return own_background(*_reduced(shown, matte, layout), options.bg_blur)
     if options.bg_color is not None and options.bg_color.a == OPAQUE:
         return np.array([options.bg_color.r, options.bg_color.g, options.bg_color.b], np.uint8)

@@ -39,7 +39,7 @@ def read_background(data: bytes, limits: Limits) -> NDArray[np.uint8]:
     :raises InvalidBackground: it is not an image that this deployment accepts as a photo.
     """
     try:
-        return on_white(decode(data, limits=limits))
+        return photo_on_white(decode(data, limits=limits))
     except (InvalidImage, UnsupportedImageFormat, ImageTooSmall, ImageTooLarge) as error:
         raise InvalidBackground(reason=str(error)) from error
 
@@ -55,7 +55,7 @@ def check_background(data: bytes) -> None:
         raise InvalidBackground(reason=str(error)) from error
 
 
-def on_white(photo: Photo) -> NDArray[np.uint8]:
+def photo_on_white(photo: Photo) -> NDArray[np.uint8]:
     """Return a photo's pixels, uint8 (H, W, 3), on white where it has its own alpha."""
     if photo.alpha is None:
         return photo.pixels

@@ -37,7 +37,7 @@ class Cutout:
 
     @classmethod
     def of(cls, pixels: NDArray[np.uint8]) -> "Cutout":
-        """Return the cutout of ``pixels`` whose alpha is still the matte's."""
+        """Return the cutout of ``pixels``, uint8 (H, W, 4), whose alpha is still the matte's."""
         alpha = np.ascontiguousarray(pixels[..., 3])
         return cls(pixels=pixels, subject=subject_of(alpha), coverage=coverage_of(alpha))
 

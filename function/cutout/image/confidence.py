@@ -17,12 +17,11 @@ _AROUND_SHARE = 1 / 88  # of the side: how far the subject's surroundings reach;
 
 
 def confidence(coarse: Plane, points: tuple[Point, ...]) -> float:
-    """Return the IoU with the truth that can be expected of a matte, 0..1.
+    """Return the IoU with the truth that can be expected of a matte, 0..1; 0 without a subject.
 
-    :param coarse: the network's own matte, float32 (S, S), 0 background … 1 subject. The refined
-        one says less: its soft edges depend on the photo.
-    :param points: the card's ``confidence``, (:func:`decidedness`, IoU) in rising order.
-    :returns: 0 if there is no subject.
+    ``coarse`` is the network's own matte, float32 (S, S), 0 background … 1 subject. The refined one
+    says less: its soft edges depend on the photo. ``points`` are the card's, each a
+    :func:`decidedness` and an IoU, in rising order.
     """
     places, ious = zip(*points, strict=True)
     return float(np.interp(decidedness(coarse), places, ious))
@@ -31,7 +30,7 @@ def confidence(coarse: Plane, points: tuple[Point, ...]) -> float:
 def decidedness(coarse: Plane) -> float:
     """Return the mean of ``|2 * alpha - 1|`` over the subject and its surroundings, 0..1.
 
-    The result is 0 if there is no subject.
+    ``coarse`` is float32 (S, S) 0..1. The result is 0 if there is no subject.
     """
     distance = max(1, round(_AROUND_SHARE * len(coarse)))
     near = _within(_within(coarse > _SUBJECT, distance).T, distance).T

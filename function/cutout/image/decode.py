@@ -29,7 +29,7 @@ from cutout.image.cap import capped, scaled_down
 from cutout.image.composite import OPAQUE
 from cutout.image.header import check_size, check_time
 from cutout.image.libtiff import silence_libtiff
-from cutout.image.memory import told_from_memory
+from cutout.image.memory import memory_shortage_told
 from cutout.image.shared import decoded_into, pixels_of
 from cutout.image.sniff import pillow_format_of
 from cutout.image.srgb import grey_in_srgb, grey_of_8_bits, in_srgb, inks_in_srgb
@@ -171,7 +171,7 @@ def _decode(
 ) -> Photo:
     """Return the photo in a file of sound structure; see :func:`decode`."""
     with _damage_told(file.pillow_format):
-        with told_from_memory(file.pixels):  # WebP's decoder begins here
+        with memory_shortage_told(file.size_px):  # WebP's decoder begins here
             opened = _opened(file)
         orientation = file.orientation
         if orientation is None:
@@ -192,7 +192,7 @@ def _decode(
             _, box = image.draft(None, size) or (None, None)
             words = decoded_into(image) if _fits_words(image) else None
             framed = _alpha_of_frame(image)
-            with told_from_memory(width * height):
+            with memory_shortage_told(width * height):
                 image.load()
             if file.jpeg is not None and (
                 not file.jpeg.is_complete or is_filler(_last_pixel(image))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from cutout.errors import InvalidOption
 from cutout.image.compose import Cutout
@@ -45,7 +44,10 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Codec:
-    """One row of the table: ``write`` takes uint8 (H, W, 4), straight alpha, and the quality."""
+    """One row of the table: ``write`` takes uint8 (H, W, 4), straight alpha, and the quality.
+
+    All alpha is 255 for a format that has none (``Format.has_alpha``).
+    """
 
     media_type: str
     write: Callable[[NDArray[np.uint8], int], bytes]
@@ -113,11 +115,6 @@ def _refuse_long_sides(width: int, height: int, chosen: Format) -> None:
         )
 
 
-def _image(pixels: NDArray[np.uint8]) -> Image.Image:
-    """Return the pixels as RGBA, or as RGB where every one is opaque."""
-    return image_of(pixels).convert("RGB") if is_opaque(pixels) else Image.fromarray(pixels)
-
-
 def _png(pixels: NDArray[np.uint8], _: int) -> bytes:
     return write_png(pixels[..., :3] if is_opaque(pixels) else pixels)
 
@@ -146,7 +143,7 @@ def _avif(pixels: NDArray[np.uint8], quality: int) -> bytes:
 
 
 def _bmp(pixels: NDArray[np.uint8], _: int) -> bytes:
-    return file_of(_image(pixels), "BMP")
+    return file_of(image_of(pixels).convert("RGB"), "BMP")
 
 
 def _gif(pixels: NDArray[np.uint8], _: int) -> bytes:

@@ -6,7 +6,7 @@ import numpy as np
 
 from cutout.image.compose import Cutout
 from cutout.image.encode import encode
-from cutout.image.reduced import scaled
+from cutout.image.reduced import reduced
 from cutout.options import Options
 
 _GROWTH, _LEAST_GROWTH, _MOST_GROWTH = 1.9, 0.5, 4.0
@@ -58,7 +58,7 @@ def _scale_of_part(part: Cutout, options: Options, whole: tuple[float, int], aim
     """Return the scale at which the part's file shrinks as the whole's is to: to ``aim`` bytes."""
 
     def size_at(scale: float) -> int:
-        smaller = part if scale == 1 else scaled(part, scale, options)
+        smaller = part if scale == 1 else reduced(part, scale, options)
         return len(encode(smaller, options).body)
 
     scale, size = whole

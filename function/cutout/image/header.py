@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Callable, Mapping
 
-from cutout.errors import ImageSideTooLong, ImageTooLarge, ImageTooSmall, InvalidImage, OutOfTime
+from cutout.errors import ImageSideTooLong, ImageTooLarge, ImageTooSmall, OutOfTime
 
 MIN_SIDE_PX = 2
 MAX_SIDE_PX = 65_535
@@ -64,15 +64,11 @@ def header_size(data: bytes, pillow_format: str) -> tuple[int, int] | None:
     ``None`` is also returned for a GIF without a screen: only its frame, which Pillow finds, has a
     size.
 
-    :raises InvalidImage: the header is cut off or of no known kind.
+    :raises struct.error: the header is cut off.
     :raises ImageTooLarge: a run-length coded BMP of more pixels than can be expanded in time.
     """
     read = _READERS.get(pillow_format)
-    try:
-        return None if read is None else read(data)
-    except (struct.error, KeyError) as error:
-        reason = f"it is a damaged or truncated {pillow_format} file"
-        raise InvalidImage(reason=reason) from error
+    return None if read is None else read(data)
 
 
 def profile_of_bmp(data: bytes) -> bytes:

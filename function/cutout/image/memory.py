@@ -19,10 +19,10 @@ its file is open."""
 
 
 @contextmanager
-def told_from_memory(pixels: int) -> Iterator[None]:
+def memory_shortage_told(size_px: int) -> Iterator[None]:
     """Turn an exception in the block into ``MemoryError`` if memory is what was missing.
 
-    ``pixels`` is the size of the picture that a library works on in the block, in px.
+    ``size_px`` is the number of pixels of the picture that a library works on in the block.
 
     :raises MemoryError: the block failed, and as much memory as it can need is not there.
     """
@@ -31,13 +31,13 @@ def told_from_memory(pixels: int) -> Iterator[None]:
     except MemoryError:
         raise
     except Exception:
-        check_memory(pixels)
+        check_memory(size_px)
         raise
 
 
-def check_memory(pixels: int) -> None:
-    """Check that a library gets the memory that it can need for a picture of ``pixels`` px.
+def check_memory(size_px: int) -> None:
+    """Check that a library gets the memory that it can need for a picture of ``size_px`` px.
 
     :raises MemoryError: it does not.
     """
-    np.empty(max(_BYTES_PER_PX * pixels, _LEAST_BYTES), np.uint8)  # reserves, and writes nothing
+    np.empty(max(_BYTES_PER_PX * size_px, _LEAST_BYTES), np.uint8)  # reserves, and writes nothing

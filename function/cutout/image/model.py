@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cutout.errors import ModelUnavailable
 from cutout.image.card import ModelCard, read_card
-from cutout.image.memory import told_from_memory
+from cutout.image.memory import memory_shortage_told
 
 _NETWORK_PX = 20_000_000
 """The size of a picture whose codec takes more memory than a network of 1,024 px does."""
@@ -76,7 +76,7 @@ def load_network(card: ModelCard, folder: Path, *, threads: int = 0) -> Network:
     output_name = session.get_outputs()[0].name  # U2-Net's six others are for training only
 
     def network(tensor: NDArray[np.float32]) -> NDArray[np.float32]:
-        with told_from_memory(_NETWORK_PX):
+        with memory_shortage_told(_NETWORK_PX):
             (output,) = session.run([output_name], {input_name: tensor})
         matte = np.asarray(output, dtype=np.float32)
         expected = (1, 1, *tensor.shape[2:])

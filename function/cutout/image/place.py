@@ -66,7 +66,7 @@ class Layout:
 
 
 def subject_of(alpha: NDArray[np.uint8]) -> Box:
-    """Return the box of the pixels that count as subject, of size 0 if there are none."""
+    """Return the box of what counts as subject in uint8 (H, W); of size 0 if nothing does."""
     rows, columns = (np.flatnonzero(alpha.max(axis=axis) >= SUBJECT_ALPHA) for axis in (1, 0))
     if rows.size == 0:
         return Box()

@@ -7,7 +7,7 @@ from cutout.image.rgba import clear, is_opaque
 from cutout.options import Channels, Format, Options, ShadowType
 
 
-def scaled(cutout: Cutout, scale: float, options: Options) -> Cutout:
+def reduced(cutout: Cutout, scale: float, options: Options) -> Cutout:
     """Return the cutout with its sides times ``scale``, 0..1, each at least 1 px.
 
     Colours are weighted by alpha, so that nothing of a transparent pixel's shows; a zip's are not,

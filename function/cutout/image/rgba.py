@@ -137,7 +137,7 @@ def picked(pixels: NDArray[np.uint8], where: NDArray[np.bool_]) -> NDArray[np.ui
 
 
 def put(pixels: NDArray[np.uint8], where: NDArray[np.bool_], row: NDArray[np.uint8]) -> None:
-    """Put a row that :func:`picked` gave back to where it was in ``pixels``, in place."""
+    """Put a row of :func:`picked`, (1, n, 4), back to where it was in uint8 (H, W, 4), in place."""
     _words(pixels)[where] = _words(row)[0]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cutout.image.memory import told_from_memory
+from cutout.image.memory import memory_shortage_told
 from cutout.image.rgba import behind
 
 _MODES = {2: "L", 3: "RGBX"}  # dimensions → Pillow's name for what each pixel is
@@ -56,7 +56,7 @@ def file_of(image: Image.Image, pillow_format: str, **settings: object) -> bytes
 
     :raises MemoryError: the encoder needs more memory than there is.
     """
-    with io.BytesIO() as file, told_from_memory(image.width * image.height):
+    with io.BytesIO() as file, memory_shortage_told(image.width * image.height):
         image.save(file, pillow_format, **settings)
         return file.getvalue()
 

@@ -8,7 +8,7 @@ from cutout.errors import OutOfTime, ResultTooLarge
 from cutout.image.compose import Cutout
 from cutout.image.encode import ImageFile, encode, longest_side_px
 from cutout.image.estimate import next_scale
-from cutout.image.reduced import scaled
+from cutout.image.reduced import reduced
 from cutout.options import Options
 
 _MAX_TRIES = 3
@@ -71,7 +71,7 @@ def _smaller(
         scale = next_scale(tried, aim, cutout, as_is)
         if best is not None and scale < best.scale * _GAIN:
             break
-        smaller = scaled(cutout, scale, options)
+        smaller = reduced(cutout, scale, options)
         file = encode(smaller, options)
         tried.append((scale, len(file.body)))
         if len(file.body) <= max_bytes:
@@ -92,5 +92,5 @@ def _largest(cutout: Cutout, options: Options) -> Encoded:
     scale = 1.0
     if longest > limit:
         scale = math.floor(limit / longest * 10_000) / 10_000
-        cutout = scaled(cutout, scale, options)
+        cutout = reduced(cutout, scale, options)
     return Encoded(file=encode(cutout, options), cutout=cutout, scale=scale)

@@ -28,16 +28,16 @@ _STRIPPERS: Mapping[str, Callable[[bytes], bytes]] = {
 class Structure:
     """A file within the limits, and what was read of it without Pillow.
 
-    ``data`` is what Pillow gets, ``pixels`` the picture's size in px, or 0 if only Pillow can tell
-    it. ``orientation`` is EXIF's 1 to 8, or ``None`` if Pillow's plugin is to find the EXIF block;
-    ``jpeg`` and ``tiff`` are ``None`` for every other format. ``profile`` is an ICC profile, for
-    RGB, of the colour space that the file names in a way that Pillow does not read, or empty for
-    sRGB. It counts where Pillow finds no profile in ``data``.
+    ``data`` is what Pillow gets, ``size_px`` how many pixels the picture has, or 0 if only Pillow
+    can tell it. ``orientation`` is EXIF's 1 to 8, or ``None`` if Pillow's plugin is to find the
+    EXIF block; ``jpeg`` and ``tiff`` are ``None`` for every other format. ``profile`` is an ICC
+    profile, for RGB, of the colour space that the file names in a way that Pillow does not read, or
+    empty for sRGB. It counts where Pillow finds no profile in ``data``.
     """
 
     data: bytes
     pillow_format: str
-    pixels: int = 0
+    size_px: int = 0
     orientation: int | None = None
     jpeg: JpegImage | None = None
     tiff: Directory | None = None
@@ -49,6 +49,7 @@ def read_structure(data: bytes, pillow_format: str, *, max_pixels: int) -> Struc
 
     :raises CutoutError: the file is damaged, too large or too small; see
         :func:`cutout.image.decode.decode`.
+    :raises struct.error: its header is cut off.
     """
     jpeg = tiff = orientation = None
     profile = b""
@@ -81,7 +82,7 @@ def read_structure(data: bytes, pillow_format: str, *, max_pixels: int) -> Struc
     return Structure(
         data=data,
         pillow_format=pillow_format,
-        pixels=math.prod(size or (0,)),
+        size_px=math.prod(size or (0,)),
         orientation=orientation,
         jpeg=jpeg,
         tiff=tiff,

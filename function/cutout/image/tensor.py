@@ -48,7 +48,7 @@ def on_white(pixels: NDArray[np.uint8], own: NDArray[np.uint8] | None) -> NDArra
 
 
 def tensor_of(seen: NDArray[np.uint8], card: ModelCard) -> NDArray[np.float32]:
-    """Return float32 (1, 3, S, S), normalised as the card says."""
+    """Return uint8 (S, S, 3) sRGB as float32 (1, 3, S, S), normalised as the card says."""
     top = 255.0 if card.range is Range.FULL else max(float(seen.max()), 1.0)
     values = seen.transpose(2, 0, 1).astype(np.float32, order="C")  # the work is faster on planes
     values /= np.float32(top)

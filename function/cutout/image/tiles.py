@@ -49,7 +49,7 @@ def tiles(height: int, width: int, step: int = 1) -> Iterator[tuple[slice, slice
             yield slice(top, min(top + rows, height)), slice(left, min(left + columns, width))
 
 
-def scaled(place: float, side: int, other_side: int) -> float:
+def matching(place: float, side: int, other_side: int) -> float:
     """Return where ``place``, 0..``side``, lies on another side that shows the same picture.
 
     The result never leaves 0..``other_side``: floating point rounds 352 * (3024 / 352) to slightly

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from cutout.color import parse_color
 from cutout.errors import (
     BackgroundUrlDisabled,
     DuplicateOption,
@@ -86,7 +85,7 @@ def parse_options(
             unknown[field] = None
         elif name in given:
             if name == "bg_color":
-                parse_color(None)
+                raise InvalidOption(option=name, accepted=_BY_NAME[name].accepted)
             raise DuplicateOption(option=name)
         else:
             given[name] = wire

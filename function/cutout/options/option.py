@@ -52,20 +52,16 @@ def choice(
 ) -> Option:
     """Return the row of an option that takes one of a few words, in any case."""
     words = {value.value: value for value in values} | dict(aliases)
+    schema: dict[str, object] = {"type": "string", "enum": list(words)}
+    if aliases:  # other names for the same values, for forms that skip them
+        schema["x-aliases"] = {alias: value.value for alias, value in aliases.items()}
     return Option(
         name=name,
         parse=partial(parsers.one_of, words),
         accepted="one of " + ", ".join(words),
         summary=summary,
-        schema={"type": "string", "enum": list(words), **_told(aliases)},
+        schema=schema,
     )
-
-
-def _told(aliases: Mapping[str, StrEnum]) -> Mapping[str, object]:
-    """Return what a schema tells of other names for the same values, for forms that skip them."""
-    if not aliases:
-        return {}
-    return {"x-aliases": {alias: value.value for alias, value in aliases.items()}}
 
 
 def switch(name: str, summary: str) -> Option:

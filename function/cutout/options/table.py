@@ -1,11 +1,12 @@
 """The table of options: what each is called, what it accepts, and what its error is.
 
 An option's default is that of its field in :class:`cutout.options.values.Options`. Add or change an
-option here; what it *does* is in :mod:`cutout.image.compose` (geometry),
-:mod:`cutout.image.backdrop` (background) or :mod:`cutout.image.encode` (formats).
+option here; what it *does* is in :mod:`cutout.image.place` (geometry),
+:mod:`cutout.image.compose` (colours and alpha), :mod:`cutout.image.backdrop` (background) or
+:mod:`cutout.image.encode` (formats).
 """
 
-from cutout.color import named_colors, parse_color
+from cutout.color import ACCEPTED, named_colors, parse_color
 from cutout.options import parsers
 from cutout.options.option import Option, choice, number, switch, text
 from cutout.options.values import (
@@ -43,7 +44,7 @@ OPTIONS = (
     Option(
         name="bg_color",
         parse=parse_color,
-        accepted="a valid hex or named color",
+        accepted=ACCEPTED,
         summary="The cutout is composited on this colour and every pixel is opaque: "
         "#RRGGBB, RRGGBB, #RGB, RGB or a CSS name.",
         schema=text(_COLOR, "#ffffff", "white"),

@@ -8,6 +8,7 @@ messages of SQS or SNS.
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
@@ -174,8 +175,8 @@ def _batch(event: Mapping[str, Any], settings: Settings) -> Plan:
         raise UnknownEvent(reason="a batch job's invocation lacks a field") from error
     if schema not in ("1.0", "2.0"):
         raise UnknownEvent(reason=f"schema {str(schema)[:20]} is not 1.0 or 2.0")
-    refusal = _refusal(arguments, settings)
-    tasks = tuple(_batch_task(name, task, arguments, refusal, settings) for name, task in named)
+    read = partial(_from_batch, arguments, _refusal(arguments, settings))
+    tasks = tuple(_task(name, read, [task], settings) for name, task in named)
     return Plan(kind=Kind.BATCH, tasks=tasks, head=head)
 
 
@@ -198,21 +199,14 @@ def _refusal(arguments: _Arguments, settings: Settings) -> CutoutError | None:
     return None
 
 
-def _batch_task(
-    name: str,
-    task: Mapping[str, Any],
-    arguments: _Arguments,
-    refusal: CutoutError | None,
-    settings: Settings,
-) -> Task:
-    try:
-        bucket = _text(task.get("s3Bucket") or task["s3BucketArn"].rpartition(_BUCKET_ARN)[2])
-        source = ObjectRef(bucket=bucket, key=unquote_plus(task["s3Key"], errors="strict"))
-        version_id = _optional(task.get("s3VersionId"))
-        job = Job(source=source, version_id=version_id, arguments=arguments, refusal=refusal)
-        return Task(name=name, steps=(_ours(job, settings, settings.catalogue_buckets),))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        return Task(name=name, fault=f"a field is missing or wrong: {type(error).__name__}")
+def _from_batch(
+    arguments: _Arguments, refusal: CutoutError | None, task: Mapping[str, Any], settings: Settings
+) -> Step:
+    bucket = _text(task.get("s3Bucket") or task["s3BucketArn"].rpartition(_BUCKET_ARN)[2])
+    source = ObjectRef(bucket=bucket, key=unquote_plus(task["s3Key"], errors="strict"))
+    version_id = _optional(task.get("s3VersionId"))
+    job = Job(source=source, version_id=version_id, arguments=arguments, refusal=refusal)
+    return _ours(job, settings, settings.catalogue_buckets)
 
 
 def _ours(job: Job, settings: Settings, catalogue: frozenset[str] = frozenset()) -> Step:

@@ -66,11 +66,11 @@ class Uploads:
         """
         self._logger.append_keys(request_id=context.aws_request_id)
         self._metrics.add_metric(name="Events", unit=MetricUnit.Count, value=1)
-        if not self._settings.has_storage:
-            raise StorageDisabled
         try:
             planned = plan(event, self._settings)
-        except UnknownEvent as error:
+            if not self._settings.has_storage:
+                raise StorageDisabled  # noqa: TRY301 - it is logged and counted like the other
+        except (UnknownEvent, StorageDisabled) as error:
             record_error(error, self._logger, self._metrics)
             raise
         return _answer(planned, [(task, self._report(task, context)) for task in planned.tasks])
@@ -124,7 +124,7 @@ class Uploads:
         fields["target"] = self._loggable(done.target)
         if isinstance(done, Product):
             return self._tell_product(done, fields)
-        if job.refusal is not None:
+        if job.refusal is not None:  # its options are wrong, and what was there stays
             return self._tell_refusal(job.refusal, fields)
         return self._tell_kept(done, fields)
 

@@ -12,7 +12,7 @@ from cutout.options import Options, overlay, parse_object_options
 from cutout.remover import Result
 from cutout.report import Report
 from cutout.s3.jobs import Job
-from cutout.s3.results import ERROR, Place, Stamp, accepted_by, digest, fingerprint
+from cutout.s3.results import ERROR, Place, Results, Stamp, accepted_by, digest, fingerprint
 from cutout.settings import Settings
 from cutout.store import Content, Stored
 
@@ -25,18 +25,15 @@ class Order:
     """What one version of a source is to become: its options, or the error that they end in.
 
     ``accepted`` is what the deployment accepts, and ``source_options`` a digest of the options that
-    the source's metadata ask for. ``by_event`` tells whether the order is that of an event about an
-    upload, and not that of a batch job, and ``is_refused`` whether such a job's own options are
-    wrong.
+    the source's metadata ask for.
     """
 
+    job: Job
     place: Place
     stamp: Stamp
     options: Options | CutoutError
     accepted: str
     source_options: str
-    by_event: bool
-    is_refused: bool
 
     @classmethod
     def of(cls, job: Job, source: Stored, place: Place, settings: Settings) -> "Order":
@@ -47,22 +44,21 @@ class Order:
         own = _option_fields(source.metadata)
         fields = _fields(settings.default_options, own, job.arguments or ())
         return cls(
+            job=job,
             place=place,
             stamp=Stamp.of(place, source, fingerprint(fields)),
             options=job.refusal or _parsed(fields, source, settings),
             accepted=accepted_by(settings),
             source_options=digest(fingerprint(_fields(own))),
-            by_event=job.by_event,
-            is_refused=job.refusal is not None,
         )
 
-    def filled_by(self, own: Mapping[str, Stamp], files: Mapping[str, Stored]) -> list[str]:
+    def filled_by(self, there: Results) -> list[str]:
         """Return the key of the one result of the source that is what is ordered, if it exists.
 
-        ``own`` are the stamps of the source's results, and ``files`` what S3 says of them. Should
-        two be right, the batch job's comes first, so that all workers keep the same one.
+        Should two be right, the batch job's comes first, so that all workers keep the same one.
         """
-        right = [key for key, stamp in own.items() if self._is_filled_by(stamp, files[key])]
+        own, files = there.own.items(), there.files
+        right = [key for key, stamp in own if self._is_filled_by(stamp, files[key])]
         return sorted(right, key=lambda key: _SOURCE_OPTIONS not in files[key].metadata)[:1]
 
     def _is_filled_by(self, stamp: Stamp, result: Stored) -> bool:
@@ -81,7 +77,8 @@ class Order:
         """
         is_cutout = "error" not in result.metadata
         is_by_job = result.metadata.get(_SOURCE_OPTIONS) == self.source_options
-        stays = (self.by_event and is_by_job) or (self.is_refused and is_cutout)
+        is_refused = self.job.refusal is not None
+        stays = (self.job.by_event and is_by_job) or (is_refused and is_cutout)
         if stays and stamp.same_version(self.stamp):
             return True
         is_right = is_cutout or (result.metadata.get("accepted") == self.accepted)
@@ -92,7 +89,7 @@ class Order:
 
         An error file has none, so an event tries again with the upload's own options.
         """
-        return {} if self.by_event else {_SOURCE_OPTIONS: self.source_options}
+        return {} if self.job.by_event else {_SOURCE_OPTIONS: self.source_options}
 
 
 def _parsed(

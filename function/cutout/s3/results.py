@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from urllib.parse import quote, urlencode
 
 from cutout import __version__
@@ -68,8 +69,8 @@ class Place:
 
     def common(self) -> str:
         """Return the longest prefix that all these keys share."""
-        keys = self.all_keys()
-        return "".join(signs[0] for signs in _while_equal(zip(*keys, strict=False)))
+        columns = zip(*self.all_keys(), strict=False)
+        return "".join(signs[0] for signs in takewhile(lambda signs: len(set(signs)) == 1, columns))
 
     def expected(self, options: Options | CutoutError) -> list[str]:
         """Return the keys that a result with these options can have; an error has its file only."""
@@ -177,10 +178,3 @@ def _short(text: str) -> str:
     if len(text) <= _MAX_VALUE_BYTES:
         return text
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-
-
-def _while_equal(columns: Iterator[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
-    for signs in columns:
-        if len(set(signs)) > 1:
-            return
-        yield signs

@@ -131,7 +131,7 @@ class _Case:
     def _settle(self, source: Stored, there: Results) -> Done | None:
         """Bring the results in line with the source."""
         order = Order.of(self._job, source, self._place, self._settings)
-        right = order.filled_by(there.own, there.files)
+        right = order.filled_by(there)
         if self._clear(source, there, right):
             return None
         if not right:

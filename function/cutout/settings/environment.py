@@ -105,6 +105,10 @@ class _Row(NamedTuple):
     accepted: str = ""
 
 
+def _number(field: str, most: int) -> _Row:
+    return _Row(field, readers.integer(most), f"an integer from 1 to {most}")
+
+
 _TRUE_OR_FALSE = "true or false"
 _FOLDERS = f"folders such as {{}}, of at most {readers.MAX_PREFIX_BYTES} bytes, outside {{}}"
 
@@ -115,7 +119,7 @@ _ROWS = {
         readers.model_names,
         "names of folders, of at most 64 characters, with commas between",
     ),
-    "MAX_PIXELS": _Row("max_pixels", readers.integer(_MOST), "a positive integer"),
+    "MAX_PIXELS": _number("max_pixels", _MOST),
     "ALLOWED_ORIGIN": _Row(
         "allowed_origin",
         lambda text: readers.of_form(_ORIGIN)(text.lower()),
@@ -156,12 +160,8 @@ _ROWS = {
         lambda text: frozenset(readers.names(_BUCKET)(text)),
         "names of buckets with commas between them",
     ),
-    "MAX_OBJECT_BYTES": _Row(
-        "max_object_bytes", readers.integer(_MOST), f"an integer from 1 to {_MOST}"
-    ),
-    "RESULT_URL_SECONDS": _Row(
-        "result_url_seconds", readers.integer(_WEEK_S), f"an integer from 1 to {_WEEK_S}"
-    ),
+    "MAX_OBJECT_BYTES": _number("max_object_bytes", _MOST),
+    "RESULT_URL_SECONDS": _number("result_url_seconds", _WEEK_S),
     "DEFAULT_OPTIONS": _Row(
         "default_options",
         lambda text: tuple(parse_qsl(text, keep_blank_values=True, strict_parsing=True)),

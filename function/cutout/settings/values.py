@@ -24,21 +24,28 @@ class KeyCheck(StrEnum):
 class Settings:
     """One deployment.
 
-    ``max_pixels`` is the smaller of what was asked for and ``memory_pixels``, which is what fits
-    into the function's memory; ``None`` where that is not known.
     ``model_dir`` holds a folder per model (``None``: the places where deployments put it), and
     ``model_names`` are the folders of those that a request may choose, the default first.
-    ``default_response`` is what a request gets that does not say how its result shall travel, and
-    ``account_label`` the name under which ``GET /v2/account`` shows the deployment. With
-    ``fetch_urls`` an image can be given as a URL, which the function then fetches.
-    ``show_pages`` is whether the API has its two pages for people, ``/`` and ``/docs``.
-    ``api_key_hashes`` are lower-case SHA-256 hex digests of the accepted keys, and
-    ``api_keys_parameter`` names an SSM parameter that holds more of them. Without both buckets
-    there is no storage. ``default_options`` are wire fields that every S3 object gets unless it
-    says otherwise. With ``hash_logged_keys`` the logs hold digests of S3 keys instead of the keys,
-    which may contain the names of persons. With ``starts_ahead`` the process starts before there is
-    a request, so that no request waits for what it does at the start; ``handler`` is what Lambda
-    starts it for, such as ``app.http_handler``, and empty elsewhere.
+    ``max_pixels`` is the smaller of what was asked for and ``memory_pixels``, which is what fits
+    into the function's memory; ``None`` where that is not known.
+
+    Pages of ``allowed_origin`` may call the API (CORS). ``default_response`` is what a request gets
+    that does not say how its result shall travel, and ``account_label`` the name under which
+    ``GET /v2/account`` shows the deployment. With ``fetch_urls`` an image can be given as a URL,
+    which the function then fetches. ``show_pages`` is whether the API has its two pages for people,
+    ``/`` and ``/docs``. ``api_key_hashes`` are lower-case SHA-256 hex digests of the accepted keys,
+    and ``api_keys_parameter`` names an SSM parameter that holds more of them.
+
+    Without both buckets there is no storage. An upload, under ``upload_prefix`` in the input
+    bucket, gets its result under ``target_prefix`` in the other; batch jobs can name objects of
+    ``catalogue_buckets`` too. ``max_object_bytes`` is the most that is read from a bucket or a URL.
+    The URL of a result lives for ``result_url_seconds``. ``default_options`` are wire fields that
+    every S3 object gets unless it says otherwise. With ``hash_logged_keys`` the logs hold digests
+    of S3 keys instead of the keys, which may contain the names of persons.
+
+    With ``starts_ahead`` the process starts before there is a request, so that no request waits for
+    what it does at the start; ``handler`` is what Lambda starts it for, such as
+    ``app.http_handler``, and empty elsewhere.
     """
 
     model_dir: Path | None = None

@@ -29,7 +29,7 @@ _NEVER_OVER_HTTP = {CutoutError, InvalidEvent}
 _OF_NO_ROUTE = {"not_found", "method_not_allowed"}
 _OF_UPLOADS = "content_type"
 _OF_HEALTH = "deep"
-_OF_REMOVEBG = ("add_shadow", *removebg.IGNORED_WORDS)
+_OF_REMOVEBG = (removebg.ADD_SHADOW.name, *removebg.IGNORED_WORDS)
 
 
 class Fault(NamedTuple):

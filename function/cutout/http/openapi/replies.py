@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cutout.formats import FORMATS_IN
-from cutout.http.removebg import CREDITS
+from cutout.http.removebg import ACCOUNT
 from cutout.http.request import MAX_REQUEST_BYTES
 from cutout.options import FORMATS_OUT
 
@@ -57,6 +57,7 @@ _DESCRIBED = {
     "coverage": _SHARE,
     "confidence": _SHARE,
 }
+_CREDITS = ("total", "subscription", "payg", "enterprise")
 _UPLOAD = {"url": "https://bucket.example/", "fields": {"key": "incoming/…/image"}}
 _LIMITS = {
     "max_pixels": 50_000_000,
@@ -66,7 +67,6 @@ _LIMITS = {
     "formats_out": list(FORMATS_OUT),
     "models": ["erase-s"],
 }
-_CREDITS = {"total": CREDITS, "subscription": 0, "payg": CREDITS, "enterprise": 0}
 
 REPLIES: Mapping[str, Schema] = {
     "Box": {
@@ -176,14 +176,7 @@ REPLIES: Mapping[str, Schema] = {
                 )
             )
         ),
-        {
-            "data": {
-                "attributes": {
-                    "credits": _CREDITS,
-                    "api": {"free_calls": CREDITS, "sizes": "all"},
-                }
-            }
-        },
+        ACCOUNT,
     ),
 }
 """Name → schema."""

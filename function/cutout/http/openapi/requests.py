@@ -98,12 +98,12 @@ def removebg_schemas(deployment: Deployment) -> dict[str, Schema]:
     options = _options(deployment, removebg.DEFAULTS)
     del options["response"]
     options["bg_color"] = {**options["bg_color"], "pattern": _color_with_alpha(options["bg_color"])}
-    told = "Accepted, and without effect."
+    told, shadow = "Accepted, and without effect.", removebg.ADD_SHADOW
     fields: dict[str, Schema] = {
         "image_file_b64": _BASE64,
         **({"image_url": _url_schema()} if deployment.fetches_urls else {}),
         **options,
-        "add_shadow": {"type": "boolean", "description": "true: shadow_type=drop."},
+        shadow.name: {**shadow.schema, "description": shadow.summary},
         "api_key": {"type": "string", "description": "The key, if it is in no header."},
         **{
             name: {"type": "string", "enum": list(words), "description": told}

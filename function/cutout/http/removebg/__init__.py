@@ -3,24 +3,25 @@
 ``options`` reads its fields, ``replies`` writes what its clients read, and ``route`` cuts out.
 """
 
-from cutout.http.removebg.options import DEFAULTS, IGNORED_WORDS
+from cutout.http.removebg.options import ADD_SHADOW, DEFAULTS, IGNORED_WORDS
 from cutout.http.removebg.replies import (
+    ACCOUNT,
     CODES,
-    CREDITS,
     removebg_error_reply,
     show_credits,
     status_told,
 )
-from cutout.http.removebg.route import RemoveBg, key_sent
+from cutout.http.removebg.route import key_sent, removebg_reply
 
 __all__ = [
+    "ACCOUNT",
+    "ADD_SHADOW",
     "CODES",
-    "CREDITS",
     "DEFAULTS",
     "IGNORED_WORDS",
-    "RemoveBg",
     "key_sent",
     "removebg_error_reply",
+    "removebg_reply",
     "show_credits",
     "status_told",
 ]

@@ -11,7 +11,8 @@ from dataclasses import replace
 from cutout.errors import DuplicateOption, InvalidOption
 from cutout.http.body import Field
 from cutout.options import Delivery, Format, OnEmpty, Options, Size, lowered, parse_options
-from cutout.options.parsers import boolean, one_of
+from cutout.options.option import switch
+from cutout.options.parsers import one_of
 
 DEFAULTS = Options(
     format=Format.AUTO, size=Size.PREVIEW, response=Delivery.FIT, on_empty=OnEmpty.ERROR
@@ -23,6 +24,10 @@ IGNORED_WORDS = {
     "type_level": ("none", "latest", "1", "2"),
 }
 """Fields that remove.bg's reference has and that have no effect here, with their values."""
+
+ADD_SHADOW = switch("add_shadow", "true: shadow_type=drop.")
+"""remove.bg's own name for our drop shadow."""
+
 _COLOR_WITH_ALPHA = re.compile(
     r"#?(?:([0-9A-Fa-f]{6})([0-9A-Fa-f]{2})|([0-9A-Fa-f]{3})([0-9A-Fa-f]))"
 )
@@ -51,18 +56,18 @@ def read_options(
             continue
         if name == "response":  # the result is always in the reply
             ignored.append(field)
-        elif name in {"add_shadow", *IGNORED_WORDS}:
+        elif name in {ADD_SHADOW.name, *IGNORED_WORDS}:
             if name in theirs:
                 raise DuplicateOption(option=name)
             theirs[name] = value
         elif name == "bg_color" and isinstance(value, str):
-            color, opacity = _split_color(value)
-            alpha = min(alpha, opacity)
+            color, alpha = _split_color(value)
             ours.append((name, color))
         else:
             ours.append((field, value))
     _check_words(theirs)
-    if _is_on(theirs.get("add_shadow", "false")) and not _names(ours, "shadow_type"):
+    has_shadow = ADD_SHADOW.value(theirs.get(ADD_SHADOW.name, "false"))
+    if has_shadow and not any(field.lower() == "shadow_type" for field, _ in ours):
         ours.append(("shadow_type", "drop"))
     options, unknown = parse_options(ours, DEFAULTS, models=models, fetches_urls=fetches_urls)
     if options.bg_color is not None:
@@ -89,19 +94,3 @@ def _split_color(text: str) -> tuple[str, int]:
         return text, 255
     color, alpha = (match[1], match[2]) if match[1] else (match[3], match[4] * 2)
     return f"#{color}", int(alpha, 16)
-
-
-def _is_on(value: object) -> bool:
-    """Return the boolean of ``add_shadow``.
-
-    :raises InvalidOption: the value is not a boolean.
-    """
-    try:
-        return boolean(value)
-    except ValueError:
-        raise InvalidOption(option="add_shadow", accepted="true or false") from None
-
-
-def _names(fields: Iterable[Field], name: str) -> bool:
-    """Tell whether a field has this name."""
-    return any(field.lower() == name for field, _ in fields)

@@ -11,8 +11,17 @@ from cutout.http.reply import Reply, error_reply, facts, ignored_header, json_re
 from cutout.http.request import Request
 from cutout.remover import Result
 
-CREDITS = 1_000_000
-"""What ``GET /v1.0/account`` shows: nothing is counted, and a client warns at 0."""
+_CREDITS = 1_000_000  # nothing is counted, and a client warns at 0
+
+ACCOUNT = {
+    "data": {
+        "attributes": {
+            "credits": {"total": _CREDITS, "subscription": 0, "payg": _CREDITS, "enterprise": 0},
+            "api": {"free_calls": _CREDITS, "sizes": "all"},
+        }
+    }
+}
+"""What ``GET /v1.0/account`` answers: exactly remove.bg's keys, since a client raises on others."""
 
 CODES = MappingProxyType(
     {
@@ -32,10 +41,8 @@ _RATE_LIMIT = 500  # remove.bg's own number of requests a minute; API Gateway li
 
 
 def show_credits(_: Request) -> Reply:
-    """Return the account in exactly remove.bg's shape: a client raises on any other key."""
-    credit = {"total": CREDITS, "subscription": 0, "payg": CREDITS, "enterprise": 0}
-    attributes = {"credits": credit, "api": {"free_calls": CREDITS, "sizes": "all"}}
-    return json_reply({"data": {"attributes": attributes}}, headers=_rate_limit())
+    """Return the account."""
+    return json_reply(ACCOUNT, headers=_rate_limit())
 
 
 def status_told(status: int) -> int:
@@ -52,7 +59,7 @@ def removebg_error_reply(error: CutoutError, request_id: str) -> Reply:
         "code": CODES.get(error.code, error.code),
         "detail": error.detail,
     }
-    headers = {**error_reply(error, request_id).headers, **charges()}
+    headers = {**error_reply(error, request_id).headers, **charges()}  # Allow is among the former
     return json_reply({"errors": [told]}, status=status_told(error.status), headers=headers)
 
 

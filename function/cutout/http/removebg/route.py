@@ -10,43 +10,33 @@ from cutout.http.removebg.replies import charges, document_reply
 from cutout.http.reply import Reply, image_reply
 from cutout.http.request import Request
 from cutout.http.source import SourceNames, only_source, split_sources
+from cutout.remover import Remover
 
 _SOURCES = SourceNames(base64="image_file_b64", skips_empty_files=True)
 
 
-class RemoveBg:
-    """Answers ``POST /v1.0/removebg``."""
+def removebg_reply(removal: Removal, request: Request) -> Reply:
+    """Return the cutout of the request's image, which ``removal`` makes, as remove.bg does.
 
-    def __init__(self, removal: Removal) -> None:
-        """Cut images out with ``removal``."""
-        self._removal = removal
-
-    def reply_to(self, request: Request) -> Reply:
-        """Return the cutout of the request's image as remove.bg does.
-
-        :raises CutoutError: the request or the image is refused, or something fails on our side.
-        """
-        content = request.content(instead="Send a smaller image.")
-        body = parse_body(request.headers.get("content-type", ""), content)
-        sources, fields = split_sources(body, request.query, _SOURCES)
-        options, ignored = read_options(
-            fields, models=self._removal.models, fetches_urls=self._removal.fetches_urls
-        )
-        self._removal.check_background(options)
-        accepted = self._accepted()
-        source = only_source(sources, fields, body=body, accepted=accepted, names=_SOURCES)
-        result = self._removal.result_of(source, options, request)
-        if request.wants_json():
-            reply = document_reply(result, ignored)
-        else:
-            reply = image_reply(result, options, ignored)
-        return replace(reply, headers={**reply.headers, "X-Type": "other", **charges()})
-
-    def _accepted(self) -> str:
-        """Return the ways to send an image, for a message."""
-        if self._removal.fetches_urls:
-            return "image_file (multipart/form-data), image_file_b64 or image_url"
-        return "image_file (multipart/form-data) or image_file_b64"
+    :raises CutoutError: the request or the image is refused, or something fails on our side.
+    """
+    content = request.content(instead="Send a smaller image.")
+    body = parse_body(request.headers.get("content-type", ""), content)
+    sources, fields = split_sources(body, request.query, _SOURCES)
+    options, ignored = read_options(
+        fields, models=removal.models, fetches_urls=removal.fetches_urls
+    )
+    Remover.check_background(options)
+    accepted = "image_file (multipart/form-data) or image_file_b64"
+    if removal.fetches_urls:
+        accepted = "image_file (multipart/form-data), image_file_b64 or image_url"
+    source = only_source(sources, fields, body=body, accepted=accepted, names=_SOURCES)
+    result = removal.result_of(source, options, request)
+    if request.wants_json():
+        reply = document_reply(result, ignored)
+    else:
+        reply = image_reply(result, options, ignored)
+    return replace(reply, headers={**reply.headers, "X-Type": "other", **charges()})
 
 
 def key_sent(request: Request) -> str:

@@ -43,6 +43,7 @@ output = "alpha"          # already 0…1
 optimized = {optimized:<14}# whether the graph is as onnxruntime runs it (../int8.py)
 zoom = 0.5                # a subject in a smaller window than this share is looked at again
 mirror = 0.85             # below this confidence the mirrored photo counts if it is surer
+settle = true             # grey that is far from any edge is doubt: the colours decide it
 licence = "Apache-2.0"
 source = "trained by models/training from ImageNet weights (Apache-2.0); data in the model's README"
 """

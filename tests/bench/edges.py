@@ -13,7 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -147,6 +147,8 @@ def refined(scene: scenes.Scene, coarse: Plane, card: ModelCard) -> Plane:
     if card.output is Output.LOGIT:
         inside = np.clip(coarse, 1e-6, 1 - 1e-6)
         said = np.log(inside / (1 - inside))
+    # The greys of this coarse matte are shares of the subject, as no network's are, and no doubt.
+    card = replace(card, settle=False)
     matte = extract_matte(scene.photo, card, lambda _: said, input_alpha=InputAlpha.DISCARD)
     return shares(matte.alpha)
 

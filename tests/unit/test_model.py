@@ -208,6 +208,7 @@ RISES = "and must rise from [0, …] to [1, …], with IoUs 0 to 1"
         ("mean = [true, 0.5, 0.5]", "mean is [True, 0.5, 0.5], and must be three numbers"),
         ("zoom = '0.5'", "zoom is '0.5', and must be from 0 to 1"),
         ("mirror = [0.5]", "mirror is [0.5], and must be from 0 to 1"),
+        ("settle = 1", "settle is 1, and must be true or false"),
         ("confidence = 0.9", f"confidence is 0.9, {RISES}"),
         ("confidence = []", f"confidence is [], {RISES}"),
         ("confidence = [[0, 0], [1]]", f"confidence is [[0, 0], [1]], {RISES}"),

@@ -65,7 +65,7 @@ HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             maximum=1,
         ),
         "X-Model": _text(
-            "The model that made the matte, and its version.", example="erase-s/0.8.0"
+            "The model that made the matte, and its version.", example="erase-s/0.8.1"
         ),
         "X-RateLimit-Limit": _count(
             "A constant that clients read. The deployment has other limits."

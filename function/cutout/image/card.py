@@ -51,9 +51,10 @@ class ModelCard:
     A subject whose surroundings are at most the share ``zoom`` of the photo, 0..1, is looked at
     again, closer; at 0, where the card does not say, none is. A photo whose matte has a confidence
     below ``mirror``, 0..1, is looked at mirrored as well; at 0, where the card does not say, none
-    is. ``confidence`` has points in rising order, from 0 to 1; where the card does not say, a
-    matte's confidence is how decided it is. If the file is ``optimized``, its graph is already as
-    onnxruntime would make it when it loads it.
+    is. With ``settle``, what is grey and far from any edge is doubt, which the photo's colours
+    decide, and not a share of the subject. ``confidence`` has points in rising order, from 0 to 1;
+    where the card does not say, a matte's confidence is how decided it is. If the file is
+    ``optimized``, its graph is already as onnxruntime would make it when it loads it.
     """
 
     name: str
@@ -70,6 +71,7 @@ class ModelCard:
     source: str
     zoom: float = 0.0
     mirror: float = 0.0
+    settle: bool = False
     confidence: tuple[Point, ...] = _UNCALIBRATED
     optimized: bool = False
 
@@ -103,8 +105,9 @@ def read_card(folder: Path) -> ModelCard:
             source=str(table["source"]),
             zoom=_share(table, "zoom"),
             mirror=_share(table, "mirror"),
+            settle=_truth(table, "settle"),
             confidence=_points(table.get("confidence", _UNCALIBRATED)),
-            optimized=_truth(table.get("optimized", False)),
+            optimized=_truth(table, "optimized"),
         )
     except (OSError, ValueError) as error:
         reason = f"{folder / CARD_FILE}: {type(error).__name__}: {error}"
@@ -178,10 +181,11 @@ def _share(table: Mapping[str, Any], key: str) -> float:
     return float(value)
 
 
-def _truth(value: object) -> bool:
+def _truth(table: Mapping[str, Any], key: str) -> bool:
     """Return true or false, or raise a ``ValueError`` if it is neither."""
+    value = table.get(key, False)
     if not isinstance(value, bool):
-        message = f"optimized is {value!r}, and must be true or false"
+        message = f"{key} is {value!r}, and must be true or false"
         raise ValueError(message)  # noqa: TRY004 - as every other wrong value in a card
     return value
 

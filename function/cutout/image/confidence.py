@@ -7,10 +7,9 @@ with the intersection over union (IoU) is 0.84. The card's table turns it into t
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cutout.image.card import Point
-from cutout.image.tiles import Plane
+from cutout.image.tiles import Plane, within
 
 _SUBJECT = 0.05  # alpha from which a cell belongs to the subject
 _AROUND_SHARE = 1 / 88  # of the side: how far the subject's surroundings reach; 4 of 352 cells
@@ -33,15 +32,7 @@ def decidedness(coarse: Plane) -> float:
     ``coarse`` is float32 (S, S) 0..1. The result is 0 if there is no subject.
     """
     distance = max(1, round(_AROUND_SHARE * len(coarse)))
-    near = _within(_within(coarse > _SUBJECT, distance).T, distance).T
+    near = within(coarse > _SUBJECT, distance)
     if not near.any():
         return 0.0
     return float(np.abs(2 * coarse[near] - 1).mean(dtype=np.float64))
-
-
-def _within(found: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:
-    """Return the cells that have a found one at most ``distance`` rows above or below."""
-    padded = np.pad(found, ((distance + 1, distance), (0, 0)))
-    counts = np.cumsum(padded, axis=0, dtype=np.int32)
-    window: NDArray[np.bool_] = counts[2 * distance + 1 :] > counts[: -2 * distance - 1]
-    return window

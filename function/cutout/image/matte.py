@@ -11,6 +11,7 @@ from cutout.image.decode import Photo
 from cutout.image.look import best_look
 from cutout.image.model import Network
 from cutout.image.refine import local_models
+from cutout.image.settle import settled
 from cutout.image.tensor import on_white
 from cutout.image.tiles import Plane, interpolation, tiles
 from cutout.options import InputAlpha
@@ -45,7 +46,8 @@ def extract_matte(
     if own is not None and input_alpha is InputAlpha.KEEP:
         return Matte(alpha=own)
     look = best_look(photo, own, card, network)
-    models = local_models(look.seen, look.coarse)
+    coarse = settled(look.seen, look.coarse) if card.settle else look.coarse
+    models = local_models(look.seen, coarse)
     if look.window is None:
         alpha = _refined(photo.pixels, own, models)
     else:

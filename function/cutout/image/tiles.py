@@ -76,3 +76,16 @@ def _interpolation(start: int, stop: int, size: int, cells: int) -> tuple[Plane,
     matrix = np.maximum(0, 1 - distance).astype(np.float32)
     matrix.flags.writeable = False  # it is handed out again
     return matrix, slice(first, last + 1)
+
+
+def within(found: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:
+    """Return the cells, bool (S, S), with a found one at most so many rows and columns away."""
+    return _within_rows(_within_rows(found, distance).T, distance).T
+
+
+def _within_rows(found: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:
+    """Return the cells that have a found one at most ``distance`` rows above or below."""
+    padded = np.pad(found, ((distance + 1, distance), (0, 0)))
+    counts = np.cumsum(padded, axis=0, dtype=np.int32)
+    window: NDArray[np.bool_] = counts[2 * distance + 1 :] > counts[: -2 * distance - 1]
+    return window

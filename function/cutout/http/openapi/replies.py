@@ -148,7 +148,7 @@ REPLIES: Mapping[str, Schema] = {
     ),
     "Health": _with_example(
         exactly(status={"const": "ok"}, version=_TEXT, model={"type": ["string", "null"]}),
-        {"status": "ok", "version": "0.1.0", "model": "erase-s/0.8.0"},
+        {"status": "ok", "version": "0.1.0", "model": "erase-s/0.8.1"},
     ),
     "RemoveBgCutout": _with_example(
         exactly(

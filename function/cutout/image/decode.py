@@ -274,7 +274,7 @@ def _alpha_of_deep_key(image: Image.Image, file: Structure) -> NDArray[np.uint8]
     low = _opened(file)
     # Read in the other order of bytes, the low byte of a sample is the high one.
     low.tile = [part._replace(args="RGB;16L") for part in low.tile]  # type: ignore[attr-defined]
-    with told_from_memory(image.width * image.height):
+    with memory_shortage_told(image.width * image.height):
         low.load()
     is_key = np.ones((image.height, image.width), np.bool_)
     for channel, value in enumerate(key):

@@ -109,7 +109,7 @@ def test_it_solves_the_equation_of_the_random_walker() -> None:
     place = {cell: n for n, cell in enumerate(unknown)}
     matrix, wanted = np.zeros((len(unknown),) * 2), np.zeros(len(unknown))
     for (y, x), n in place.items():
-        prior = 0.02 * (2 * float(plane[y, x]) - 1) ** 2
+        prior = 0.005 * (2 * float(plane[y, x]) - 1) ** 2
         matrix[n, n] += prior
         wanted[n] += prior * float(plane[y, x])
         for other in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):

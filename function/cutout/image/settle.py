@@ -17,7 +17,7 @@ _SURE = 0.05  # a cell this near to 0 or 1 is sure
 _EDGE_CELLS = 3  # a cell with sure ones of both sides so near is at an edge, which is refined later
 _COLOUR = 25.5  # of 255: how far the colours of neighbours may differ and still belong together
 _LEAST_LINK = 1e-3  # of neighbours of any colours, so that every patch has one answer
-_OWN_SHARE = 0.02  # how much the answer of a cell that is nearly sure counts beside its neighbours
+_OWN_SHARE = 0.005  # how much the answer of a cell that is nearly sure counts beside its neighbours
 # The steps of the equation's solution. Each takes an answer one cell further.
 _MAX_STEPS = 60
 _ENOUGH = 1e-3  # of alpha: a step that changes no cell by more is the last one

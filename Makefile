@@ -21,9 +21,10 @@ $(foreach text,$(TEXTS),$(if $(value $(text)),$(eval override $(text) := $$(valu
   export $(text))))
 
 # zsh, the shell of Macs, hands the ~ of IN=~/photos on as it is, and OUT=~/cutouts/ would become a
-# folder with the name ~ here. (<start> marks the beginning: no other ~ of the path changes.)
+# folder with the name ~ here. (<start> marks the beginning: no other ~ of the path changes, nor does a
+# lone one.)
 $(foreach path,$(PATHS),$(if $(and $(HOME),$(filter <start>~/%,<start>$(value $(path)))),$(eval \
-  override $(path) := $$(subst <start>~/,$$(HOME)/,<start>$$(value $(path))))))
+  override $(path) := $$(subst <start>~/,$$(value HOME)/,<start>$$(value $(path))))))
 
 # Where numpy is imported before cutout, which asks for the same, its OpenBLAS would let a thread for
 # each core wait in a busy loop.

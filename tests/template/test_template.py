@@ -201,8 +201,9 @@ def test_the_readme_says_what_to_type_for_a_hidden_parameter() -> None:
 
 def test_a_document_names_every_parameter() -> None:
     """Whoever decides on a deployment reads them, and not the template."""
-    texts = " ".join(path.read_text(encoding="utf-8") for path in documents(ROOT))
-    assert [name for name in TEMPLATE["Parameters"] if f"`{name}" not in texts] == []
+    read = [path for path in documents(ROOT) if path.name != "CHANGELOG.md"]
+    texts = " ".join(path.read_text(encoding="utf-8") for path in read)
+    assert [name for name in TEMPLATE["Parameters"] if f"`{name}`" not in texts] == []
 
 
 @pytest.mark.parametrize("name", RESOURCES)

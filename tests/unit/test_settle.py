@@ -84,17 +84,29 @@ def test_an_edge_stays_as_it_is(seen: Picture, coarse: Plane) -> None:
     assert settled(seen, coarse) is coarse
 
 
-def test_a_sure_matte_is_not_copied(seen: Picture) -> None:
-    """Empty, full, and of two parts without an edge between them."""
-    for plane in (np.zeros((SIDE, SIDE), np.float32), np.ones((SIDE, SIDE), np.float32)):
-        assert settled(seen, plane) is plane
+@pytest.mark.parametrize("first", [0, 10, 60])
+def test_a_sure_matte_is_not_copied(seen: Picture, first: int) -> None:
+    """Full, of two parts without an edge between them, and empty."""
+    plane = np.zeros((SIDE, SIDE), np.float32)
+    plane[first:] = 1
+    assert settled(seen, plane) is plane
 
 
-@pytest.mark.parametrize("doubt", [0.5, 0.3])
-def test_where_nothing_is_sure_nothing_is_decided(seen: Picture, doubt: float) -> None:
-    """There is no neighbour to follow."""
-    plane = np.full((SIDE, SIDE), doubt, np.float32)
-    assert settled(seen, plane) == pytest.approx(plane, abs=1e-4)
+@pytest.mark.parametrize("size", [1, SIDE])
+def test_where_nothing_is_sure_nothing_is_decided(seen: Picture, size: int) -> None:
+    """There is no neighbour to follow, whatever the network says."""
+    plane = np.linspace(0.1, 0.9, size * size, dtype=np.float32).reshape(size, size)
+    assert settled(seen[:size, :size], plane) is plane
+
+
+@pytest.mark.parametrize(("size", "least"), [(40, 0.94), (80, 0.9), (120, 0.86)])
+def test_a_large_patch_with_a_soft_rim_is_decided_to_its_middle(size: int, least: float) -> None:
+    """Where alpha changes slowly, each cell is nearly the mean of its neighbours from the start."""
+    plane = np.ones((160, 160), np.float32)
+    wave = np.sin(np.pi * (np.arange(size) + 0.5) / size, dtype=np.float32)
+    plane[20 : 20 + size, 20 : 20 + size] -= 0.5 * np.outer(wave, wave)
+    flat = np.full((160, 160, 3), COAT, np.uint8)
+    assert settled(flat, plane).min() > least
 
 
 def test_it_solves_the_equation_of_the_random_walker() -> None:

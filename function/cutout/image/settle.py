@@ -18,8 +18,9 @@ _EDGE_CELLS = 3  # a cell with sure ones of both sides so near is at an edge, wh
 _COLOUR = 25.5  # of 255: how far the colours of neighbours may differ and still belong together
 _LEAST_LINK = 1e-3  # of neighbours of any colours, so that every patch has one answer
 _OWN_SHARE = 0.005  # how much the answer of a cell that is nearly sure counts beside its neighbours
-# The steps of the equation's solution. Each takes an answer one cell further.
-_MAX_STEPS = 60
+# The steps of the equation's solution. Each takes an answer one cell further, so a patch that is
+# more than twice as wide keeps its grey in the middle.
+_MAX_STEPS = 120
 _ENOUGH = 1e-3  # of alpha: a step that changes no cell by more is the last one
 
 _Values = NDArray[np.float32]  # one for each cell that is settled
@@ -30,12 +31,14 @@ def settled(seen: NDArray[np.uint8], coarse: Plane) -> Plane:
 
     ``seen`` is what the network saw, uint8 (S, S, 3) sRGB; ``coarse`` its matte, float32 (S, S)
     0..1. Cells that are sure, or near to the edge between sure ones of both sides, stay as they
-    are. This is the random walker of Grady 2005, "Multilabel random walker image segmentation
-    using prior models": a cell's alpha is the chance that a walk, which prefers neighbours of the
-    same colour, ends in the subject. The network's answer is the prior.
+    are, and so does a matte in which nothing is sure.
+
+    This is the random walker of Grady 2005, "Multilabel random walker image segmentation using
+    prior models": a cell's alpha is the chance that a walk, which prefers neighbours of the same
+    colour, ends in the subject. The network's answer is the prior.
     """
     is_doubtful = _doubtful(coarse)
-    if not is_doubtful.any():
+    if is_doubtful.all() or not is_doubtful.any():
         return coarse
     row = coarse.shape[1] + 2  # the frame of cells around the plane spares the ends of rows
     cells = np.flatnonzero(np.pad(is_doubtful, 1))
@@ -90,11 +93,14 @@ def _solved(
     step = direction = rest / diagonal
     size = rest @ step
     for _ in range(_MAX_STEPS):
-        if np.abs(step).max() < _ENOUGH:
+        if not size:  # the start is the solution
             break
         image = product(direction)
         share = size / (direction @ image)
-        values += share * direction
+        change = share * direction
+        values += change
+        if np.abs(change).max() < _ENOUGH:
+            break
         rest -= share * image
         step = rest / diagonal
         size, previous = rest @ step, size

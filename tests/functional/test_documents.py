@@ -274,6 +274,19 @@ def test_the_outputs_of_a_deployment_can_be_read(s3_url: str) -> None:
     assert done.stdout == f"https://api.example/live {'k' * 20}\n", done.stderr
 
 
+def test_no_comment_stands_behind_a_command() -> None:
+    """In zsh, the shell of Macs, the words behind a # that is typed are goals of make."""
+    shown = [block for block in BLOCKS if block.language in {"sh", "console"}]
+    behind = [
+        f"{block}: {line}"
+        for block in shown
+        for line in block.text.splitlines()
+        if re.match(r"[^#].*\s# ", line)
+    ]
+    assert shown
+    assert behind == []
+
+
 TEXT = """\
 ```console
 $ make serve PORT=1  # in another terminal

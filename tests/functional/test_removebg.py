@@ -338,11 +338,13 @@ def test_the_key_comes_in_three_ways(client: Client) -> None:
     """In its header, as a bearer's token, or as a field of any body."""
     image = multipart(image_file=("a.jpg", JPEG))
     field = multipart(image_file=("a.jpg", JPEG), api_key="local")
+    empty = multipart(("api_key", ""), image_file=("a.jpg", JPEG), api_key="local")
     document = {"image_file_b64": base64.b64encode(JPEG).decode(), "api_key": "local"}
     bearer = {"Authorization": "Bearer local"}
     assert client.post(ROUTE, key=None, headers=bearer, **image).status == 200
     reply = client.post(ROUTE, key=None, **field)
     assert (reply.status, "x-ignored-params" in reply.headers) == (200, False)
+    assert client.post(ROUTE, key=None, **empty).status == 200
     assert client.json(ROUTE, document, key=None).status == 200
     assert client.send("GET", "/v1.0/account", key=None, headers=bearer).status == 200
 

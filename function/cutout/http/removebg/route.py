@@ -54,5 +54,5 @@ def key_sent(request: Request) -> str:
         body = parse_body(request.headers.get("content-type", ""), content)
     except CutoutError:  # a body that cannot be read holds no key
         return ""
-    keys = [value for name, value in body.fields if name.lower() == "api_key"]
+    keys = [value for name, value in body.fields if name.lower() == "api_key" and value]
     return keys[0] if len(keys) == 1 and isinstance(keys[0], str) else ""

@@ -57,6 +57,7 @@ says what the code means.
 """
 
 from typing import ClassVar
+from urllib.parse import quote
 
 from cutout.formats import FORMATS_IN
 
@@ -64,6 +65,7 @@ SERVER_FAULT = 500
 """From this status on the fault is the service's, and trying again may help."""
 
 _FORMATS = ", ".join(FORMATS_IN)
+_MAX_TOLD_NAME = 40  # characters
 
 
 class CutoutError(Exception):
@@ -101,6 +103,11 @@ def envelope(error: CutoutError, request_id: str) -> dict[str, dict[str, object]
             "request_id": request_id,
         }
     }
+
+
+def told_name(name: str) -> str:
+    """Return a field's name for a message, in ASCII and shortened: it is the caller's data."""
+    return quote(name, safe="", errors="replace")[:_MAX_TOLD_NAME]
 
 
 class InvalidOption(CutoutError):
@@ -462,7 +469,7 @@ class UnsupportedUploadType(UnsupportedMediaType):
         "POST /v2/uploads takes an empty body, or the field content_type with the Content-Type "
         "application/json, application/x-www-form-urlencoded or multipart/form-data."
     )
-    accepted = "an empty body, or application/json with content_type"
+    accepted = UnsupportedUploadRequest.accepted
 
 
 class UnsupportedImageFormat(CutoutError):

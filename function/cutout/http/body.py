@@ -5,7 +5,7 @@ import json
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl
 
 import pybase64
 from multipart import (
@@ -21,6 +21,7 @@ from cutout.errors import (
     InvalidJson,
     InvalidMultipart,
     UnsupportedMediaType,
+    told_name,
 )
 
 Field = tuple[str, object]
@@ -35,7 +36,6 @@ _MAX_ESCAPES = 500_000
 """Of a form. Base64 in the largest request has about 150,000, and each takes memory of its own."""
 _LET_LIBRARY = "Let your HTTP library set Content-Type"
 _IMAGE_BODY = "An image as the body needs its own Content-Type, such as image/jpeg"
-_MAX_TOLD_NAME = 40  # characters
 _PARAMETER = re.compile(r';\s*([\w-]+)\s*=\s*(?:"((?:\\.|[^"\\])*)"|([^;]*))')
 """A parameter of Content-Type: its name, and its value, either in quotation marks or without."""
 _SPECIAL = re.compile(r'[\s,;=:/\\"()<>@\[\]?{}]')
@@ -101,11 +101,6 @@ def decode_base64(text: bytes, field: str) -> bytes:
         return pybase64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except binascii.Error:
         raise InvalidBase64(field=field) from None
-
-
-def told_name(name: str) -> str:
-    """Return a field's name for a message, escaped and shortened: it is the caller's data."""
-    return quote(name, safe="", errors="replace")[:_MAX_TOLD_NAME]
 
 
 def _boundary(content_type: str, body: bytes) -> str:

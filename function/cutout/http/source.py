@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from cutout.errors import InvalidBase64, InvalidImage, MissingImage, MultipleSources
-from cutout.http.body import Body, BodyKind, Field, decode_base64, told_name
+from cutout.errors import InvalidBase64, InvalidImage, MissingImage, MultipleSources, told_name
+from cutout.http.body import Body, BodyKind, Field, decode_base64
 from cutout.options import OPTIONS, lowered
 
 _BASE64_NAMES = {"image_base64", "image_file_b64"}

@@ -10,16 +10,15 @@ import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import quote, unquote_plus
+from urllib.parse import unquote_plus
 
-from cutout.errors import CutoutError, InvalidOption, UnknownEvent
+from cutout.errors import CutoutError, InvalidOption, UnknownEvent, told_name
 from cutout.options import parse_object_options, spelled
 from cutout.s3.jobs import Job, Kind, Plan, Skip, Skipped, Step, Task
 from cutout.settings import RESULTS_PREFIX, Settings
 from cutout.store import ObjectRef
 
 _BUCKET_ARN = ":s3:::"  # after the partition: aws, aws-cn, aws-us-gov
-_MAX_TOLD_NAME = 40  # characters of a name that no option has
 
 _Arguments = tuple[tuple[str, str], ...]
 _Reader = Callable[[Any, Settings], Step]
@@ -194,8 +193,8 @@ def _refusal(arguments: _Arguments, settings: Settings) -> CutoutError | None:
     if unknown:
         # The error's code holds the name and goes into the metadata of the error file, for which S3
         # takes printable ASCII only. A dash from a word processor is such a name's usual fault.
-        told = quote(unknown[0], safe="", errors="surrogatepass")[:_MAX_TOLD_NAME]
-        return InvalidOption(option=told, accepted="left out: there is no such option")
+        name = told_name(unknown[0])
+        return InvalidOption(option=name, accepted="left out: there is no such option")
     return None
 
 

@@ -586,6 +586,8 @@ def test_bg_color_twice_in_any_two_places(client: Client) -> None:
         ),
     ]
     assert [reply.error()["code"] for reply in replies] == ["invalid_bg_color"] * 4
+    message = "bg_color must be a valid hex or named color."
+    assert [reply.error()["message"] for reply in replies] == [message] * 4
 
 
 @ANY_PAYLOAD

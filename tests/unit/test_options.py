@@ -390,6 +390,7 @@ def test_bg_color_twice_is_invalid_bg_color() -> None:
     with pytest.raises(InvalidOption) as refusal:
         parse_options([("bg_color", "red"), ("bg_color", "red")])
     assert refusal.value.code == "invalid_bg_color"
+    assert str(refusal.value) == "bg_color must be a valid hex or named color."
 
 
 @pytest.mark.parametrize(

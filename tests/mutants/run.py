@@ -118,7 +118,7 @@ EQUIVALENT = {
             ),
             "the same numbers in more memory",
         ),
-        'orientation = orientation_of(image.info.get("exif") or b"XXXX")': "neither is EXIF",
+        'orientation = orientation_of(opened.info.get("exif") or b"XXXX")': "neither is EXIF",
     },
     "image/gif.py": {
         "if cells.size < _COLOURS:": "256 cells are 256 colours of the palette in both ways",

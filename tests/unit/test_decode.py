@@ -949,6 +949,29 @@ def test_a_bmp_whose_header_is_damaged_is_called_so(bits: int, compression: int)
         read(bmp_of_kind(bits, compression))
 
 
+def bmp_with_alpha(alpha: NDArray[np.uint8]) -> bytes:
+    """Return the astronaut as a BMP of 32 bits that says that its fourth bytes are alpha."""
+    pixels = np.dstack([RGB[..., ::-1], alpha])[::-1].tobytes()  # blue first, and the last row
+    height, width = alpha.shape
+    header = struct.pack("<IiiHHIIiiII", 108, width, height, 1, 32, 3, len(pixels), 0, 0, 0, 0)
+    header += struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    header = header.ljust(108, b"\0")
+    start = 14 + len(header)
+    return b"BM" + struct.pack("<IHHI", start + len(pixels), 0, 0, start) + header + pixels
+
+
+def test_a_bmp_whose_alpha_is_0_everywhere_is_opaque() -> None:
+    """Programs that copy a screen write such files, and browsers show them."""
+    alpha = np.zeros(RGB.shape[:2], np.uint8)
+    photo = read(bmp_with_alpha(alpha))
+    assert photo.alpha is None
+    assert np.array_equal(photo.pixels, RGB)
+    alpha[0, 0] = 1
+    photo = read(bmp_with_alpha(alpha))
+    assert photo.alpha is not None
+    assert np.array_equal(photo.alpha, alpha)
+
+
 def bmp_with(profile: bytes, mode: str, *, kind: bytes = b"DEBM", start: int = 0) -> bytes:
     """Return the astronaut as a BMP of version 5, with a profile behind the pixels."""
     data = encoded(ASTRONAUT.convert(mode), "BMP")

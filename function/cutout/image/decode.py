@@ -117,6 +117,9 @@ def decode(
     Without one, colours are those of the code points in HEIC, AVIF and PNG, or of the gamma and
     chromaticities in PNG; see :mod:`cutout.image.named_colors`, also for HDR.
 
+    A BMP whose alpha is 0 everywhere is opaque, as in browsers: many programs say that the fourth
+    byte of a pixel is alpha, and leave it 0.
+
     Bytes after the end of the image are ignored. A JPEG whose last row of coded blocks (8 or 16 px)
     is damaged or missing is read, with grey there, and so are a JPEG or PNG without its end mark
     and a PNG with damaged ancillary chunks. Files that hold less of the picture are refused.
@@ -202,6 +205,8 @@ def _decode(
             pixels, alpha = _converted(image, words, file.profile)
     if alpha is None:
         alpha = framed if keyed is None else keyed
+    elif file.pillow_format == "BMP" and not alpha.any():
+        alpha = None
     if pixels.shape[1::-1] != size:
         pixels, alpha = scaled_down(pixels, alpha, size, box)
     return Photo(

@@ -124,6 +124,17 @@ def test_a_box_that_is_missing(kind: bytes) -> None:
         check_items(damaged, max_pixels=50_000_000)
 
 
+@pytest.mark.parametrize("kind", [b"meta", b"pitm"])
+def test_a_film_without_a_picture_is_called_so(kind: bytes) -> None:
+    """Some programs for films write AVIF so, with an empty list of pictures or with none."""
+    film = avif(64).replace(kind, b"none") + b"\0\0\0\x08moov"
+    with pytest.raises(UnsupportedImageFormat) as refusal:
+        check_items(film, max_pixels=50_000_000)
+    assert str(refusal.value).startswith(
+        "The image is a HEIC or AVIF film without a still picture, which is not supported. "
+    )
+
+
 @pytest.mark.parametrize(
     ("make", "reason"),
     [

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from cutout.errors import InvalidImage
+from cutout.errors import InvalidImage, UnsupportedImageFormat
 
 AV1 = b"av01"
 """The kind of an item that AV1 decodes."""
@@ -54,6 +54,7 @@ def read_items(file: bytes) -> Items:
     :raises KeyError: something that every file has is missing, or is there twice.
     :raises IndexError: a number leads to nothing.
     :raises InvalidImage: there is more of anything than a photo needs.
+    :raises UnsupportedImageFormat: there is a film and no picture.
     """
     return _Walk(file).items()
 
@@ -68,8 +69,12 @@ class _Walk:
 
     def items(self) -> Items:
         """Return the items; see :func:`read_items`."""
-        start, end = self._only(self._whole())[b"meta"]
+        whole = self._only(self._whole())
+        start, end = whole.get(b"meta", (0, 0))
         boxes = self._only(self._boxes(start + 4, end))
+        if b"moov" in whole and b"pitm" not in boxes:
+            found = "a HEIC or AVIF film without a still picture"
+            raise UnsupportedImageFormat(found=found)
         (self._items.primary,) = self._numbers(boxes[b"pitm"][0], 1)
         self._read_kinds(*boxes[b"iinf"])
         if b"iref" in boxes:

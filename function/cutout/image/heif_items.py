@@ -37,7 +37,8 @@ def check_items(file: bytes, *, max_pixels: int) -> Items:
     :raises InvalidImage: all parts together have over four times ``max_pixels``, the picture itself
         not more than once; or a part is larger than it says, or turned again and again; or the
         boxes are damaged.
-    :raises UnsupportedImageFormat: a part is neither a coded picture nor a grid of them.
+    :raises UnsupportedImageFormat: a part is neither a coded picture nor a grid of them, or there
+        is a film and no picture.
     """
     try:
         items = read_items(file)

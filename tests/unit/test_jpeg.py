@@ -152,6 +152,27 @@ def test_arithmetic_coding_is_named(marker: int) -> None:
     )
 
 
+@pytest.mark.parametrize("bits", [2, 10, 12, 16])
+def test_samples_of_another_depth_are_named(bits: int) -> None:
+    """Medical pictures and films have them. They are not damaged, but no browser reads them."""
+    data = bytearray(jpeg())
+    data[data.index(b"\xff\xc0") + 4] = bits
+    with pytest.raises(UnsupportedImageFormat) as refusal:
+        read(bytes(data))
+    assert str(refusal.value).startswith(
+        f"The image is a JPEG with {bits} bits for each sample, which is not supported. "
+    )
+
+
+@pytest.mark.parametrize("bits", [0, 1, 17])
+def test_a_depth_that_does_not_exist_is_damage(bits: int) -> None:
+    """Samples have 2 to 16 bits."""
+    data = bytearray(jpeg())
+    data[data.index(b"\xff\xc0") + 4] = bits
+    with pytest.raises(InvalidImage, match="damaged or truncated"):
+        read(bytes(data))
+
+
 def test_scans_are_counted_by_their_components() -> None:
     """30 scans of four components cost as much as 120 of one."""
     data = jpeg(Image.new("CMYK", (5000, 4000)), progressive=True)

@@ -60,6 +60,28 @@ def archive() -> bytes:
         return file.getvalue()
 
 
+def lossless_jpeg(grey: Image.Image) -> bytes:
+    """Return a grey image as a JPEG without a transform (ITU-T T.81, annex H).
+
+    Each value is predicted by the one to the left, the first of a row by the one above, and the
+    first of all by 128. Of the difference its number of bits comes first, as a code of 4 bits.
+    """
+    values = np.asarray(grey).astype(int)
+    predicted = np.hstack([np.vstack([[[128]], values[:-1, :1]]), values[:, :-1]])
+    bits = ""
+    for difference in (values - predicted).ravel().tolist():
+        count = abs(difference).bit_length()
+        low = difference if difference >= 0 else difference + (1 << count) - 1
+        bits += f"{count:04b}" + (f"{low:0{count}b}" if count else "")
+    bits += "1" * (-len(bits) % 8)
+    coded = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
+    frame = struct.pack(">HBHHB", 11, 8, grey.height, grey.width, 1) + b"\1\x11\0"
+    codes = bytes([0, 0, 0, 0, 9]) + bytes(12) + bytes(range(9))  # 9 of 4 bits, for 0 to 8
+    tables = struct.pack(">H", 2 + len(codes)) + codes
+    scan = b"\0\x08\1\1\0\1\0\0"
+    return b"\xff\xd8\xff\xc3" + frame + b"\xff\xc4" + tables + b"\xff\xda" + scan + coded + END
+
+
 BEHIND_THE_END = {
     "a film": film(300_000),
     "a gain map": jpeg(PICTURE.convert("L").resize((24, 20))),
@@ -150,6 +172,19 @@ def test_arithmetic_coding_is_named(marker: int) -> None:
         "The image is a JPEG with arithmetic coding, which is not supported. "
         "Accepted: jpeg, png, webp, gif, bmp, tiff, avif, heic."
     )
+
+
+def test_a_lossless_jpeg_is_read_at_any_size() -> None:
+    """Its decoder makes no smaller pictures, which a cap would be satisfied with."""
+    grey = PICTURE.convert("L")
+    grey.putpixel((95, 79), 128)  # the grey of missing rows, for which they are looked for
+    data = lossless_jpeg(grey)
+    photo = read(data)
+    assert np.array_equal(photo.pixels[..., 0], np.asarray(grey))
+    capped = read(data, cap_px=500)
+    assert (capped.width, capped.height) == (24, 20)
+    smaller = np.asarray(grey.resize((24, 20), Image.Resampling.LANCZOS)).astype(int)
+    assert np.abs(capped.pixels[..., 0] - smaller).max() <= 2
 
 
 @pytest.mark.parametrize("bits", [2, 10, 12, 16])

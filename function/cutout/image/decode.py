@@ -190,9 +190,7 @@ def _decode(
             check(whole, kept)
         check_time(file.pillow_format, width * height, math.prod(size), budget_ms)
         with _damage_told(file.pillow_format):
-            # A JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough. Its last pixels are then
-            # partly outside the photo, which is the box in them.
-            _, box = image.draft(None, size) or (None, None)
+            box = _box_of_draft(image, file, size)
             words = decoded_into(image) if _fits_words(image) else None
             framed = _alpha_of_frame(image)
             with memory_shortage_told(width * height):
@@ -236,6 +234,20 @@ def _opened(file: Structure) -> Image.Image:
     # which nothing else here does, and the size that was read before would be another one.
     image.info.pop("xmp", None)
     return image
+
+
+def _box_of_draft(
+    image: Image.Image, file: Structure, size: tuple[int, int]
+) -> tuple[float, float, float, float] | None:
+    """Have a JPEG decoded at 1/2, 1/4 or 1/8 where that is enough for ``size``, in px.
+
+    The last pixels are then partly outside the photo, whose box in them is returned. ``None`` is
+    returned where that cannot be: of a lossless JPEG, and of other formats.
+    """
+    if file.jpeg is None or file.jpeg.is_lossless:
+        return None
+    drafted = image.draft(None, size)
+    return None if drafted is None else drafted[1]
 
 
 def _fits_words(image: Image.Image) -> bool:

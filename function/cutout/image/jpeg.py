@@ -18,7 +18,7 @@ _MAX_SEGMENTS = 10_000
 _SOI_BYTES = 2
 _SOI, _EOI, _SOS, _DHT, _JPG, _DAC = 0xD8, 0xD9, 0xDA, 0xC4, 0xC8, 0xCC
 _FRAMES = set(range(0xC0, 0xD0)) - {_DHT, _JPG, _DAC}
-_PROGRESSIVE = 0xC2
+_PROGRESSIVE, _LOSSLESS = 0xC2, 0xC3
 _ARITHMETIC = set(range(0xC9, 0xD0)) - {_DAC}
 _APP0, _APP1, _APP2, _APP14, _APP15, _COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
 _NEEDED_BY_DECODER = {
@@ -48,7 +48,8 @@ class JpegImage:
     coded units. ``data`` is the file with only the segments that a decoder needs and nothing after
     the end mark, which is added where it is missing. ``scan_ends`` are the offsets in ``data``
     where the compressed data of each scan ends. ``exif`` is the body of the first Exif segment, or
-    empty. ``is_complete`` says that the file has its end mark.
+    empty. ``is_complete`` says that the file has its end mark, and ``is_lossless`` that it is
+    coded without a transform, so that no decoder makes a smaller picture of it.
     """
 
     width: int
@@ -58,6 +59,7 @@ class JpegImage:
     scan_ends: tuple[int, ...]
     exif: bytes
     is_complete: bool
+    is_lossless: bool
 
     def with_tails(self) -> bytes:
         """Return ``data`` with meaningless compressed data added to the end of each scan.
@@ -136,6 +138,7 @@ class _Walk:
             scan_ends=tuple(self._scan_ends),
             exif=self._exif,
             is_complete=is_complete,
+            is_lossless=self._kind == _LOSSLESS,
         )
 
     def _keep(self, part: bytes | memoryview) -> None:

@@ -1,8 +1,9 @@
 """Which rows of a JPEG file are really in it.
 
 A JPEG decoder fills the rows that a file does not hold with grey and says nothing. It does not look
-at what follows the last row either. So the picture is decoded twice, at an eighth of its size: as
-it is, and with meaningless data behind each scan. The first row that differs is not in the file.
+at what follows the last row either. So the picture is decoded twice, at an eighth of its size if it
+is not lossless: as it is, and with meaningless data behind each scan. The first row that differs is
+not in the file.
 """
 
 import io
@@ -28,7 +29,9 @@ def check_rows(jpeg: JpegImage) -> None:
 
     :raises InvalidImage: more is missing.
     """
-    as_it_is, with_tails = _decode_small(jpeg.data), _decode_small(jpeg.with_tails())
+    as_it_is, with_tails = (
+        _decode_small(data, is_lossless=jpeg.is_lossless) for data in (jpeg.data, jpeg.with_tails())
+    )
     height = as_it_is.shape[0]
     differing = np.flatnonzero((as_it_is != with_tails).reshape(height, -1).any(axis=1))
     if not differing.size:
@@ -42,7 +45,8 @@ def check_rows(jpeg: JpegImage) -> None:
         )
 
 
-def _decode_small(data: bytes) -> NDArray[np.uint8]:
+def _decode_small(data: bytes, *, is_lossless: bool) -> NDArray[np.uint8]:
     with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-        image.draft(None, (1, 1))
+        if not is_lossless:
+            image.draft(None, (1, 1))
         return np.asarray(image)

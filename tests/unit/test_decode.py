@@ -1450,6 +1450,7 @@ def test_damaged_files_are_pictures_or_refusals(pillow_format: str) -> None:
         (b"%PDF-1.7\n", "PDF"),
         (b"P6\n1 1\n255\n\0\0\0", "Netpbm"),
         (b'<?xml version="1.0"?>\n<svg xmlns="x"/>', "SVG"),
+        (tiff(RGB[:8, :8], bigtiff=True, byteorder=">"), "big-endian BigTIFF"),
     ],
 )
 def test_other_image_formats_are_named(data: bytes, found: str) -> None:

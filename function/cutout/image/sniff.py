@@ -11,9 +11,9 @@ _READ = (
     (b"II*\0", "TIFF"),
     (b"MM\0*", "TIFF"),
     (b"II+\0", "TIFF"),  # BigTIFF
-    (b"MM\0+", "TIFF"),
 )
 _NOT_READ = (
+    (b"MM\0+", "big-endian BigTIFF"),  # Pillow takes it for a TIFF, and finds nothing in it
     (b"8BPS", "PSD"),
     (b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
     (b"\xff\x4f\xff\x51", "JPEG 2000"),

@@ -28,7 +28,7 @@ class Images:
         """Return the source's bytes; ``left_ms`` is the time that they may take to fetch.
 
         :raises InvalidBase64: a field is not base64.
-        :raises InvalidImage: base64 came where the image itself belongs.
+        :raises InvalidImage: text came where the image itself belongs.
         :raises ImageUrlDisabled: the source is a URL, and the deployment fetches none.
         :raises InvalidImageUrl: the URL is not one that is fetched.
         :raises ImageUrlFetchFailed: no image comes from the URL.

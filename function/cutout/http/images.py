@@ -39,8 +39,10 @@ class Images:
         if source.name == "image_url":
             if self._fetcher is None:
                 raise ImageUrlDisabled
-            max_bytes = self._max_fetched_bytes
-            return self._fetcher.fetch(source.value, max_bytes=max_bytes, left_ms=left_ms)
+            url = source.value
+            if isinstance(url, bytes):  # as Python's requests sends files={"image_url": "https:…"}
+                url = url.decode(errors="replace")
+            return self._fetcher.fetch(url, max_bytes=self._max_fetched_bytes, left_ms=left_ms)
         if source.name == "image_key":
             if self._transfer is None:
                 raise StorageDisabled

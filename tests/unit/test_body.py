@@ -62,10 +62,14 @@ def test_multipart_gives_files_as_bytes_and_fields_as_text() -> None:
         f'multipart/form-data; boundary="{BOUNDARY}"',
         f"Multipart/Form-Data; Boundary={BOUNDARY}",
         f"multipart/form-data; charset=utf-8; boundary={BOUNDARY}",
+        f"multipart/form-data, Multipart/form-data; boundary={BOUNDARY}",
     ],
 )
 def test_the_content_type_is_read_as_the_rfc_says(content_type: str) -> None:
-    """Types and parameter names are case-insensitive, values may be quoted."""
+    """Types and parameter names are case-insensitive, values may be quoted.
+
+    A header that was set twice is a list, as ``fetch`` sends ``Content-Type`` and ``content-type``.
+    """
     body = part('name="image_file"; filename="a.png"', b"x") + END
     assert parse_body(content_type, body).fields == (("image_file", b"x"),)
 
@@ -261,7 +265,12 @@ def test_malformed_json(body: bytes, cause: str) -> None:
 
 @pytest.mark.parametrize(
     "content_type",
-    ["application/json", "APPLICATION/JSON; charset=utf-8", "application/vnd.api+json"],
+    [
+        "application/json",
+        "APPLICATION/JSON; charset=utf-8",
+        "application/vnd.api+json",
+        "application/json, application/json",
+    ],
 )
 def test_json_by_every_name(content_type: str) -> None:
     """A structured suffix says that the body is JSON (RFC 6839)."""
@@ -315,7 +324,17 @@ def test_a_raw_body_is_the_image(content_type: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content_type", ["", "text/plain", "application/xml", "nonsense", ";;", "\u212a"]
+    "content_type",
+    [
+        "",
+        "text/plain",
+        "application/xml",
+        "nonsense",
+        ";;",
+        ",",
+        "\u212a",
+        "application/json, multipart/form-data; boundary=x",
+    ],
 )
 def test_other_content_types(content_type: str) -> None:
     """The message names the ones that are read."""

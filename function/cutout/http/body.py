@@ -71,6 +71,10 @@ def parse_body(content_type: str, body: bytes) -> Body:
     :raises InvalidForm: the body is not a form in UTF-8, or has too many fields.
     """
     media_type = content_type.partition(";")[0].strip().lower()
+    # A client that sets the header in two spellings of its name sends a list: "a/b, a/b; c=d".
+    listed = {name.strip() for name in media_type.split(",")}
+    if len(listed) == 1:
+        media_type = listed.pop()
     if media_type == "multipart/form-data":
         return Body(kind=BodyKind.MULTIPART, fields=_multipart(body, _boundary(content_type, body)))
     if media_type == "application/json" or (

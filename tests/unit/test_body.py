@@ -547,6 +547,29 @@ def test_a_large_json_body_is_parsed_within_bounds() -> None:
             part('name="a"', b"x", "Content-Transfer-Encoding: rot13") + END,
             "The body must be well-formed multipart/form-data (RFC 7578), but a part has an unknown Content-Transfer-Encoding.",
         ),
+        *(
+            (
+                MULTIPART,
+                f"--{BOUNDARY}\r\n{head}\r\n\r\nx\r\n".encode() + END,
+                'The body must be well-formed multipart/form-data (RFC 7578), but a part does not begin with Content-Disposition: form-data; name="…", or another of its headers is wrong.',
+            )
+            for head in (
+                "Content-Type: image/jpeg",
+                'Content-Disposition: attachment; name="image_file"',
+                'Content-Disposition: form-data; name="image_file"\r\nContent-Length: 2',
+                "no header",
+            )
+        ),
+        *(
+            (
+                MULTIPART,
+                (part('name="image_file"; filename="a.jpg"', b"x") + END).replace(
+                    b"\r\n", b"\n", n
+                ),
+                "The body must be well-formed multipart/form-data (RFC 7578), but its lines do not end with CR and LF.",
+            )
+            for n in (1, 5)
+        ),
     ],
 )
 def test_what_is_wrong_with_a_multipart_body_is_said(

@@ -143,10 +143,7 @@ def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:
         reason = f"it has more than {_MAX_PARTS} parts, or a part has very long or many headers"
         raise InvalidMultipart(reason=reason) from error
     except (MultipartError, UnicodeError) as error:
-        reason = (
-            "it cannot be divided at the boundary that Content-Type names, or its end is missing"
-        )
-        raise InvalidMultipart(reason=f"{reason}. {_LET_LIBRARY}") from error
+        raise InvalidMultipart(reason=_why_malformed(error)) from error
     fields: list[Field] = []
     for part, chunks in parts:
         name = (part.name or "").encode("latin-1").decode(errors="replace")
@@ -159,6 +156,22 @@ def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:
         else:
             fields.append((name, content.decode(errors="replace")))
     return tuple(fields)
+
+
+def _why_malformed(error: Exception) -> str:
+    """Return what is wrong with a body, told by the words of the parser's error."""
+    words = str(error).lower()
+    if "line break" in words:
+        return "its lines do not end with CR and LF"
+    if "segment" in words:
+        return (
+            'a part does not begin with Content-Disposition: form-data; name="…", or another of its'
+            " headers is wrong"
+        )
+    return (
+        "it cannot be divided at the boundary that Content-Type names, or its end is missing."
+        f" {_LET_LIBRARY}"
+    )
 
 
 def _is_file(part: MultipartSegment, name: str) -> bool:

@@ -246,6 +246,7 @@ NO_END = "it is nested too deeply, or a number in it has too many digits"
         (b'{"a": 1,\n "b": x}', "it cannot be parsed: see line 2, column 7"),
         *[(body, "it is another JSON value") for body in OTHER_JSON],
         (JPEG, NOT_UTF8),
+        (JPEG.decode(errors="replace").encode(), NOT_UTF8),  # as an HTTP API passes it on
         ('{"a": "ü"}'.encode("latin-1"), NOT_UTF8),
         (b"\xff\xfe{", NOT_UTF8),
         (b"{'a': 1}", "it cannot be parsed: see line 1, column 2"),

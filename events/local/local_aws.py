@@ -27,11 +27,24 @@ NAMES = {
 VISIBILITY_S = 10
 
 
-class _Silent(WSGIRequestHandler):
-    """Logs no line for each call."""
+class _Handler(WSGIRequestHandler):
+    """Logs no line for each call, and keeps metadata that have an underscore in their names."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing."""
+
+    def make_environ(self) -> dict[str, Any]:
+        """Return what the application is told of a request.
+
+        WSGI knows no underscores in the names of headers, so werkzeug leaves out such headers. S3
+        keeps ``x-amz-meta-bg_color``. Here it has a dash instead, which means the same option.
+        """
+        environ = super().make_environ()
+        for name, value in self.headers.items():
+            if name.lower().startswith("x-amz-meta-") and "_" in name:
+                key = "HTTP_" + name.upper().replace("-", "_")
+                environ[key] = f"{environ[key]},{value}" if key in environ else value
+        return environ
 
 
 def start_local_aws(port: int) -> BaseWSGIServer:
@@ -46,7 +59,7 @@ def start_local_aws(port: int) -> BaseWSGIServer:
         listener.bind((HOST, port))
         listener.listen()
         server = make_server(
-            HOST, port, application, threaded=True, request_handler=_Silent, fd=listener.fileno()
+            HOST, port, application, threaded=True, request_handler=_Handler, fd=listener.fileno()
         )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server

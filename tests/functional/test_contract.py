@@ -133,6 +133,49 @@ def test_base64_where_the_image_itself_belongs(client: Client, pillow_format: st
             )
 
 
+@pytest.mark.parametrize("pillow_format", ["JPEG", "PNG"])
+@pytest.mark.parametrize(("charset", "errors"), [("utf-8", "replace"), ("latin-1", "strict")])
+def test_an_image_that_was_written_as_text(
+    client: Client, pillow_format: str, charset: str, errors: str
+) -> None:
+    """As Node does with ``"…" + fs.readFileSync("photo.jpg") + "…"``, of which nobody is told."""
+    sent = encoded(ASTRONAUT, pillow_format).decode(charset, errors).encode()
+    for reply in (
+        client.post("/v2", **multipart(image_file=("a.jpg", sent))),
+        client.post("/v2", body=sent, content_type="image/jpeg"),
+    ):
+        assert (reply.status, reply.error()["code"]) == (400, "invalid_image")
+        assert reply.error()["message"] == (
+            "The image cannot be read: its bytes were changed into text before they were sent. Read"
+            " and send them as binary data. Accepted: jpeg, png, webp, gif, bmp, tiff, avif, heic."
+        )
+
+
+@pytest.mark.parametrize(
+    "text", ["photos/b\u00fcro 1.jpg\n", "[object File]", "https://a.example/b"]
+)
+def test_a_line_of_text_where_the_image_itself_belongs(client: Client, text: str) -> None:
+    """As ``curl -F image_file=photo.jpg`` without its @ sends it."""
+    reply = client.post("/v2", **multipart(image_file=text))
+    assert (reply.status, reply.error()["code"]) == (400, "invalid_image")
+    assert reply.error()["message"] == (
+        "The image cannot be read: image_file holds a line of text. Send the file itself, in curl"
+        " with @ before its name. Accepted: jpeg, png, webp, gif, bmp, tiff, avif, heic."
+    )
+
+
+@pytest.mark.parametrize(
+    "sent", [b"a line\nand another", b"<html/>", b"\xff\xfe" + bytes(20), b"a" * 1025]
+)
+def test_what_is_no_line_of_text_is_no_known_format(client: Client, sent: bytes) -> None:
+    """A page of HTML in place of a photo, or any other file."""
+    reply = client.post("/v2", **multipart(image_file=("a.jpg", sent)))
+    assert reply.error()["message"] == (
+        "The image cannot be read: it is not in a known image format."
+        " Accepted: jpeg, png, webp, gif, bmp, tiff, avif, heic."
+    )
+
+
 def test_a_file_where_a_url_or_a_key_belongs(client: Client) -> None:
     """It is not taken for the photo."""
     reply = client.post("/v2", **multipart(image_url=("photo.jpg", JPEG)))
@@ -643,6 +686,9 @@ def test_an_option_twice_in_any_two_places(client: Client) -> None:
         (multipart(image_file=("a.jpg", JPEG), bg_image_file=("b.jpg", b"no image")), 400, "invalid_bg_image", None),
         ({"body": b'{"bg_image_file": "text"}', "content_type": "application/json"}, 400, "invalid_bg_image", "bg_image_file must be an image in a file part of multipart/form-data."),
         (multipart(image_file=("a.jpg", JPEG), bg_image_file="text"), 400, "invalid_bg_image", "The background image cannot be used. The image cannot be read: it is not in a known image format. Accepted: jpeg, png, webp, gif, bmp, tiff, avif, heic."),
+        (multipart(image_file=("a.jpg", JPEG), crop=("crop", b"true")), 400, "invalid_crop", "crop must be a text part of the form, and it was sent as a file."),
+        (multipart(image_file=("a.jpg", JPEG), model=("model", b"erase-s")), 400, "invalid_model", "model must be a text part of the form, and it was sent as a file."),
+        (multipart(image_file=("a.jpg", JPEG), bg_color=("bg_color", b"white")), 400, "invalid_bg_color", "bg_color must be a valid hex or named color."),
         (multipart(image_file=("a.jpg", JPEG), bg_image_url="https://example.com/b.jpg"), 400, "invalid_bg_image", "bg_image_url must be left out: this deployment does not fetch URLs."),
         ({"path": "/v2?bg_color=red&bg_blur=3", "body": JPEG, "content_type": "image/jpeg"}, 400, "multiple_bg_sources", None),
         ({"path": "/v2/uploads", "body": b"{}", "content_type": "application/json"}, 400, "storage_disabled", None),

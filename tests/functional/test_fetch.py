@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import skimage.data
 from aws_lambda_powertools import Logger
-from client import Client
+from client import Client, multipart
 from conftest import deployment
 from internet import (
     OTHER,
@@ -671,7 +671,7 @@ def told(client: Client, fields: Mapping[str, object], query: str = "") -> tuple
 
 
 def test_an_image_by_its_url(fetching: Client, net: Internet) -> None:
-    """JSON, form and query string, in either spelling, give what the file itself gives."""
+    """JSON, form, query string and file part, in either spelling, give what the file itself gives."""
     photo = jpeg()
     assert len(photo) <= MAX_BYTES
     net.serve(replies(photo, headers="Content-Type: text/plain"))
@@ -682,10 +682,18 @@ def test_an_image_by_its_url(fetching: Client, net: Internet) -> None:
         fetching.json("/v2", {"imageUrl": URL, "crop": True}),
         fetching.form("/v2", {"image_url": URL, "crop": "true"}),
         fetching.post(f"/v2?crop=true&image_url={URL}"),
+        fetching.post("/v2", **multipart(image_url=("image_url", URL.encode()), crop="true")),
     ):
         assert reply.status == 200, reply.body
         assert reply.body == expected.body
         assert "x-ignored-params" not in reply.headers
+
+
+def test_a_photo_where_its_url_belongs(fetching: Client, net: Internet) -> None:
+    """It is no URL, and is not taken for the photo."""
+    reply = fetching.post("/v2", **multipart(image_url=("photo.jpg", jpeg())))
+    assert reply.error()["code"] == "invalid_image_url"
+    assert net.connections == []
 
 
 def test_a_background_by_its_url(fetching: Client, net: Internet) -> None:

@@ -110,6 +110,8 @@ def test_an_upload_and_its_key(client: Client, cloud: Cloud) -> None:
     assert by_key.status == 200
     assert by_key.body == direct.body
     assert client.form("/v2", {"image_key": key, "crop": "1"}).body == direct.body
+    as_file = multipart(image_key=("image_key", key.encode()), crop="1")
+    assert client.post("/v2", **as_file).body == direct.body
 
 
 def test_what_the_form_lets_in(client: Client, cloud: Cloud) -> None:

@@ -18,6 +18,8 @@ import requests
 from cloud import HOST, INTERNAL, Proxy, client, free_port, wait_until
 from PIL import Image
 
+from local_aws import REGION, start_local_aws
+
 ROOT = Path(__file__).resolve().parents[2]
 PHOTO = ROOT / "tests/data/photo.jpg"
 KEY = {"x-api-key": "local"}
@@ -150,6 +152,22 @@ def test_an_upload_becomes_a_cutout(served: Served) -> None:
         "cutouts/bad.jpg.error.json",
         "cutouts/büro/a cat+1.jpg.webp",
     ]
+
+
+def test_metadata_with_underscores_in_their_names() -> None:
+    """boto3 takes ``bg_color`` as it is written in Python, and S3 keeps it: no option is lost."""
+    server = start_local_aws(0)
+    try:
+        s3 = client("s3", f"http://{HOST}:{server.port}")
+        s3.create_bucket(
+            Bucket="underscores", CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        metadata = {"bg_color": "white", "crop-margin": "5px", "Shadow_Type": "drop"}
+        s3.put_object(Bucket="underscores", Key="a.jpg", Metadata=metadata)
+        kept = s3.head_object(Bucket="underscores", Key="a.jpg")["Metadata"]
+    finally:
+        server.shutdown()
+    assert kept == {"bg-color": "white", "crop-margin": "5px", "shadow-type": "drop"}
 
 
 def test_an_upload_for_a_request(served: Served) -> None:

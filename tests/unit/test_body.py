@@ -62,10 +62,14 @@ def test_multipart_gives_files_as_bytes_and_fields_as_text() -> None:
         f'multipart/form-data; boundary="{BOUNDARY}"',
         f"Multipart/Form-Data; Boundary={BOUNDARY}",
         f"multipart/form-data; charset=utf-8; boundary={BOUNDARY}",
+        f"multipart/form-data, Multipart/form-data; boundary={BOUNDARY}",
     ],
 )
 def test_the_content_type_is_read_as_the_rfc_says(content_type: str) -> None:
-    """Types and parameter names are case-insensitive, values may be quoted."""
+    """Types and parameter names are case-insensitive, values may be quoted.
+
+    A header that was set twice is a list, as ``fetch`` sends ``Content-Type`` and ``content-type``.
+    """
     body = part('name="image_file"; filename="a.png"', b"x") + END
     assert parse_body(content_type, body).fields == (("image_file", b"x"),)
 
@@ -242,6 +246,7 @@ NO_END = "it is nested too deeply, or a number in it has too many digits"
         (b'{"a": 1,\n "b": x}', "it cannot be parsed: see line 2, column 7"),
         *[(body, "it is another JSON value") for body in OTHER_JSON],
         (JPEG, NOT_UTF8),
+        (JPEG.decode(errors="replace").encode(), NOT_UTF8),  # as an HTTP API passes it on
         ('{"a": "ü"}'.encode("latin-1"), NOT_UTF8),
         (b"\xff\xfe{", NOT_UTF8),
         (b"{'a': 1}", "it cannot be parsed: see line 1, column 2"),
@@ -261,7 +266,12 @@ def test_malformed_json(body: bytes, cause: str) -> None:
 
 @pytest.mark.parametrize(
     "content_type",
-    ["application/json", "APPLICATION/JSON; charset=utf-8", "application/vnd.api+json"],
+    [
+        "application/json",
+        "APPLICATION/JSON; charset=utf-8",
+        "application/vnd.api+json",
+        "application/json, application/json",
+    ],
 )
 def test_json_by_every_name(content_type: str) -> None:
     """A structured suffix says that the body is JSON (RFC 6839)."""
@@ -315,7 +325,17 @@ def test_a_raw_body_is_the_image(content_type: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content_type", ["", "text/plain", "application/xml", "nonsense", ";;", "\u212a"]
+    "content_type",
+    [
+        "",
+        "text/plain",
+        "application/xml",
+        "nonsense",
+        ";;",
+        ",",
+        "\u212a",
+        "application/json, multipart/form-data; boundary=x",
+    ],
 )
 def test_other_content_types(content_type: str) -> None:
     """The message names the ones that are read."""
@@ -527,6 +547,29 @@ def test_a_large_json_body_is_parsed_within_bounds() -> None:
             MULTIPART,
             part('name="a"', b"x", "Content-Transfer-Encoding: rot13") + END,
             "The body must be well-formed multipart/form-data (RFC 7578), but a part has an unknown Content-Transfer-Encoding.",
+        ),
+        *(
+            (
+                MULTIPART,
+                f"--{BOUNDARY}\r\n{head}\r\n\r\nx\r\n".encode() + END,
+                'The body must be well-formed multipart/form-data (RFC 7578), but a part does not begin with Content-Disposition: form-data; name="…", or another of its headers is wrong.',
+            )
+            for head in (
+                "Content-Type: image/jpeg",
+                'Content-Disposition: attachment; name="image_file"',
+                'Content-Disposition: form-data; name="image_file"\r\nContent-Length: 2',
+                "no header",
+            )
+        ),
+        *(
+            (
+                MULTIPART,
+                (part('name="image_file"; filename="a.jpg"', b"x") + END).replace(
+                    b"\r\n", b"\n", n
+                ),
+                "The body must be well-formed multipart/form-data (RFC 7578), but its lines do not end with CR and LF.",
+            )
+            for n in (1, 5)
         ),
     ],
 )

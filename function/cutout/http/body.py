@@ -36,6 +36,8 @@ _MAX_ESCAPES = 500_000
 """Of a form. Base64 in the largest request has about 150,000, and each takes memory of its own."""
 _LET_LIBRARY = "Let your HTTP library set Content-Type"
 _IMAGE_BODY = "An image as the body needs its own Content-Type, such as image/jpeg"
+_REPLACED = "\ufffd".encode()
+"""What begins an image that an HTTP API has passed on as text, since its type was JSON."""
 _PARAMETER = re.compile(r';\s*([\w-]+)\s*=\s*(?:"((?:\\.|[^"\\])*)"|([^;]*))')
 """A parameter of Content-Type: its name, and its value, either in quotation marks or without."""
 _SPECIAL = re.compile(r'[\s,;=:/\\"()<>@\[\]?{}]')
@@ -71,6 +73,10 @@ def parse_body(content_type: str, body: bytes) -> Body:
     :raises InvalidForm: the body is not a form in UTF-8, or has too many fields.
     """
     media_type = content_type.partition(";")[0].strip().lower()
+    # A client that sets the header in two spellings of its name sends a list: "a/b, a/b; c=d".
+    listed = {name.strip() for name in media_type.split(",")}
+    if len(listed) == 1:
+        media_type = listed.pop()
     if media_type == "multipart/form-data":
         return Body(kind=BodyKind.MULTIPART, fields=_multipart(body, _boundary(content_type, body)))
     if media_type == "application/json" or (
@@ -139,10 +145,7 @@ def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:
         reason = f"it has more than {_MAX_PARTS} parts, or a part has very long or many headers"
         raise InvalidMultipart(reason=reason) from error
     except (MultipartError, UnicodeError) as error:
-        reason = (
-            "it cannot be divided at the boundary that Content-Type names, or its end is missing"
-        )
-        raise InvalidMultipart(reason=f"{reason}. {_LET_LIBRARY}") from error
+        raise InvalidMultipart(reason=_why_malformed(error)) from error
     fields: list[Field] = []
     for part, chunks in parts:
         name = (part.name or "").encode("latin-1").decode(errors="replace")
@@ -155,6 +158,22 @@ def _multipart(body: bytes, boundary: str) -> tuple[Field, ...]:
         else:
             fields.append((name, content.decode(errors="replace")))
     return tuple(fields)
+
+
+def _why_malformed(error: Exception) -> str:
+    """Return what is wrong with a body, told by the words of the parser's error."""
+    words = str(error).lower()
+    if "line break" in words:
+        return "its lines do not end with CR and LF"
+    if "segment" in words:
+        return (
+            'a part does not begin with Content-Disposition: form-data; name="…", or another of its'
+            " headers is wrong"
+        )
+    return (
+        "it cannot be divided at the boundary that Content-Type names, or its end is missing."
+        f" {_LET_LIBRARY}"
+    )
 
 
 def _is_file(part: MultipartSegment, name: str) -> bool:
@@ -198,6 +217,8 @@ def _json(body: bytes) -> tuple[Field, ...]:
         # Not strict: "base64 photo.jpg" breaks its lines, which shells put into a text as they are.
         document = json.loads(body, object_pairs_hook=_Pairs, strict=False)
     except json.JSONDecodeError as error:
+        if body.startswith(_REPLACED):
+            raise InvalidJson(reason=f"it is not in UTF-8. {_IMAGE_BODY}") from error
         reason = f"it cannot be parsed: see line {error.lineno}, column {error.colno}"
         raise InvalidJson(reason=reason) from error
     except UnicodeDecodeError as error:

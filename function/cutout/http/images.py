@@ -28,7 +28,7 @@ class Images:
         """Return the source's bytes; ``left_ms`` is the time that they may take to fetch.
 
         :raises InvalidBase64: a field is not base64.
-        :raises InvalidImage: base64 came where the image itself belongs.
+        :raises InvalidImage: text came where the image itself belongs.
         :raises ImageUrlDisabled: the source is a URL, and the deployment fetches none.
         :raises InvalidImageUrl: the URL is not one that is fetched.
         :raises ImageUrlFetchFailed: no image comes from the URL.
@@ -36,15 +36,19 @@ class Images:
         :raises InvalidImageKey: the key is not that of an upload.
         :raises ObjectTooLarge: the upload is larger than the deployment reads.
         """
+        given = source.value
+        # Python's requests sends a text in files= as a file: files={"image_url": "https:…"}.
+        if source.name in {"image_url", "image_key"} and isinstance(given, bytes):
+            given = given.decode(errors="replace")
         if source.name == "image_url":
             if self._fetcher is None:
                 raise ImageUrlDisabled
             max_bytes = self._max_fetched_bytes
-            return self._fetcher.fetch(source.value, max_bytes=max_bytes, left_ms=left_ms)
+            return self._fetcher.fetch(given, max_bytes=max_bytes, left_ms=left_ms)
         if source.name == "image_key":
             if self._transfer is None:
                 raise StorageDisabled
-            return self._transfer.fetch(upload_key(source.value))
+            return self._transfer.fetch(upload_key(given))
         return image_bytes(source)
 
     def fetched_background(self, options: Options, *, left_ms: int) -> bytes | None:

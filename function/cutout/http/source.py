@@ -13,6 +13,10 @@ _BODY = "the body"
 _WHOLE_IMAGES = {_BODY, "image_file"}
 _BASE64_STARTS = (b"data:", b"/9j/", b"iVBORw0KGgo", b"UklGR", b"R0lGOD")
 """How base64 begins: as a data: URL, or as a JPEG, PNG, WebP or GIF."""
+_AS_TEXT_STARTS = (b"\xef\xbf\xbd", b"\xc3\xbf\xc3\x98\xc3\xbf", b"\xc2\x89PNG")
+"""How an image begins whose bytes were taken for characters and written as UTF-8: a JPEG or PNG
+with a replacement character for what is no UTF-8, or a JPEG and a PNG read as ISO 8859-1."""
+_MAX_LINE_BYTES = 1024
 _MAX_TOLD_FIELDS = 3  # in a message: their names are the caller's data
 _OPTION_NAMES = {option.name for option in OPTIONS}
 _JSON_AS_FORM = " JSON was sent as a form: it needs the Content-Type application/json."
@@ -156,12 +160,12 @@ def image_bytes(source: Source) -> bytes:
     only be a "+" that was not escaped.
 
     :raises InvalidBase64: the field of base64 holds something else.
-    :raises InvalidImage: base64 came where the image itself belongs.
+    :raises InvalidImage: text came where the image itself belongs.
     """
     text = source.value
     if isinstance(text, bytes):
-        if source.name in _WHOLE_IMAGES and text.startswith(_BASE64_STARTS):
-            raise InvalidImage(reason=f"it is base64 text. Send that in the field {source.base64}")
+        if source.name in _WHOLE_IMAGES:
+            _check_whole(source, text)
         if source.name in _WHOLE_IMAGES or not text.isascii():
             return text
         text = text.decode()
@@ -175,3 +179,36 @@ def image_bytes(source: Source) -> bytes:
     if source.is_urlencoded:
         text = text.lstrip().replace(" ", "+")
     return decode_base64(text.encode(errors="replace"), source.name)
+
+
+def _check_whole(source: Source, sent: bytes) -> None:
+    """Refuse text where the image itself belongs, in words that say what was sent.
+
+    :raises InvalidImage: it is base64, an image that was written as text, or a line of text.
+    """
+    if sent.startswith(_BASE64_STARTS):
+        raise InvalidImage(reason=f"it is base64 text. Send that in the field {source.base64}")
+    if sent.startswith(_AS_TEXT_STARTS):
+        raise InvalidImage(
+            reason="its bytes were changed into text before they were sent. Read and send them as"
+            " binary data"
+        )
+    if source.name != _BODY and _is_line(sent):
+        raise InvalidImage(
+            reason="image_file holds a line of text. Send the file itself, in curl with @ before"
+            " its name"
+        )
+
+
+def _is_line(sent: bytes) -> bool:
+    """Tell whether this is one line of text, such as the name of a file.
+
+    An image that is read never is. SVG can be, which has an error of its own.
+    """
+    if len(sent) > _MAX_LINE_BYTES:
+        return False
+    try:
+        line = sent.decode().strip()
+    except UnicodeDecodeError:
+        return False
+    return line != "" and line.isprintable() and not line.startswith("<")

@@ -16,6 +16,9 @@ from cutout.options.values import DEFAULTS, Options
 
 _BY_NAME = {option.name: option for option in OPTIONS}
 _BACKGROUNDS = ("bg_color", "bg_image_file", "bg_image_url", "bg_blur")
+_WITH_OWN_REFUSAL = {"bg_color", "bg_image_file", "bg_image_url"}
+"""One of these options is a file. The other two refuse a file in words of their own."""
+_NO_FILE = "a text part of the form, and it was sent as a file"
 
 
 def spelled(name: str) -> str:
@@ -98,6 +101,10 @@ def parse_options(
     backgrounds = [name for name in _BACKGROUNDS if present.get(name, "") != ""]
     if len(backgrounds) > 1:
         raise MultipleBackgrounds(given=" and ".join(backgrounds))
+    for name, wire in present.items():
+        if isinstance(wire, bytes) and name not in _WITH_OWN_REFUSAL:
+            option = _BY_NAME[name]
+            raise InvalidOption(option=option.code or name, name=name, accepted=_NO_FILE)
     if not fetches_urls and "bg_image_url" in present:
         raise BackgroundUrlDisabled
     if models and "model" in present and present["model"] not in models:

@@ -36,6 +36,7 @@ from cutout.s3.handler import Uploads
 from cutout.s3.worker import Worker
 from cutout.settings import Settings
 from cutout.store import Store
+from image_files import encoded
 from make_events import Event
 
 REGION = "eu-west-1"
@@ -486,9 +487,7 @@ def batch(*tasks: Event, schema: str = "1.0", arguments: dict[str, str] | None =
 
 def png(shade: int = 200, side: int = 12) -> bytes:
     """Return a small picture."""
-    with io.BytesIO() as file:
-        Image.new("RGB", (side, side), (shade, 90, 40)).save(file, "PNG")
-        return file.getvalue()
+    return encoded(Image.new("RGB", (side, side), (shade, 90, 40)))
 
 
 def failures(*numbers: int) -> Event:

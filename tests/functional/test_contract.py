@@ -26,6 +26,7 @@ from cutout.image.card import read_card
 from cutout.image.model import Model
 from cutout.remover import Remover
 from cutout.settings import KeyCheck, Settings
+from image_files import encoded
 from make_events import Event, Request, http_api_event, rest_event
 
 ASTRONAUT = Image.fromarray(skimage.data.astronaut())
@@ -34,13 +35,6 @@ BAD_COLORS = [
     "[255,255,255]", "rgb(255,255,255)", "hsl(0,0%,100%)", "#FFFFFFFF", "", " red", "red ",
     "blac\u212a", "red\x00", "#FFF" * 50_000,
 ]  # fmt: skip
-
-
-def encoded(image: Image.Image, pillow_format: str, **settings: object) -> bytes:
-    """Return the image as a file."""
-    with io.BytesIO() as file:
-        image.save(file, pillow_format, **settings)
-        return file.getvalue()
 
 
 JPEG = encoded(ASTRONAUT, "JPEG", quality=90)

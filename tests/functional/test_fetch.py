@@ -39,6 +39,7 @@ from cutout.http.connect import Connector
 from cutout.http.fetch import Fetcher
 from cutout.http.url import is_public, parse_url
 from cutout.settings import Settings
+from image_files import encoded
 
 URL = "http://photos.example/cat.jpg"
 PLENTY_MS = 600_000  # the fetcher's own limit holds
@@ -646,11 +647,7 @@ SOURCES = (
 )
 
 
-def jpeg() -> bytes:
-    """Return a photo's file."""
-    with io.BytesIO() as file:
-        Image.fromarray(skimage.data.astronaut()).save(file, "JPEG", quality=90)
-        return file.getvalue()
+JPEG = encoded(Image.fromarray(skimage.data.astronaut()), "JPEG", quality=90)
 
 
 @pytest.fixture(params=["1.0", "2.0"])
@@ -672,10 +669,9 @@ def told(client: Client, fields: Mapping[str, object], query: str = "") -> tuple
 
 def test_an_image_by_its_url(fetching: Client, net: Internet) -> None:
     """JSON, form and query string, in either spelling, give what the file itself gives."""
-    photo = jpeg()
-    assert len(photo) <= MAX_BYTES
-    net.serve(replies(photo, headers="Content-Type: text/plain"))
-    expected = fetching.post("/v2?crop=true", body=photo, content_type="image/jpeg")
+    assert len(JPEG) <= MAX_BYTES
+    net.serve(replies(JPEG, headers="Content-Type: text/plain"))
+    expected = fetching.post("/v2?crop=true", body=JPEG, content_type="image/jpeg")
     assert expected.status == 200
     for reply in (
         fetching.json("/v2", {"image_url": URL, "crop": True}),
@@ -690,11 +686,9 @@ def test_an_image_by_its_url(fetching: Client, net: Internet) -> None:
 
 def test_a_background_by_its_url(fetching: Client, net: Internet) -> None:
     """It fills the canvas; what is not fetched or does not come is the background's error."""
-    with io.BytesIO() as file:
-        Image.new("RGB", (64, 64), (0, 0, 255)).save(file, "PNG")
-        net.serve(replies(file.getvalue()), replies(b"", status="404 Not Found"))
-    photo = jpeg()
-    reply = fetching.post(f"/v2?bg_image_url={URL}", body=photo, content_type="image/jpeg")
+    blue = encoded(Image.new("RGB", (64, 64), (0, 0, 255)))
+    net.serve(replies(blue), replies(b"", status="404 Not Found"))
+    reply = fetching.post(f"/v2?bg_image_url={URL}", body=JPEG, content_type="image/jpeg")
     assert reply.status == 200, reply.body
     with Image.open(io.BytesIO(reply.body)) as image:
         assert image.convert("RGB").getpixel((2, 2)) == (0, 0, 255)
@@ -702,7 +696,7 @@ def test_a_background_by_its_url(fetching: Client, net: Internet) -> None:
         (URL, "The image at bg_image_url could not be fetched: "),
         ("http://127.0.0.1/x.png", "bg_image_url must be an http or https URL"),
     ):
-        refused = fetching.post(f"/v2?bg_image_url={url}", body=photo, content_type="image/jpeg")
+        refused = fetching.post(f"/v2?bg_image_url={url}", body=JPEG, content_type="image/jpeg")
         error = refused.error()
         assert (error["status"], error["code"]) == (400, "invalid_bg_image")
         assert error["message"].startswith(f"The background image cannot be used. {reason}")
@@ -712,12 +706,11 @@ def test_a_long_url_is_fetched_for_the_photo_as_for_the_background(
     fetching: Client, net: Internet
 ) -> None:
     """A presigned URL holds a session token; white space around it comes from copying."""
-    photo = jpeg()
-    net.serve(replies(photo))
+    net.serve(replies(JPEG))
     token = f"{URL}?X-Amz-Security-Token="
     for url in (token + "a" * (8_192 - len(token)), f" {URL}\n"):
         assert fetching.json("/v2", {"image_url": url}).status == 200
-        fields = {"image_base64": base64.b64encode(photo).decode(), "bg_image_url": url}
+        fields = {"image_base64": base64.b64encode(JPEG).decode(), "bg_image_url": url}
         assert fetching.json("/v2", fields).status == 200
     url = token + "a" * (8_193 - len(token))
     assert told(fetching, {"image_url": url})[1] == "invalid_image_url"
@@ -726,10 +719,9 @@ def test_a_long_url_is_fetched_for_the_photo_as_for_the_background(
 
 def test_the_matte_alone_needs_no_background(fetching: Client, net: Internet) -> None:
     """``channels=alpha`` ignores a background, so nothing is fetched and nothing is refused."""
-    photo = jpeg()
-    matte = fetching.post("/v2?channels=alpha", body=photo, content_type="image/jpeg")
+    matte = fetching.post("/v2?channels=alpha", body=JPEG, content_type="image/jpeg")
     reply = fetching.post(
-        f"/v2?channels=alpha&bg_image_url={URL}", body=photo, content_type="image/jpeg"
+        f"/v2?channels=alpha&bg_image_url={URL}", body=JPEG, content_type="image/jpeg"
     )
     assert (reply.status, reply.body) == (200, matte.body)
     assert not net.connections
@@ -792,7 +784,7 @@ def test_the_message_offers_image_url(fetching: Client) -> None:
 def test_it_is_off_unless_it_is_turned_on(net: Internet, fetcher: Fetcher, payload: str) -> None:
     """Then nothing is resolved or fetched, and no message offers it."""
     client = Client(deployment(app.remover, fetcher=fetcher), payload)
-    server = net.serve(replies(jpeg()))
+    server = net.serve(replies(JPEG))
     off = (
         400,
         "image_url_disabled",

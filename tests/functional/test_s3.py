@@ -5,7 +5,6 @@ fake that costs nothing, but where a test says so.
 """
 
 import hashlib
-import io
 import json
 import os
 import random
@@ -53,6 +52,7 @@ from cutout.errors import OutOfTime, StorageDisabled, UnknownEvent, UploadsFaile
 from cutout.image.card import read_card
 from cutout.options import Options, parse_options
 from cutout.settings import Settings
+from image_files import encoded
 from make_events import PHOTO, Event, s3_put_event, sqs_event
 
 LONG = "uploads/" + "a" * 1016
@@ -724,9 +724,8 @@ def test_a_fault_of_the_code_is_reported_and_leaks_nothing(cloud: Cloud) -> None
 
     bad = cloud.put("uploads/b.jpg", png())
     cloud.remover = fake_remover(break_down)
-    transparent = io.BytesIO()
-    Image.new("RGBA", (9, 9), (1, 2, 3, 77)).save(transparent, "PNG")
-    good = cloud.put("uploads/a.jpg", transparent.getvalue(), **{"input-alpha": "keep"})
+    transparent = encoded(Image.new("RGBA", (9, 9), (1, 2, 3, 77)))
+    good = cloud.put("uploads/a.jpg", transparent, **{"input-alpha": "keep"})
     assert cloud.handle(messages(bad.created(), good.created())) == failures(0)
     assert cloud.keys() == ["cutouts/a.jpg.png"]
 

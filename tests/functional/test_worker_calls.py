@@ -1,7 +1,6 @@
 """The worker's calls to S3, one after the other, and what each outcome is."""
 
 import gc
-import io
 import json
 
 import pytest
@@ -17,6 +16,7 @@ from cutout.s3.product import Product
 from cutout.s3.worker import Done, Kept, Worker
 from cutout.store import ObjectGone, ObjectRef, PreconditionFailed, Stored
 from fake_store import FakeStore
+from image_files import encoded
 
 LOOK = ["find in", "list out"]
 MAKE = ["read in", "write out", "list out"]
@@ -72,9 +72,8 @@ def test_a_photo_that_cannot_be_read() -> None:
 def test_an_error_that_is_kept_holds_no_photo() -> None:
     """A photo of 50 MP has 200 MB, beside which the next one would have to fit."""
     world = World()
-    with io.BytesIO() as file:
-        Image.new("RGBA", (40, 40)).save(file, "PNG")
-        stored = world.store.put(SOURCE, file.getvalue(), input_alpha="keep", on_empty="error")
+    clear = encoded(Image.new("RGBA", (40, 40)))
+    stored = world.store.put(SOURCE, clear, input_alpha="keep", on_empty="error")
     photos: list[object] = []
 
     def look(method: str, _bucket: str) -> None:

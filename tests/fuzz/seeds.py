@@ -13,6 +13,7 @@ from heif_files import wide
 from PIL import Image
 
 from cutout.options import OPTIONS
+from image_files import encoded
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 PICTURE = Image.fromarray(skimage.data.astronaut()).resize((48, 40))
@@ -20,9 +21,7 @@ PICTURE = Image.fromarray(skimage.data.astronaut()).resize((48, 40))
 
 def saved(pillow_format: str, image: Image.Image = PICTURE, **settings: object) -> bytes:
     """Return an image as a file."""
-    with io.BytesIO() as file:
-        image.save(file, pillow_format, **settings)
-        return file.getvalue()
+    return encoded(image, pillow_format, **settings)
 
 
 def heic() -> bytes:

@@ -1,6 +1,5 @@
 """Backgrounds: another image behind the subject, or the photo's own, blurred without the subject."""
 
-import io
 import tracemalloc
 
 import numpy as np
@@ -17,6 +16,7 @@ from cutout.image.decode import Limits, Photo
 from cutout.image.matte import Matte
 from cutout.image.place import Box
 from cutout.options import Channels, Format, InputAlpha, Length, Margin, Options, Position
+from image_files import encoded
 
 LIMITS = Limits(max_pixels=10_000)
 PIXELS = np.random.default_rng(4).integers(0, 256, (60, 80, 3), dtype=np.uint8)
@@ -37,13 +37,6 @@ def composed(
     """Return the cutout of PIXELS, in the photo's own colours."""
     settings = Options(**{"clean_edges": False, **options})  # type: ignore[arg-type]
     return compose(Photo(pixels=PIXELS, alpha=None), matte(edge), settings, picture)
-
-
-def encoded(image: Image.Image, pillow_format: str = "PNG", **settings: object) -> bytes:
-    """Return the image as a file."""
-    with io.BytesIO() as file:
-        image.save(file, pillow_format, **settings)
-        return file.getvalue()
 
 
 def test_a_background_image_is_behind_the_subject_exactly() -> None:

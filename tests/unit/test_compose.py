@@ -1,6 +1,5 @@
 """Photo + matte + options → cutout: exact pixels, since every bit of them is ours."""
 
-import io
 from functools import partial
 from typing import Any
 
@@ -28,6 +27,7 @@ from cutout.options import (
     ShadowType,
     Size,
 )
+from image_files import encoded
 from make_events import PHOTO
 
 RANDOM = np.random.default_rng(3)
@@ -297,9 +297,7 @@ def test_a_subject_of_which_scaling_leaves_nothing_is_none(
         alpha[alpha > 0] = 128
     matte = Matte(alpha=alpha)
     image = Image.fromarray(PIXELS).resize((600, 400))
-    with io.BytesIO() as file:
-        image.save(file, "PNG")
-        read = partial(decode, file.getvalue(), limits=Limits(max_pixels=1_000_000))
+    read = partial(decode, encoded(image), limits=Limits(max_pixels=1_000_000))
     make = partial(compose, may_overwrite=is_overwritten)
     empty = make(read(), matte, Options(**options))
     assert (empty.subject, empty.coverage) == (Box(), 0)
@@ -356,12 +354,11 @@ def test_clean_edges_change_colours_at_the_edge_only() -> None:
 )
 def test_a_photo_that_may_be_overwritten_gives_the_same_cutout(options: Options) -> None:
     """Even where the photo is still needed while the cutout is made, as for its own background."""
-    with io.BytesIO() as file:
-        Image.fromarray(PIXELS).resize((600, 400)).save(file, "PNG")
-        read = partial(decode, file.getvalue(), limits=Limits(max_pixels=1_000_000))
-        alpha = np.asarray(Image.fromarray(quantized(matte(edge=0.5))).resize((600, 400)))
-        expected = compose(read(), Matte(alpha=alpha), options)
-        cutout = compose(read(), Matte(alpha=alpha), options, may_overwrite=True)
+    data = encoded(Image.fromarray(PIXELS).resize((600, 400)))
+    read = partial(decode, data, limits=Limits(max_pixels=1_000_000))
+    alpha = np.asarray(Image.fromarray(quantized(matte(edge=0.5))).resize((600, 400)))
+    expected = compose(read(), Matte(alpha=alpha), options)
+    cutout = compose(read(), Matte(alpha=alpha), options, may_overwrite=True)
     assert np.array_equal(cutout.pixels, expected.pixels)
     assert (cutout.subject, cutout.coverage) == (expected.subject, expected.coverage)
 

@@ -14,6 +14,7 @@ from PIL import Image
 from cutout.errors import InvalidImage, UnsupportedImageFormat
 from cutout.image.decode import Limits, Photo, decode
 from cutout.image.jpeg import read_jpeg
+from image_files import encoded
 
 PICTURE = Image.fromarray(skimage.data.astronaut()).resize((96, 80))
 KINDS: dict[str, dict[str, Any]] = {
@@ -30,9 +31,7 @@ END = b"\xff\xd9"
 
 def jpeg(image: Image.Image = PICTURE, **settings: Any) -> bytes:
     """Return the image as a JPEG file."""
-    with io.BytesIO() as file:
-        image.save(file, "JPEG", **{"quality": 90} | settings)
-        return file.getvalue()
+    return encoded(image, "JPEG", **{"quality": 90} | settings)
 
 
 def read(data: bytes, cap_px: int | None = None) -> Photo:
@@ -86,9 +85,8 @@ def test_a_motion_photo_of_many_pixels() -> None:
 
 def test_the_first_picture_of_a_multi_picture_file_counts() -> None:
     """MPO, as phones with two lenses write it."""
-    with io.BytesIO() as file:
-        PICTURE.save(file, "MPO", save_all=True, append_images=[Image.new("RGB", (40, 40))])
-        photo = read(file.getvalue())
+    second = Image.new("RGB", (40, 40))
+    photo = read(encoded(PICTURE, "MPO", save_all=True, append_images=[second]))
     assert np.abs(photo.pixels.astype(int) - np.asarray(PICTURE)).mean() < 8
 
 

@@ -35,6 +35,7 @@ from cutout.image.place import SUBJECT_ALPHA, Box
 from cutout.options import Channels, Options, parse_options
 from cutout.remover import Remover, Result
 from cutout.report import Report
+from image_files import encoded
 
 SIDE = 88  # cells: a quarter of the shipped network's, so that many photos can be tried
 LIMITS = Limits(max_pixels=50_000_000)
@@ -56,15 +57,13 @@ class Says:
 
 
 def photo(width: int, height: int, mode: str = "RGB") -> bytes:
-    """Return a PNG of the astronaut at a size; in RGBA its left half is half transparent."""
+    """Return a PNG of the astronaut at a size; in RGBA its alpha rises from left to right."""
     image = ASTRONAUT.resize((width, height)).convert(mode)
     if mode == "RGBA":
         image.putalpha(
             Image.fromarray(np.tile(np.linspace(0, 255, width), (height, 1)).astype("u1"))
         )
-    with io.BytesIO() as file:
-        image.save(file, "PNG", compress_level=0)
-        return file.getvalue()
+    return encoded(image, compress_level=0)
 
 
 SIZES = st.integers(2, 90) | st.integers(2, 400)
@@ -235,10 +234,7 @@ def test_nothing_is_sure_where_no_subject_is_found(
     found: float, own_alpha: int, fields: dict[str, str]
 ) -> None:
     """However sure the network is of what it sees; the same photo with a subject is not at 0."""
-    image = Image.new("RGBA", (60, 40), (90, 90, 90, own_alpha))
-    with io.BytesIO() as file:
-        image.save(file, "PNG")
-        data = file.getvalue()
+    data = encoded(Image.new("RGBA", (60, 40), (90, 90, 90, own_alpha)))
 
     def report(alpha: float, fields: dict[str, str]) -> Report:
         network = Says(0, SIDE, 0, SIDE, alpha=alpha)
@@ -277,9 +273,7 @@ def test_a_background_by_url_is_what_was_fetched() -> None:
     options, _ = parse_options(
         [("bg_image_url", "https://example.com/blue.png"), ("format", "bmp")]
     )
-    with io.BytesIO() as file:
-        Image.new("RGB", (9, 9), (1, 2, 3)).save(file, "PNG")
-        blue = file.getvalue()
+    blue = encoded(Image.new("RGB", (9, 9), (1, 2, 3)))
     result = remover.remove(photo(40, 30), options, background=blue)
     with Image.open(io.BytesIO(result.file.body)) as image:
         assert image.getcolors() == [(40 * 30, (1, 2, 3))]
@@ -394,9 +388,7 @@ def cut_off(width: int, height: int, orientation: int) -> bytes:
     """Return a PNG whose header is whole, and of whose pixels the last are missing."""
     exif = Image.Exif()
     exif[274] = orientation
-    with io.BytesIO() as file:
-        Image.effect_noise((width, height), 50).save(file, "PNG", exif=exif)
-        return file.getvalue()[:-2000]
+    return encoded(Image.effect_noise((width, height), 50), exif=exif)[:-2000]
 
 
 @pytest.mark.parametrize("orientation", [1, 6])

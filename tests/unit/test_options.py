@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 
 import pytest
+from lengths import percent, px
 
 from cutout.color import Color
 from cutout.errors import (
@@ -35,17 +36,7 @@ from cutout.options import (
     parse_options,
 )
 
-ZERO = Length(value=0, relative=False)
-
-
-def px(value: float) -> Length:
-    """Return a length in px."""
-    return Length(value=value, relative=False)
-
-
-def percent(value: float) -> Length:
-    """Return a length in %."""
-    return Length(value=value, relative=True)
+ZERO = px(0)
 
 
 def parse(*fields: tuple[str, object]) -> Options:
@@ -125,17 +116,14 @@ def test_accepted_values(name: str, text: object, expected: object) -> None:
         ("0", [ZERO] * 4),
         (0, [ZERO] * 4),
         (0.0, [ZERO] * 4),
-        ("30px", [Length(value=30, relative=False)] * 4),
-        ("10%", [Length(value=10, relative=True)] * 4),
-        ("7.5%", [Length(value=7.5, relative=True)] * 4),
-        ("500PX", [Length(value=500, relative=False)] * 4),
-        ("50%", [Length(value=50, relative=True)] * 4),
-        ("1px 2%", [Length(value=1, relative=False), Length(value=2, relative=True)] * 2),
-        (
-            "1px 2px 3px 4px",
-            [Length(value=value, relative=False) for value in (1, 2, 3, 4)],
-        ),
-        ("0 5px", [ZERO, Length(value=5, relative=False)] * 2),
+        ("30px", [px(30)] * 4),
+        ("10%", [percent(10)] * 4),
+        ("7.5%", [percent(7.5)] * 4),
+        ("500PX", [px(500)] * 4),
+        ("50%", [percent(50)] * 4),
+        ("1px 2%", [px(1), percent(2)] * 2),
+        ("1px 2px 3px 4px", [px(1), px(2), px(3), px(4)]),
+        ("0 5px", [ZERO, px(5)] * 2),
     ],
 )
 def test_crop_margin_is_one_two_or_four_lengths(text: object, expected: list[Length]) -> None:
@@ -218,7 +206,7 @@ def test_a_refusal_says_what_is_accepted(name: str, message: str) -> None:
     assert str(refusal.value) == message
 
 
-FULL = Length(value=100, relative=True)
+FULL = percent(100)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from cutout.s3.jobs import Job, Skip
 from cutout.s3.product import Product
 from cutout.s3.worker import Done, Kept, Worker
 from cutout.store import ObjectGone, ObjectRef, PreconditionFailed, Stored
-from fake_store import FakeStore
+from fake_store import FakeStore, nothing
 from image_files import encoded
 
 LOOK = ["find in", "list out"]
@@ -27,7 +27,7 @@ def calls_of(world: World, job: Job) -> tuple[list[str], Done]:
     calls: list[str] = []
     world.store.before = lambda method, bucket: calls.append(f"{method} {bucket}")
     done = world.work(job)
-    world.store.before = lambda _method, _bucket: None
+    world.store.before = nothing
     return calls, done
 
 
@@ -203,7 +203,7 @@ def test_a_photo_that_changes_between_two_tries_is_cut_out_again() -> None:
 
     def before(method: str, _bucket: str) -> None:
         if method == "write":
-            world.store.before = lambda _method, _bucket: None
+            world.store.before = nothing
             world.upload(150, "png")
             raise PreconditionFailed
 
@@ -327,7 +327,7 @@ def test_the_earlier_photo_comes_back_at_the_last_moment(
 
     def before(method: str, _bucket: str) -> None:
         if method == at:
-            world.store.before = lambda _method, _bucket: None
+            world.store.before = nothing
             world.work(world.upload(50, "png"))
 
     world.store.before = before

@@ -304,6 +304,17 @@ def fake_remover(before: Callable[[], object] = lambda: None) -> Remover:
     return Remover(Model(card=card, network=network), Limits(max_pixels=1_000_000))
 
 
+def break_down() -> None:
+    """Fail in a way that no one thought of."""
+    message = "wires crossed"
+    raise RuntimeError(message)
+
+
+def make_bucket(s3: Any, name: str) -> None:
+    """Make a bucket in the region of all tests."""
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+
+
 @dataclass(slots=True, kw_only=True)
 class Cloud:
     """A deployment with two buckets of its own."""
@@ -320,9 +331,7 @@ class Cloud:
         """Make the buckets; ``url`` is S3's, without the proxy."""
         s3 = client("s3", url)
         for kind in ("input", "result"):
-            s3.create_bucket(
-                Bucket=f"{name}-{kind}", CreateBucketConfiguration={"LocationConstraint": REGION}
-            )
+            make_bucket(s3, f"{name}-{kind}")
         if versioned:
             s3.put_bucket_versioning(
                 Bucket=f"{name}-input", VersioningConfiguration={"Status": "Enabled"}

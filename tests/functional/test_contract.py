@@ -12,9 +12,8 @@ from urllib.parse import urlencode
 import numpy as np
 import pytest
 import skimage.data
-from aws_lambda_powertools import Logger
 from client import ANY_PAYLOAD, Client, HttpReply, multipart
-from conftest import LIMITS, deployment
+from conftest import LIMITS, deployment, logger_to
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from test_openapi import check, fetched
@@ -175,7 +174,7 @@ def test_a_reply_says_how_sure_the_matte_is(log: io.StringIO, alpha: float, told
     network = Model(
         card=card, network=lambda tensor: np.full((1, 1, *tensor.shape[2:]), alpha, np.float32)
     )
-    logger = Logger(service=f"test-{id(log)}", stream=log)
+    logger = logger_to(log)
     client = Client(deployment(Remover(network, LIMITS), logger=logger))
     small = encoded(ASTRONAUT.resize((64, 48)), "PNG")
     image = client.post("/v2", body=small, content_type="image/png")

@@ -17,9 +17,8 @@ from pathlib import Path
 
 import pytest
 import skimage.data
-from aws_lambda_powertools import Logger
 from client import Client
-from conftest import deployment
+from conftest import deployment, logger_to
 from internet import (
     OTHER,
     PHOTOS,
@@ -800,7 +799,7 @@ def test_the_log_holds_no_url(fetcher: Fetcher, net: Internet) -> None:
     """A signed URL is as good as a password; the log says why the fetch failed."""
     log = io.StringIO()
     settings = Settings(fetch_urls=True, api_key_hashes=app.settings.api_key_hashes)
-    logger = Logger(service=f"test-{id(log)}", stream=log)
+    logger = logger_to(log)
     client = Client(deployment(app.remover, settings, logger=logger, fetcher=fetcher))
     net.serve(redirects("http://10.0.0.7/internal-secret"))
     told(client, {"image_url": f"{URL}?X-Amz-Signature=secret"})

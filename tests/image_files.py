@@ -1,4 +1,4 @@
-"""Images as files, as Pillow and tifffile write them, and the chunks of a PNG."""
+"""Images as files, as Pillow and tifffile write them, and some parts of such files."""
 
 import io
 import struct
@@ -15,6 +15,13 @@ def encoded(image: Image.Image, pillow_format: str = "PNG", **settings: Any) -> 
     with io.BytesIO() as file:
         image.save(file, pillow_format, **settings)
         return file.getvalue()
+
+
+def exif_of(orientation: int) -> bytes:
+    """Return EXIF data that holds nothing but an orientation, from 1 to 8."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif.tobytes()
 
 
 def tiff(values: NDArray[Any], **settings: Any) -> bytes:

@@ -13,7 +13,7 @@ from heif_files import wide
 from PIL import Image
 
 from cutout.options import OPTIONS
-from image_files import encoded
+from image_files import encoded, exif_of
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 PICTURE = Image.fromarray(skimage.data.astronaut()).resize((48, 40))
@@ -33,8 +33,7 @@ def heic() -> bytes:
 
 def images() -> dict[str, bytes]:
     """Return the picture in every format, and in the variants that take other ways through them."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
+    exif = exif_of(6)
     turned = [PICTURE.rotate(90)]
     runs = saved("BMP", PICTURE.quantize(16))
     return {

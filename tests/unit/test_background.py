@@ -17,7 +17,7 @@ from cutout.image.decode import Limits, Photo
 from cutout.image.matte import Matte
 from cutout.image.place import Box
 from cutout.options import Channels, Format, InputAlpha, Options, Position
-from image_files import encoded
+from image_files import encoded, exif_of
 
 LIMITS = Limits(max_pixels=10_000)
 PIXELS = np.random.default_rng(4).integers(0, 256, (60, 80, 3), dtype=np.uint8)
@@ -105,8 +105,7 @@ def test_a_background_image_is_read_like_a_photo() -> None:
     image = Image.new("RGBA", (4, 2), (200, 0, 0, 0))
     image.putpixel((0, 0), (10, 20, 30, 255))
     image.putpixel((1, 0), (0, 0, 0, 128))
-    exif = Image.Exif()
-    exif[0x0112] = 3  # to be turned by 180 degrees
+    exif = exif_of(3)  # to be turned by 180 degrees
     picture = read_background(encoded(image, exif=exif), LIMITS)
     expected = np.full((2, 4, 3), 255, np.uint8)
     expected[1, 3] = (10, 20, 30)

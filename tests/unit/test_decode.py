@@ -33,7 +33,7 @@ from cutout.image.cap import capped
 from cutout.image.decode import Limits, Photo, decode
 from cutout.options import Options
 from cutout.remover import Remover
-from image_files import encoded, png_chunk, tiff
+from image_files import encoded, exif_of, png_chunk, tiff
 
 FUNCTION = Path(__file__).resolve().parents[2] / "function"
 LIMITS = Limits(max_pixels=50_000_000)
@@ -611,30 +611,21 @@ UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
 @pytest.mark.parametrize("pillow_format", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_exif_orientation_is_applied(pillow_format: str, orientation: int) -> None:
     """All eight of EXIF's, in each format that carries them; colours tell the corners."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    photo = read(encoded(Image.fromarray(CORNERS), pillow_format, exif=exif, quality=95))
+    photo = read(
+        encoded(Image.fromarray(CORNERS), pillow_format, exif=exif_of(orientation), quality=95)
+    )
     assert mean_difference(photo, UPRIGHT[orientation](CORNERS)) < 6
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_alpha_is_turned_with_the_colours(orientation: int) -> None:
     """A corner that is transparent stays over its colour."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
     alpha = np.zeros((40, 60), np.uint8)
     alpha[:20, :30] = 200
     picture = Image.fromarray(np.dstack([CORNERS, alpha]))
-    photo = read(encoded(picture, "PNG", exif=exif))
+    photo = read(encoded(picture, "PNG", exif=exif_of(orientation)))
     assert photo.alpha is not None
     assert np.array_equal(photo.alpha > 0, photo.pixels[..., 0] > 0)
-
-
-def exif_of(orientation: int) -> bytes:
-    """Return an EXIF block of nothing but an orientation."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return exif.tobytes()
 
 
 def webp_with(*chunks: bytes, **settings: Any) -> bytes:
@@ -678,9 +669,7 @@ def test_a_webp_of_very_many_chunks_is_refused() -> None:
 @pytest.mark.parametrize("pillow_format", ["HEIF", "AVIF"])
 def test_orientation_is_not_applied_twice(pillow_format: str) -> None:
     """These turn the picture by a property of their own, which the decoder has applied."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    photo = read(encoded(Image.fromarray(CORNERS), pillow_format, exif=exif.tobytes(), quality=95))
+    photo = read(encoded(Image.fromarray(CORNERS), pillow_format, exif=exif_of(6), quality=95))
     assert (photo.width, photo.height) == (40, 60)
     assert mean_difference(photo, UPRIGHT[6](CORNERS)) < 6
 
@@ -1084,10 +1073,8 @@ def test_the_format_is_told_by_the_bytes() -> None:
 @pytest.mark.parametrize("pillow_format", ["JPEG", "PNG"])
 def test_a_cap_scales_down_and_keeps_the_ratio(pillow_format: str, orientation: int) -> None:
     """Never more pixels than the cap, and few less."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
     large = Image.fromarray(skimage.data.astronaut()).resize((1600, 1000))
-    photo = read(encoded(large, pillow_format, exif=exif), cap_px=250_000)
+    photo = read(encoded(large, pillow_format, exif=exif_of(orientation)), cap_px=250_000)
     width, height = (632, 395) if orientation == 1 else (395, 632)
     assert (photo.width, photo.height) == (width, height)
     assert photo.original_size == ((1600, 1000) if orientation == 1 else (1000, 1600))
@@ -1120,9 +1107,7 @@ def test_a_cap_moves_nothing_in_a_jpeg(scale: int) -> None:
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_a_cap_never_enlarges(orientation: int) -> None:
     """A photo under it stays as it is."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    photo = read(encoded(ASTRONAUT, "PNG", exif=exif), cap_px=96 * 64)
+    photo = read(encoded(ASTRONAUT, "PNG", exif=exif_of(orientation)), cap_px=96 * 64)
     assert mean_difference(photo, UPRIGHT[orientation](RGB)) == 0
     assert photo.original_size is None
 
@@ -1462,10 +1447,8 @@ def test_a_png_with_a_damaged_ancillary_chunk_is_read(kind: bytes, offset: int) 
     info = PngInfo()
     info.add_text("Title", "a photo")
     info.add_text("Comment", "a long one" * 20, zip=True)
-    exif = Image.Exif()
-    exif[0x0112] = 6
     data = encoded(
-        ASTRONAUT, "PNG", pnginfo=info, exif=exif, dpi=(72, 72), icc_profile=rgb_profile(3.0)
+        ASTRONAUT, "PNG", pnginfo=info, exif=exif_of(6), dpi=(72, 72), icc_profile=rgb_profile(3.0)
     )
     start = chunks(data)[kind]
     place = start + (offset if offset > 0 else 11 + int.from_bytes(data[start : start + 4], "big"))

@@ -14,7 +14,7 @@ from PIL import Image
 from cutout.errors import InvalidImage, UnsupportedImageFormat
 from cutout.image.decode import Limits, Photo, decode
 from cutout.image.jpeg import read_jpeg
-from image_files import encoded
+from image_files import encoded, exif_of
 
 PICTURE = Image.fromarray(skimage.data.astronaut()).resize((96, 80))
 KINDS: dict[str, dict[str, Any]] = {
@@ -112,10 +112,8 @@ def test_a_segment_that_is_cut_off_does_not_count(marker: int, body: bytes) -> N
 
 def test_only_what_the_picture_needs_reaches_the_decoder() -> None:
     """Neither EXIF, comments, XMP nor trailing data; the colour profile does."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
     profile = b"p" * 100_000  # two segments
-    data = jpeg(exif=exif, comment=b"secret", icc_profile=profile, xmp=b"<x:xmpmeta/>")
+    data = jpeg(exif=exif_of(6), comment=b"secret", icc_profile=profile, xmp=b"<x:xmpmeta/>")
     image = read_jpeg(data + film(1000))
     with Image.open(io.BytesIO(image.data)) as opened:
         assert opened.info["icc_profile"] == profile

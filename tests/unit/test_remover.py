@@ -35,7 +35,7 @@ from cutout.image.place import SUBJECT_ALPHA, Box
 from cutout.options import Channels, Options, parse_options
 from cutout.remover import Remover, Result
 from cutout.report import Report
-from image_files import encoded
+from image_files import encoded, exif_of
 
 SIDE = 88  # cells: a quarter of the shipped network's, so that many photos can be tried
 LIMITS = Limits(max_pixels=50_000_000)
@@ -386,9 +386,7 @@ def test_linear_algebra_starts_no_threads() -> None:
 
 def cut_off(width: int, height: int, orientation: int) -> bytes:
     """Return a PNG whose header is whole, and of whose pixels the last are missing."""
-    exif = Image.Exif()
-    exif[274] = orientation
-    return encoded(Image.effect_noise((width, height), 50), exif=exif)[:-2000]
+    return encoded(Image.effect_noise((width, height), 50), exif=exif_of(orientation))[:-2000]
 
 
 @pytest.mark.parametrize("orientation", [1, 6])

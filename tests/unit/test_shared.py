@@ -10,7 +10,7 @@ from PIL import Image
 from cutout.image.decode import Limits, decode
 from cutout.image.rgba import behind
 from cutout.image.shared import decoded_into, image_giving, image_of, pixels_of
-from image_files import encoded
+from image_files import encoded, exif_of
 
 RANDOM = np.random.default_rng(3)
 WORDS = RANDOM.integers(0, 256, (13, 17, 4), np.uint8)
@@ -87,9 +87,7 @@ def test_a_file_is_decoded_into_words(pillow_format: str, mode: str) -> None:
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_a_photo_is_a_view_of_words(pillow_format: str, orientation: int) -> None:
     """Whatever its format is, and upright too, what follows copies it word by word."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    data = encoded(_cat("RGB"), pillow_format, exif=exif)
+    data = encoded(_cat("RGB"), pillow_format, exif=exif_of(orientation))
     photo = decode(data, limits=Limits(max_pixels=1_000_000))
     words = behind(photo.pixels)
     assert words is not None

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -735,8 +736,6 @@ def put(shelf: Shelf, name: str) -> None:
 
 def shipped() -> Mapping[str, Mapping[str, str]]:
     """Return the catalogue of the repository."""
-    import tomllib  # noqa: PLC0415 - for this only
-
     text = (ROOT / "models/catalog.toml").read_text(encoding="utf-8")
     models: Mapping[str, Mapping[str, str]] = tomllib.loads(text)["models"]
     return models

@@ -180,7 +180,7 @@ def test_addresses_that_are_public(address: str) -> None:
 
 @pytest.mark.parametrize("url", REFUSED_URLS, ids=lambda url: ascii(url)[:50])
 def test_what_is_never_connected_to(fetcher: Fetcher, net: Internet, url: object) -> None:
-    """One error for all of them, and no connection is as much as tried."""
+    """One error for all of them, and no connection is even tried."""
     with pytest.raises(InvalidImageUrl) as refusal:
         fetched(fetcher, url)
     assert (refusal.value.status, refusal.value.code) == (400, "invalid_image_url")
@@ -512,7 +512,7 @@ def test_a_cold_start_does_not_wait_for_what_fetches() -> None:
 def test_redirects_are_followed(
     fetcher: Fetcher, net: Internet, status: int, location: str, asked: str
 ) -> None:
-    """Every kind, to every way to write where."""
+    """Every status that redirects, and every way to write the place."""
     server = net.serve(redirects(location, f"{status} There"), replies(b"cat"))
     assert fetched(fetcher, "http://photos.example/a/b.jpg") == b"cat"
     assert server.requests[1].startswith(f"GET {asked} HTTP/1.1\r\n")
@@ -632,7 +632,7 @@ def test_a_server_that_speaks_no_tls(tls_fetcher: Fetcher, net: Internet) -> Non
 
 
 def test_a_handshake_that_does_not_end(tls_fetcher: Fetcher, net: Internet) -> None:
-    """It is part of the time as everything else."""
+    """It counts towards the time limit, as everything else does."""
     net.serve(_forever(b"\x16\x03\x03\x40\x00", b"x", 0.01), port=443, listens=False)
     assert failure(tls_fetcher, HTTPS, left_ms=SOON_MS) == "it took too long"
 

@@ -254,8 +254,8 @@ def test_metadata_says_the_last_word(cloud: Cloud) -> None:
     )
 
 
-def test_what_s3_does_not_know_of_options(cloud: Cloud) -> None:
-    """``response`` means nothing here, nor does metadata of other programs."""
+def test_metadata_that_is_no_option_is_ignored(cloud: Cloud) -> None:
+    """Neither ``response``, which means nothing here, nor what other programs write."""
     uploaded = cloud.put(
         "uploads/cat.jpg", png(), response="nonsense", author="me", **{"s3b-last-modified": "x"}
     )
@@ -924,8 +924,8 @@ def test_a_jobs_options_are_spelled_in_any_way(cloud: Cloud) -> None:
     assert answer["results"][0]["resultString"] == "cutouts/cat.jpg.jpg"
 
 
-def test_metadata_that_mean_something_else(cloud: Cloud) -> None:
-    """They have the name of an option by chance; a job's options take their place."""
+def test_metadata_that_means_something_else(cloud: Cloud) -> None:
+    """It has the name of an option by chance; the options of a job take its place."""
     uploaded = cloud.put("uploads/cat.jpg", png(), size="25433", model="X-T5")
     cloud.handle(uploaded.created())
     assert error(cloud, "cutouts/cat.jpg.error.json")["code"] == "invalid_model"

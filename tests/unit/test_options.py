@@ -347,7 +347,7 @@ def test_only_one_background(pair: tuple[tuple[str, object], ...]) -> None:
 
 
 def test_names_are_matched_in_any_case() -> None:
-    """``BG_Color`` is ours."""
+    """``BG_Color`` is the option ``bg_color``."""
     assert parse(("BG_Color", "red")).bg_color == Color(r=255, g=0, b=0)
 
 
@@ -556,7 +556,7 @@ def test_an_s3_object_has_no_background_image(name: str) -> None:
     ],
 )
 def test_options_hold_no_texts(name: str, value: object, message: str) -> None:
-    """Where they are made: not in the middle of a photo, which would be called damaged."""
+    """They are checked when they are made; later, the photo would be called damaged instead."""
     with pytest.raises(TypeError) as refused:
         Options(**{name: value})  # type: ignore[arg-type] # what a user without mypy writes
     said = f"{message}; cutout.options.parse_options makes Options of texts"
@@ -583,7 +583,7 @@ def test_options_hold_no_number_that_a_request_could_not(
 
 
 def test_margins_and_positions_are_within_their_bounds() -> None:
-    """A margin of 501 px or a position of 101 % is none that a request could ask for."""
+    """No request can ask for a margin of 501 px or a position of 101 %, so no Options hold it."""
     with pytest.raises(ValueError, match=r"^a margin must be from 0 to 500, not 501$"):
         Margin(top=ZERO, right=ZERO, bottom=px(501), left=ZERO)
     with pytest.raises(ValueError, match=r"^a margin must be from 0 to 50, not 50\.1$"):
@@ -593,7 +593,7 @@ def test_margins_and_positions_are_within_their_bounds() -> None:
 
 
 def test_regions_have_no_edges_outside_of_every_photo() -> None:
-    """An edge left of the photo ended in the middle of it, in a division by 0."""
+    """A negative edge was once accepted, and ended in a division by 0."""
     with pytest.raises(ValueError, match=r"^an edge of a region must be from 0 to 100, not -1$"):
         Region(x1=percent(-1), y1=ZERO, x2=FULL, y2=FULL)
     with pytest.raises(ValueError, match=r"^an edge of a region must be from 0 to 100, not 101$"):
@@ -605,5 +605,5 @@ def test_regions_have_no_edges_outside_of_every_photo() -> None:
 
 
 def test_a_whole_number_is_a_share_too() -> None:
-    """As type checkers have it."""
+    """Type checkers take an int for a float, and so do Options."""
     assert Options(scale=80) == Options(scale=80.0)

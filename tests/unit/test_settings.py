@@ -253,7 +253,7 @@ def test_what_powertools_reads_is_what_it_takes(name: str, value: str, *, fits: 
 
 
 def test_storage_takes_both_buckets() -> None:
-    """One alone is as none; apart from each other the prefixes are free."""
+    """One alone counts as none. In two different buckets the prefixes may be any."""
     assert not read_settings({"INPUT_BUCKET": "one-bucket"}).has_storage
     assert not read_settings({"RESULT_BUCKET": "one-bucket", "INPUT_BUCKET": ""}).has_storage
     assert read_settings(ONE_BUCKET).has_storage

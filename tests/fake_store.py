@@ -11,6 +11,10 @@ Hook = Callable[[str, str], None]
 """Called with the method's name and the bucket's; what it raises is the call's answer."""
 
 
+def nothing(_method: str, _bucket: str) -> None:
+    """Do nothing, as the hook of a store that no test disturbs."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
     """One object."""
@@ -33,8 +37,8 @@ class FakeStore(Store):
     def __init__(self, buckets: dict[str, Bucket]) -> None:
         super().__init__()
         self.buckets = buckets
-        self.before: Hook = lambda _method, _bucket: None
-        self.after: Hook = lambda _method, _bucket: None
+        self.before: Hook = nothing
+        self.after: Hook = nothing
         self._versions = itertools.count(1)
 
     def put(self, ref: ObjectRef, body: bytes, **metadata: str) -> Stored:

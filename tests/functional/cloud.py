@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 import boto3
@@ -36,7 +36,8 @@ from cutout.s3.handler import Uploads
 from cutout.s3.worker import Worker
 from cutout.settings import Settings
 from cutout.store import Store
-from make_events import Event
+from image_files import encoded
+from make_events import Event, eventbridge_event, s3_batch_event, s3_put_event, sqs_event
 
 REGION = "eu-west-1"
 HOST = "127.0.0.1"
@@ -303,6 +304,17 @@ def fake_remover(before: Callable[[], object] = lambda: None) -> Remover:
     return Remover(Model(card=card, network=network), Limits(max_pixels=1_000_000))
 
 
+def break_down() -> None:
+    """Fail in a way that no one thought of."""
+    message = "wires crossed"
+    raise RuntimeError(message)
+
+
+def make_bucket(s3: Any, name: str) -> None:
+    """Make a bucket in the region of all tests."""
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+
+
 @dataclass(slots=True, kw_only=True)
 class Cloud:
     """A deployment with two buckets of its own."""
@@ -319,9 +331,7 @@ class Cloud:
         """Make the buckets; ``url`` is S3's, without the proxy."""
         s3 = client("s3", url)
         for kind in ("input", "result"):
-            s3.create_bucket(
-                Bucket=f"{name}-{kind}", CreateBucketConfiguration={"LocationConstraint": REGION}
-            )
+            make_bucket(s3, f"{name}-{kind}")
         if versioned:
             s3.put_bucket_versioning(
                 Bucket=f"{name}-input", VersioningConfiguration={"Status": "Enabled"}
@@ -403,92 +413,54 @@ class Uploaded:
 
     def notification(self, name: str = "ObjectCreated:Put") -> Event:
         """Return S3's own notification."""
-        entry = {
-            "key": quote_plus(self.key, safe="/"),
-            "size": self.size,
-            "eTag": self.etag,
-            "sequencer": "0066D43A2C5B7E91F0",
-        }
-        if self.version_id:
-            entry["versionId"] = self.version_id
-        bucket = {"name": self.bucket, "arn": f"arn:aws:s3:::{self.bucket}"}
-        return {
-            "Records": [
-                {
-                    "eventVersion": "2.1",
-                    "eventSource": "aws:s3",
-                    "awsRegion": REGION,
-                    "eventName": name,
-                    "s3": {"s3SchemaVersion": "1.0", "bucket": bucket, "object": entry},
-                }
-            ]
-        }
+        event = s3_put_event(self.bucket, self.key, self.size)
+        (record,) = event["Records"]
+        record["eventName"] = name
+        self._name(record["s3"]["object"], etag="eTag", version="versionId")
+        return event
 
     def created(self, name: str = "Object Created") -> Event:
         """Return EventBridge's event, whose key is raw."""
-        entry = {"key": self.key, "size": self.size, "etag": self.etag, "sequencer": "0066D43A2C"}
+        event = eventbridge_event(self.bucket, self.key, self.size) | {"detail-type": name}
+        self._name(event["detail"]["object"], etag="etag", version="version-id")
+        return event
+
+    def _name(self, entry: Event, *, etag: str, version: str) -> None:
+        """Write this ETag and this version, if there is one, into what an event says of it."""
+        entry[etag] = self.etag
+        del entry[version]
         if self.version_id:
-            entry["version-id"] = self.version_id
-        return {
-            "version": "0",
-            "id": "17793124-05d4-b198-2fde-7ededc63b103",
-            "detail-type": name,
-            "source": "aws.s3",
-            "region": REGION,
-            "resources": [f"arn:aws:s3:::{self.bucket}"],
-            "detail": {"version": "0", "bucket": {"name": self.bucket}, "object": entry},
-        }
+            entry[version] = self.version_id
 
     def task(self, *, schema: str = "1.0", version: bool = True) -> Event:
         """Return a task of a batch job."""
-        at = {"s3Bucket": self.bucket} if schema == "2.0" else {
-            "s3BucketArn": f"arn:aws:s3:::{self.bucket}"
-        }  # fmt: skip
+        (task,) = s3_batch_event(self.bucket, self.key, schema=schema)["tasks"]
         return {
-            "taskId": f"task-{self.key[:20]}",
-            "s3Key": quote(self.key, safe=""),
+            **task,
+            "s3Key": quote(self.key, safe=""),  # no plus signs: both ways to encode a key are read
             "s3VersionId": self.version_id if version else None,
-            **at,
         }
 
 
 def messages(*bodies: object) -> Event:
-    """Return an SQS event with one message for each body."""
-    return {
-        "Records": [
-            {
-                "messageId": f"message-{number}",
-                "receiptHandle": "x",
-                "body": body if isinstance(body, str) else json.dumps(body),
-                "attributes": {"ApproximateReceiveCount": "1"},
-                "messageAttributes": {},
-                "eventSource": "aws:sqs",
-                "eventSourceARN": f"arn:aws:sqs:{REGION}:123456789012:uploads",
-                "awsRegion": REGION,
-            }
-            for number, body in enumerate(bodies)
-        ]
-    }
+    """Return an SQS event with one message for each body; :func:`failures` names them."""
+    event = sqs_event(*bodies)
+    for number, record in enumerate(event["Records"]):
+        record["messageId"] = f"message-{number}"
+    return event
 
 
 def batch(*tasks: Event, schema: str = "1.0", arguments: dict[str, str] | None = None) -> Event:
     """Return an invocation by an S3 Batch Operations job."""
-    job: dict[str, Any] = {"id": "f3cc4f60-61f6-4a2b-8a21-d07600c373ce"}
+    event = s3_batch_event("any", "any", schema=schema) | {"tasks": list(tasks)}
     if schema == "2.0":
-        job["userArguments"] = arguments
-    return {
-        "invocationSchemaVersion": schema,
-        "invocationId": "YXNkbGZqYWRmaiBhc2RmdW9hZHNmZGpmaGFzbGtkaGZza2RmaAo",
-        "job": job,
-        "tasks": list(tasks),
-    }
+        event["job"]["userArguments"] = arguments
+    return event
 
 
 def png(shade: int = 200, side: int = 12) -> bytes:
     """Return a small picture."""
-    with io.BytesIO() as file:
-        Image.new("RGB", (side, side), (shade, 90, 40)).save(file, "PNG")
-        return file.getvalue()
+    return encoded(Image.new("RGB", (side, side), (shade, 90, 40)))
 
 
 def failures(*numbers: int) -> Event:

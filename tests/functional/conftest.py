@@ -7,25 +7,21 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 
-import numpy as np
 import pytest
 from aws_lambda_powertools import Logger
-from numpy.typing import NDArray
 
 os.environ["API_KEY_HASHES"] = hashlib.sha256(b"local").hexdigest()
 os.environ["KEYS_CHECKED_BY"] = "function"
 
 from client import Client, Handler
-from cloud import REGION, Cloud, Proxy, moto
+from cloud import REGION, Cloud, Proxy, break_down, fake_remover, moto
 
 import app
 from cutout.errors import ModelUnavailable
 from cutout.http.api import Api
 from cutout.http.fetch import Fetcher
 from cutout.http.large_images import Transfer
-from cutout.image.card import read_card
 from cutout.image.decode import Limits
-from cutout.image.model import Model
 from cutout.keys import Keys
 from cutout.remover import Remover
 from cutout.settings import KeyCheck, Settings
@@ -55,6 +51,11 @@ def deployment(
     )
     handler: Handler = app.metrics.log_metrics(api.handle)
     return handler
+
+
+def logger_to(log: io.StringIO) -> Logger:
+    """Return a logger that writes to ``log``, and shares nothing with those of other tests."""
+    return Logger(service=f"test-{id(log)}", stream=log)
 
 
 @pytest.fixture(scope="session")
@@ -121,18 +122,11 @@ def log() -> io.StringIO:
 @pytest.fixture
 def logging(request: pytest.FixtureRequest, log: io.StringIO) -> Client:
     """Speak to a deployment that writes its log to ``log``."""
-    logger = Logger(service=f"test-{id(log)}", stream=log)
-    return Client(deployment(app.remover, logger=logger), getattr(request, "param", "1.0"))
+    handler = deployment(app.remover, logger=logger_to(log))
+    return Client(handler, getattr(request, "param", "1.0"))
 
 
 @pytest.fixture
 def broken(log: io.StringIO) -> Client:
     """Speak to a deployment whose network fails in a way that no one thought of."""
-
-    def network(_: NDArray[np.float32]) -> NDArray[np.float32]:
-        message = "wires crossed"
-        raise RuntimeError(message)
-
-    card = read_card(app.LOCAL_MODELS / "erase-s")
-    remover = Remover(Model(card=card, network=network), LIMITS)
-    return Client(deployment(remover, logger=Logger(service=f"test-{id(log)}", stream=log)))
+    return Client(deployment(fake_remover(break_down), logger=logger_to(log)))

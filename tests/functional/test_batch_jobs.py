@@ -8,6 +8,7 @@ from s3_world import SOURCE, Moments, World
 from cutout.s3.jobs import Job
 from cutout.s3.product import Product
 from cutout.s3.worker import Kept
+from fake_store import nothing
 
 BOTH = pytest.mark.parametrize("versioned", [True, False], ids=["v", "u"])
 
@@ -127,7 +128,7 @@ def test_an_event_and_a_job_at_the_same_time(
         moments = Moments({number: overtake})
         world.store.before = moments
         done = world.work(slow)
-        world.store.before = lambda _method, _bucket: None
+        world.store.before = nothing
         if moments.number < number:
             assert number > 5
             return

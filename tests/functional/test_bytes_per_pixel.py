@@ -1,6 +1,5 @@
 """What a removal takes for each pixel: ``MAX_PIXELS`` is bounded by it and the memory there is."""
 
-import io
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from PIL import Image
 
 from cutout.settings import read_settings
+from image_files import encoded
 
 ROOT = Path(__file__).parents[2]
 PHOTO = ROOT / "tests" / "data" / "photo.jpg"
@@ -32,12 +32,8 @@ for size in map(int, sys.argv[3:]):
 
 def files(pixels: np.ndarray, pillow_format: str) -> list[bytes]:
     """Return the pixels, uint8 (H, W, C), as the files of both sizes."""
-    found = []
-    for width, height in SIZES:
-        with io.BytesIO() as file:
-            Image.fromarray(pixels[:height, :width]).save(file, pillow_format)
-            found.append(file.getvalue())
-    return found
+    parts = (pixels[:height, :width] for width, height in SIZES)
+    return [encoded(Image.fromarray(part), pillow_format) for part in parts]
 
 
 def bytes_per_pixel(data: list[bytes], query: str) -> float:

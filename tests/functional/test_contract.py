@@ -12,9 +12,8 @@ from urllib.parse import urlencode
 import numpy as np
 import pytest
 import skimage.data
-from aws_lambda_powertools import Logger
 from client import ANY_PAYLOAD, Client, HttpReply, multipart
-from conftest import LIMITS, deployment
+from conftest import LIMITS, deployment, logger_to
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from test_openapi import check, fetched
@@ -26,6 +25,7 @@ from cutout.image.card import read_card
 from cutout.image.model import Model
 from cutout.remover import Remover
 from cutout.settings import KeyCheck, Settings
+from image_files import encoded
 from make_events import Event, Request, http_api_event, rest_event
 
 ASTRONAUT = Image.fromarray(skimage.data.astronaut())
@@ -36,14 +36,8 @@ BAD_COLORS = [
 ]  # fmt: skip
 
 
-def encoded(image: Image.Image, pillow_format: str, **settings: object) -> bytes:
-    """Return the image as a file."""
-    with io.BytesIO() as file:
-        image.save(file, pillow_format, **settings)
-        return file.getvalue()
-
-
 JPEG = encoded(ASTRONAUT, "JPEG", quality=90)
+SMALL = encoded(ASTRONAUT.resize((64, 48)))
 SOURCES = (
     "image_file (multipart/form-data), image_base64 (JSON or form fields), or the image's bytes as"
     " the body"
@@ -224,17 +218,16 @@ def test_a_reply_says_how_sure_the_matte_is(log: io.StringIO, alpha: float, told
     network = Model(
         card=card, network=lambda tensor: np.full((1, 1, *tensor.shape[2:]), alpha, np.float32)
     )
-    logger = Logger(service=f"test-{id(log)}", stream=log)
+    logger = logger_to(log)
     client = Client(deployment(Remover(network, LIMITS), logger=logger))
-    small = encoded(ASTRONAUT.resize((64, 48)), "PNG")
-    image = client.post("/v2", body=small, content_type="image/png")
+    image = client.post("/v2", body=SMALL, content_type="image/png")
     assert image.headers["x-matte-confidence"] == f"{told:.2f}"
     as_json = {"Accept": "application/json"}
-    document = client.post("/v2", body=small, content_type="image/png", headers=as_json).json()
+    document = client.post("/v2", body=SMALL, content_type="image/png", headers=as_json).json()
     assert document["confidence"] == told
-    mask = client.json("/v2", {"image": base64.b64encode(small).decode()})
+    mask = client.json("/v2", {"image": base64.b64encode(SMALL).decode()})
     assert mask.headers["x-matte-confidence"] == f"{told:.2f}"
-    removebg = client.post("/v1.0/removebg", **multipart(image_file=("a.png", small)))
+    removebg = client.post("/v1.0/removebg", **multipart(image_file=("a.png", SMALL)))
     assert removebg.headers["x-matte-confidence"] == f"{told:.2f}"
     client.send("GET", "/v2/health", key=None)
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
@@ -397,7 +390,7 @@ def test_input_alpha(client: Client, mode: str) -> None:
     """An image whose upper half is already transparent."""
     pixels = np.dstack([np.asarray(ASTRONAUT), np.full((512, 512), 255, np.uint8)])
     pixels[:256, :, 3] = 0
-    data = encoded(Image.fromarray(pixels), "PNG")
+    data = encoded(Image.fromarray(pixels))
     reply = client.post(f"/v2?input_alpha={mode}", body=data, content_type="image/png")
     alpha = np.asarray(picture(reply))[..., 3]
     if mode == "keep":
@@ -409,7 +402,7 @@ def test_input_alpha(client: Client, mode: str) -> None:
 
 def test_no_subject(client: Client) -> None:
     """A picture that is transparent all over: an empty canvas, or the error."""
-    clear = encoded(Image.new("RGBA", (200, 100), (9, 9, 9, 0)), "PNG")
+    clear = encoded(Image.new("RGBA", (200, 100), (9, 9, 9, 0)))
     data = {"image_base64": base64.b64encode(clear).decode(), "input_alpha": "keep"}
     reply = client.json("/v2", data | {"crop": True})
     assert picture(reply).size == (200, 100)
@@ -426,7 +419,7 @@ def test_a_subject_that_vanishes_where_it_is_scaled_is_none(client: Client) -> N
     """``on_empty`` is about the result: a line of one pixel is lost at a tenth of its size."""
     pixels = np.zeros((400, 600, 4), np.uint8)
     pixels[200] = pixels[:, 300] = (200, 10, 10, 40)
-    data = {"image_base64": base64.b64encode(encoded(Image.fromarray(pixels), "PNG")).decode()}
+    data = {"image_base64": base64.b64encode(encoded(Image.fromarray(pixels))).decode()}
     asked = data | {"input_alpha": "keep", "scale": "10%"}
     refused = client.json("/v2", asked | {"on_empty": "error"})
     assert refused.status == 422
@@ -439,7 +432,7 @@ def test_a_subject_that_vanishes_where_it_is_scaled_is_none(client: Client) -> N
 @pytest.mark.parametrize("name", ["png", "jpg", "webp", "avif", "bmp", "gif", "tiff", "zip"])
 def test_an_image_without_a_subject_shows_no_ghost(client: Client, name: str) -> None:
     """Alpha of 25 of 255 is no subject, so that nothing is left of it in any format."""
-    ghost = encoded(Image.new("RGBA", (60, 40), (200, 10, 10, 25)), "PNG")
+    ghost = encoded(Image.new("RGBA", (60, 40), (200, 10, 10, 25)))
     reply = client.post(f"/v2?format={name}&input_alpha=keep", body=ghost, content_type="image/png")
     assert reply.headers["x-foreground-coverage"] == "0.0000"
     if name == "zip":
@@ -475,18 +468,16 @@ def test_accept_chooses_between_json_and_the_image(
     is_json: bool,
 ) -> None:
     """JSON only for who names it and takes no image: axios sends */* and wants the image."""
-    small = encoded(ASTRONAUT.resize((64, 48)), "PNG")
-    reply = client.post("/v2", body=small, content_type="image/png", headers={"Accept": accept})
+    reply = client.post("/v2", body=SMALL, content_type="image/png", headers={"Accept": accept})
     assert (reply.headers["content-type"] == "application/json") == is_json
 
 
 def test_the_json_reply(client: Client) -> None:
     """The same image, and what the headers say."""
-    small = encoded(ASTRONAUT.resize((64, 48)), "PNG")
-    image = client.post("/v2?format=webp", body=small, content_type="image/png")
+    image = client.post("/v2?format=webp", body=SMALL, content_type="image/png")
     reply = client.post(
         "/v2?format=webp",
-        body=small,
+        body=SMALL,
         content_type="image/png",
         headers={"Accept": "application/json"},
     )
@@ -508,15 +499,12 @@ def test_the_json_reply(client: Client) -> None:
 
 def test_the_legacy_field_image_answers_the_mask(client: Client) -> None:
     """BackgroundErase's first JSON interface."""
-    text = base64.b64encode(encoded(ASTRONAUT.resize((64, 48)), "PNG")).decode()
+    text = base64.b64encode(SMALL).decode()
     document = client.json("/v2", {"image": text, "format": "jpg"}).json()
     assert list(document) == ["mask", "width", "height"]
     mask = Image.open(io.BytesIO(base64.b64decode(document["mask"])))
     assert (mask.format, mask.mode, mask.size) == ("PNG", "L", (64, 48))
     assert (document["width"], document["height"]) == (64, 48)
-
-
-SMALL = encoded(ASTRONAUT.resize((64, 48)), "PNG")
 
 
 @ANY_PAYLOAD
@@ -676,9 +664,9 @@ def test_an_option_twice_in_any_two_places(client: Client) -> None:
         ({"body": b"", "content_type": "image/png"}, 400, "invalid_image", None),
         ({"body": JPEG[:2000], "content_type": "image/jpeg"}, 400, "invalid_image", "The image cannot be read: its header says 512 rows and its data ends at row 16. Accepted: jpeg, png, webp, gif, bmp, tiff, avif, heic."),
         ({"body": b"8BPS" + bytes(50), "content_type": "image/png"}, 415, "unsupported_image_format", None),
-        ({"body": encoded(Image.new("L", (1, 9)), "PNG"), "content_type": "image/png"}, 400, "image_too_small", None),
-        ({"body": encoded(Image.new("1", (8000, 8000)), "PNG"), "content_type": "image/png"}, 413, "image_too_large", "The image is 8000x8000 px; at most 50000000 pixels are accepted."),
-        ({"path": "/v2?format=webp", "body": encoded(Image.new("L", (16_384, 2)), "PNG"), "content_type": "image/png"}, 400, "invalid_format", "format must be one that holds 16384x2 px, such as png: webp ends at 16383 px a side."),
+        ({"body": encoded(Image.new("L", (1, 9))), "content_type": "image/png"}, 400, "image_too_small", None),
+        ({"body": encoded(Image.new("1", (8000, 8000))), "content_type": "image/png"}, 413, "image_too_large", "The image is 8000x8000 px; at most 50000000 pixels are accepted."),
+        ({"path": "/v2?format=webp", "body": encoded(Image.new("L", (16_384, 2))), "content_type": "image/png"}, 400, "invalid_format", "format must be one that holds 16384x2 px, such as png: webp ends at 16383 px a side."),
         ({"path": "/v2?shadow_type=3d", "body": JPEG, "content_type": "image/jpeg"}, 400, "invalid_shadow_type", "shadow_type must be one of none, drop."),
         ({"path": "/v2?roi=0+0+9px", "body": JPEG, "content_type": "image/jpeg"}, 400, "invalid_roi", "roi must be 4 lengths x1 y1 x2 y2, such as 0px 0px 400px 300px or 10% 10% 90% 90%."),
         ({"path": "/v2?roi=0+0+9999px+9px", "body": JPEG, "content_type": "image/jpeg"}, 400, "roi_exceeds_bounds", None),
@@ -764,13 +752,12 @@ def test_the_largest_request_that_is_promised_passes_the_platform(client: Client
 @ANY_PAYLOAD
 def test_forms_as_clients_send_them(client: Client) -> None:
     """Hundreds of fields, UTF-8 that is not escaped, base64 whose "+" is not escaped."""
-    data = encoded(ASTRONAUT.resize((64, 48)), "PNG")
-    text = base64.b64encode(data).decode()
+    text = base64.b64encode(SMALL).decode()
     assert "+" in text
     body = "&".join([f"n{n}=1" for n in range(300)] + ["grün=grün", f"image_base64={text}"])
     kind = "application/x-www-form-urlencoded"
     reply = client.post("/v2?size=preview", body=body.encode(), content_type=kind)
-    raw = client.post("/v2?size=preview", body=data, content_type="image/png")
+    raw = client.post("/v2?size=preview", body=SMALL, content_type="image/png")
     assert picture(reply).size == (64, 48)
     assert reply.body == raw.body
     assert reply.headers["x-ignored-params"].endswith(",n18,n19,...+281")
@@ -1086,10 +1073,10 @@ def test_a_missing_model_is_said_everywhere_it_matters(without_model: Client) ->
 
 def test_a_background_image_comes_as_a_file_part(client: Client) -> None:
     """Beside the photo; the subject is in front of it where it was asked to be, with its shadow."""
-    green = encoded(Image.new("RGB", (30, 20), (10, 200, 30)), "PNG")
+    green = encoded(Image.new("RGB", (30, 20), (10, 200, 30)))
     reply = client.post(
         "/v2?scale=50%25&position=0%25+100%25&shadow_type=drop",
-        **multipart(image_file=("a.png", encoded(ASTRONAUT, "PNG")), bg_image_file=("b", green)),
+        **multipart(image_file=("a.png", encoded(ASTRONAUT)), bg_image_file=("b", green)),
     )
     assert reply.status == 200
     with Image.open(io.BytesIO(reply.body)) as image:
@@ -1102,14 +1089,13 @@ def test_a_background_image_comes_as_a_file_part(client: Client) -> None:
 
 def test_ignored_fields_are_listed(client: Client) -> None:
     """From the body and the query string, each once, encoded."""
-    small = encoded(ASTRONAUT.resize((32, 32)), "PNG")
     reply = client.post(
-        "/v2?add_shadow=1&x=1", **multipart(image_file=("a.png", small), x="2", **{"ü, ~": "3"})
+        "/v2?add_shadow=1&x=1", **multipart(image_file=("a.png", SMALL), x="2", **{"ü, ~": "3"})
     )
     assert reply.status == 200
     assert reply.headers["x-ignored-params"] == "x,%C3%BC%2C%20%7E,add_shadow"
     assert (
-        "x-ignored-params" not in client.post("/v2", body=small, content_type="image/png").headers
+        "x-ignored-params" not in client.post("/v2", body=SMALL, content_type="image/png").headers
     )
 
 
@@ -1126,7 +1112,7 @@ def test_the_list_of_ignored_fields_is_bounded(
     client: Client, names: list[str], expected: str
 ) -> None:
     """20 names, 1,000 bytes, then how many more."""
-    text = base64.b64encode(encoded(ASTRONAUT.resize((32, 32)), "PNG")).decode()
+    text = base64.b64encode(SMALL).decode()
     reply = client.json("/v2", {**dict.fromkeys(names, 1), "image_base64": text})
     assert reply.headers["x-ignored-params"] == expected
 

@@ -17,9 +17,8 @@ from pathlib import Path
 
 import pytest
 import skimage.data
-from aws_lambda_powertools import Logger
 from client import Client, multipart
-from conftest import deployment
+from conftest import deployment, logger_to
 from internet import (
     OTHER,
     PHOTOS,
@@ -39,6 +38,7 @@ from cutout.http.connect import Connector
 from cutout.http.fetch import Fetcher
 from cutout.http.url import is_public, parse_url
 from cutout.settings import Settings
+from image_files import encoded
 
 URL = "http://photos.example/cat.jpg"
 PLENTY_MS = 600_000  # the fetcher's own limit holds
@@ -180,7 +180,7 @@ def test_addresses_that_are_public(address: str) -> None:
 
 @pytest.mark.parametrize("url", REFUSED_URLS, ids=lambda url: ascii(url)[:50])
 def test_what_is_never_connected_to(fetcher: Fetcher, net: Internet, url: object) -> None:
-    """One error for all of them, and no connection is as much as tried."""
+    """One error for all of them, and no connection is even tried."""
     with pytest.raises(InvalidImageUrl) as refusal:
         fetched(fetcher, url)
     assert (refusal.value.status, refusal.value.code) == (400, "invalid_image_url")
@@ -512,7 +512,7 @@ def test_a_cold_start_does_not_wait_for_what_fetches() -> None:
 def test_redirects_are_followed(
     fetcher: Fetcher, net: Internet, status: int, location: str, asked: str
 ) -> None:
-    """Every kind, to every way to write where."""
+    """Every status that redirects, and every way to write the place."""
     server = net.serve(redirects(location, f"{status} There"), replies(b"cat"))
     assert fetched(fetcher, "http://photos.example/a/b.jpg") == b"cat"
     assert server.requests[1].startswith(f"GET {asked} HTTP/1.1\r\n")
@@ -632,7 +632,7 @@ def test_a_server_that_speaks_no_tls(tls_fetcher: Fetcher, net: Internet) -> Non
 
 
 def test_a_handshake_that_does_not_end(tls_fetcher: Fetcher, net: Internet) -> None:
-    """It is part of the time as everything else."""
+    """It counts towards the time limit, as everything else does."""
     net.serve(_forever(b"\x16\x03\x03\x40\x00", b"x", 0.01), port=443, listens=False)
     assert failure(tls_fetcher, HTTPS, left_ms=SOON_MS) == "it took too long"
 
@@ -646,11 +646,7 @@ SOURCES = (
 )
 
 
-def jpeg() -> bytes:
-    """Return a photo's file."""
-    with io.BytesIO() as file:
-        Image.fromarray(skimage.data.astronaut()).save(file, "JPEG", quality=90)
-        return file.getvalue()
+JPEG = encoded(Image.fromarray(skimage.data.astronaut()), "JPEG", quality=90)
 
 
 @pytest.fixture(params=["1.0", "2.0"])
@@ -672,10 +668,9 @@ def told(client: Client, fields: Mapping[str, object], query: str = "") -> tuple
 
 def test_an_image_by_its_url(fetching: Client, net: Internet) -> None:
     """JSON, form, query string and file part, in either spelling, give what the file itself gives."""
-    photo = jpeg()
-    assert len(photo) <= MAX_BYTES
-    net.serve(replies(photo, headers="Content-Type: text/plain"))
-    expected = fetching.post("/v2?crop=true", body=photo, content_type="image/jpeg")
+    assert len(JPEG) <= MAX_BYTES
+    net.serve(replies(JPEG, headers="Content-Type: text/plain"))
+    expected = fetching.post("/v2?crop=true", body=JPEG, content_type="image/jpeg")
     assert expected.status == 200
     for reply in (
         fetching.json("/v2", {"image_url": URL, "crop": True}),
@@ -691,18 +686,16 @@ def test_an_image_by_its_url(fetching: Client, net: Internet) -> None:
 
 def test_a_photo_where_its_url_belongs(fetching: Client, net: Internet) -> None:
     """It is no URL, and is not taken for the photo."""
-    reply = fetching.post("/v2", **multipart(image_url=("photo.jpg", jpeg())))
+    reply = fetching.post("/v2", **multipart(image_url=("photo.jpg", JPEG)))
     assert reply.error()["code"] == "invalid_image_url"
     assert net.connections == []
 
 
 def test_a_background_by_its_url(fetching: Client, net: Internet) -> None:
     """It fills the canvas; what is not fetched or does not come is the background's error."""
-    with io.BytesIO() as file:
-        Image.new("RGB", (64, 64), (0, 0, 255)).save(file, "PNG")
-        net.serve(replies(file.getvalue()), replies(b"", status="404 Not Found"))
-    photo = jpeg()
-    reply = fetching.post(f"/v2?bg_image_url={URL}", body=photo, content_type="image/jpeg")
+    blue = encoded(Image.new("RGB", (64, 64), (0, 0, 255)))
+    net.serve(replies(blue), replies(b"", status="404 Not Found"))
+    reply = fetching.post(f"/v2?bg_image_url={URL}", body=JPEG, content_type="image/jpeg")
     assert reply.status == 200, reply.body
     with Image.open(io.BytesIO(reply.body)) as image:
         assert image.convert("RGB").getpixel((2, 2)) == (0, 0, 255)
@@ -710,7 +703,7 @@ def test_a_background_by_its_url(fetching: Client, net: Internet) -> None:
         (URL, "The image at bg_image_url could not be fetched: "),
         ("http://127.0.0.1/x.png", "bg_image_url must be an http or https URL"),
     ):
-        refused = fetching.post(f"/v2?bg_image_url={url}", body=photo, content_type="image/jpeg")
+        refused = fetching.post(f"/v2?bg_image_url={url}", body=JPEG, content_type="image/jpeg")
         error = refused.error()
         assert (error["status"], error["code"]) == (400, "invalid_bg_image")
         assert error["message"].startswith(f"The background image cannot be used. {reason}")
@@ -720,12 +713,11 @@ def test_a_long_url_is_fetched_for_the_photo_as_for_the_background(
     fetching: Client, net: Internet
 ) -> None:
     """A presigned URL holds a session token; white space around it comes from copying."""
-    photo = jpeg()
-    net.serve(replies(photo))
+    net.serve(replies(JPEG))
     token = f"{URL}?X-Amz-Security-Token="
     for url in (token + "a" * (8_192 - len(token)), f" {URL}\n"):
         assert fetching.json("/v2", {"image_url": url}).status == 200
-        fields = {"image_base64": base64.b64encode(photo).decode(), "bg_image_url": url}
+        fields = {"image_base64": base64.b64encode(JPEG).decode(), "bg_image_url": url}
         assert fetching.json("/v2", fields).status == 200
     url = token + "a" * (8_193 - len(token))
     assert told(fetching, {"image_url": url})[1] == "invalid_image_url"
@@ -734,10 +726,9 @@ def test_a_long_url_is_fetched_for_the_photo_as_for_the_background(
 
 def test_the_matte_alone_needs_no_background(fetching: Client, net: Internet) -> None:
     """``channels=alpha`` ignores a background, so nothing is fetched and nothing is refused."""
-    photo = jpeg()
-    matte = fetching.post("/v2?channels=alpha", body=photo, content_type="image/jpeg")
+    matte = fetching.post("/v2?channels=alpha", body=JPEG, content_type="image/jpeg")
     reply = fetching.post(
-        f"/v2?channels=alpha&bg_image_url={URL}", body=photo, content_type="image/jpeg"
+        f"/v2?channels=alpha&bg_image_url={URL}", body=JPEG, content_type="image/jpeg"
     )
     assert (reply.status, reply.body) == (200, matte.body)
     assert not net.connections
@@ -800,7 +791,7 @@ def test_the_message_offers_image_url(fetching: Client) -> None:
 def test_it_is_off_unless_it_is_turned_on(net: Internet, fetcher: Fetcher, payload: str) -> None:
     """Then nothing is resolved or fetched, and no message offers it."""
     client = Client(deployment(app.remover, fetcher=fetcher), payload)
-    server = net.serve(replies(jpeg()))
+    server = net.serve(replies(JPEG))
     off = (
         400,
         "image_url_disabled",
@@ -816,7 +807,7 @@ def test_the_log_holds_no_url(fetcher: Fetcher, net: Internet) -> None:
     """A signed URL is as good as a password; the log says why the fetch failed."""
     log = io.StringIO()
     settings = Settings(fetch_urls=True, api_key_hashes=app.settings.api_key_hashes)
-    logger = Logger(service=f"test-{id(log)}", stream=log)
+    logger = logger_to(log)
     client = Client(deployment(app.remover, settings, logger=logger, fetcher=fetcher))
     net.serve(redirects("http://10.0.0.7/internal-secret"))
     told(client, {"image_url": f"{URL}?X-Amz-Signature=secret"})

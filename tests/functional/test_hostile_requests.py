@@ -3,7 +3,6 @@
 What hostile images cost is in ``test_bombs`` and ``test_hostile_files``.
 """
 
-import io
 import json
 import time
 import tracemalloc
@@ -13,17 +12,12 @@ import pytest
 from client import ANY_PAYLOAD, Client, Content
 from PIL import Image
 
+from image_files import encoded
+
 MAX_CPU_S, MAX_MEMORY_BYTES = 5.0, 200_000_000
 """Bounds of what a request takes besides its image; the function has 1,769 MB and one processor."""
 
 WHOLE_BYTES = 4_000_000
-
-
-def photo() -> bytes:
-    """Return a small PNG."""
-    with io.BytesIO() as file:
-        Image.new("RGB", (16, 16), (200, 90, 40)).save(file, "PNG")
-        return file.getvalue()
 
 
 def multipart(*parts: bytes) -> Content:
@@ -42,7 +36,8 @@ def json_body(text: str) -> Content:
     return Content(body=text.encode(errors="surrogatepass"), content_type="application/json")
 
 
-FILE = part(b"image_file", photo(), b'; filename="a.png"')
+PHOTO = encoded(Image.new("RGB", (16, 16), (200, 90, 40)))
+FILE = part(b"image_file", PHOTO, b'; filename="a.png"')
 INSIDE = b"\r\n--y\r\n-x--\r\n--"
 
 REQUESTS: dict[str, tuple[Callable[[], Content], str]] = {
@@ -72,12 +67,12 @@ REQUESTS: dict[str, tuple[Callable[[], Content], str]] = {
         "invalid_multipart",
     ),
     "what only begins like a boundary, in the file": (
-        lambda: multipart(part(b"image_file", photo() + INSIDE * 100_000, b'; filename="a"')),
+        lambda: multipart(part(b"image_file", PHOTO + INSIDE * 100_000, b'; filename="a"')),
         "",
     ),
     "the boundary itself in the file": (
         lambda: multipart(
-            part(b"image_file", photo()[:40] + b"\r\n--x\r\n" + photo()[40:], b'; filename="a"')
+            part(b"image_file", PHOTO[:40] + b"\r\n--x\r\n" + PHOTO[40:], b'; filename="a"')
         ),
         "invalid_multipart",
     ),

@@ -21,6 +21,7 @@ import app
 from cutout.http.large_images import Transfer
 from cutout.options import Delivery
 from cutout.store import BRIEF, Store
+from image_files import encoded
 from make_events import PHOTO
 
 JPEG = PHOTO.read_bytes()
@@ -47,9 +48,7 @@ def noise(side: int = 1500) -> bytes:
     chance = np.random.default_rng(1)
     pixels = chance.integers(0, 256, (side, side, 4), dtype=np.uint8)
     pixels[..., 3] |= 1
-    with io.BytesIO() as file:
-        Image.fromarray(pixels).save(file, "WEBP", lossless=True, quality=0, method=0)
-        return file.getvalue()
+    return encoded(Image.fromarray(pixels), "WEBP", lossless=True, quality=0, method=0)
 
 
 def uploaded(client: Client, cloud: Cloud, body: bytes) -> str:

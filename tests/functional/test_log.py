@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_lambda_powertools import Logger
 from client import Client
 from cloud import (
     DENIED,
     Cloud,
     Proxy,
     always,
+    break_down,
     fake_remover,
     free_port,
     is_source_read,
     messages,
     png,
 )
-from conftest import deployment
+from conftest import deployment, logger_to
 
 import app
 from context import LocalContext
@@ -66,12 +66,6 @@ def lines_of(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
-def break_down() -> None:
-    """Fail in a way that no one thought of."""
-    message = "wires crossed"
-    raise RuntimeError(message)
-
-
 def lose_s3() -> None:
     """Fail as the work does where S3 refuses."""
     raise StorageFailed(call="PutObject", reason="SlowDown")
@@ -90,7 +84,7 @@ def names_in(value: object, name: str = "") -> Iterator[str]:
 def logged(cloud: Cloud) -> list[dict[str, Any]]:
     """Return what both handlers log: of a result, of a refusal, and of a fault of ours."""
     log = io.StringIO()
-    logger = Logger(service=f"test-{id(log)}", stream=log)
+    logger = logger_to(log)
     broken = fake_remover(break_down)
     for remover, body in ((app.remover, png()), (app.remover, b"junk"), (broken, png())):
         handler = deployment(remover, logger=logger)
@@ -235,7 +229,7 @@ SECRETS = {
 def test_nothing_of_the_callers_is_logged(payload: str, status: int) -> None:
     """No key, no header, no field, no query, no URL and no byte of the image, whatever happens."""
     log = io.StringIO()
-    logger = Logger(service=f"test-{id(log)}", stream=log)
+    logger = logger_to(log)
     remover = fake_remover(break_down) if status == 500 else app.remover
     client = Client(deployment(remover, logger=logger), payload)
     image = base64.b64encode(png()).decode()
@@ -266,7 +260,7 @@ def test_a_key_that_s3_refuses_is_not_logged(
     key = f"incoming/{SECRETS['text']}"
     cloud.put(key, png())
     log = io.StringIO()
-    logger = Logger(service=f"test-{id(log)}", stream=log)
+    logger = logger_to(log)
     settings = dataclasses.replace(cloud.settings, api_key_hashes=app.settings.api_key_hashes)
     store = Store(Patience(silence_s=4, retries=0))
     client = Client(

@@ -340,7 +340,7 @@ def test_an_answer_that_differs_from_what_was_built_is_said(
 
 
 def test_deploy_takes_the_answers_that_are_kept(checkout: Path, sam: dict[str, str]) -> None:
-    """With samconfig.toml it asks nothing, and refuses a build of another model than that of it."""
+    """With a samconfig.toml it asks nothing, and refuses another model than that file names."""
     keep(checkout, 'parameter_overrides = "Architecture=\\"x86_64\\" ModelName=\\"erase-s\\""')
     calls = Path(sam["SAM_CALLS"])
     done = make(checkout, "deploy", "MODEL_NAME=u2netp", "SAM=sam", **sam)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -372,7 +373,7 @@ def test_no_network(shelf: Shelf) -> None:
 
 @pytest.mark.parametrize("url", ["http://models.example/m.onnx", "file:///etc/hosts", "https://"])
 def test_urls_that_are_not_fetched(shelf: Shelf, url: str) -> None:
-    """Only what nobody on the way can change."""
+    """Only https is: nobody on the way can change what it brings."""
     own = ("--name", "own", "--licence", "MIT", "--sha256", SHA256)
     assert shelf.refusal(*own, "--url", url) == (
         f"{url} is not fetched: a URL must begin with https://"
@@ -380,7 +381,7 @@ def test_urls_that_are_not_fetched(shelf: Shelf, url: str) -> None:
 
 
 def test_a_redirect_that_is_not_followed(shelf: Shelf) -> None:
-    """Nor may a server lead there."""
+    """Nor may a server lead to such a URL."""
     shelf.write("/downgraded.onnx")
     assert shelf.refusal("--name", "mine") == (
         "http://models.example/model.onnx is not fetched: a URL must begin with https://"
@@ -735,8 +736,6 @@ def put(shelf: Shelf, name: str) -> None:
 
 def shipped() -> Mapping[str, Mapping[str, str]]:
     """Return the catalogue of the repository."""
-    import tomllib  # noqa: PLC0415 - for this only
-
     text = (ROOT / "models/catalog.toml").read_text(encoding="utf-8")
     models: Mapping[str, Mapping[str, str]] = tomllib.loads(text)["models"]
     return models

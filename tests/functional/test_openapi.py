@@ -23,6 +23,7 @@ from cutout.http.large_images import Transfer
 from cutout.options import DEFAULTS, OPTIONS, Option
 from cutout.settings import Settings
 from cutout.store import Store
+from image_files import encoded
 from make_events import PHOTO, clear_png
 
 JPEG = PHOTO.read_bytes()
@@ -398,9 +399,8 @@ def test_links_and_uploads_are_in_the_document(cloud: Cloud) -> None:
     assert list(link.json())[:2] == ["url", "expires_at"]
     check(document, "POST", "/v2", link)
     check(document, "POST", "/v2/uploads", client.json("/v2/uploads?x=1", {}))
-    with io.BytesIO() as file:
-        Image.open(io.BytesIO(JPEG)).resize((1300, 1300)).save(file, "JPEG")
-        large = multipart(image_file=("a.jpg", file.getvalue()))
+    photo = Image.open(io.BytesIO(JPEG)).resize((1300, 1300))
+    large = multipart(image_file=("a.jpg", encoded(photo, "JPEG")))
     redirect = client.post("/v2?format=bmp", **large)  # 1300 * 1300 px of 3 bytes
     assert redirect.status == 303
     check(document, "POST", "/v2", redirect)

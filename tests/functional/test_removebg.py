@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import app
+from image_files import encoded
 from make_events import PHOTO, clear_png
 
 JPEG = PHOTO.read_bytes()
@@ -124,9 +125,7 @@ def test_the_headers_of_an_image(client: Client) -> None:
 def test_the_default_format_is_auto_and_the_size_a_preview(client: Client) -> None:
     """An opaque result is a JPEG; a large photo is capped at 0.25 MP."""
     large = Image.open(io.BytesIO(JPEG)).resize((1000, 1000))
-    with io.BytesIO() as file:
-        large.save(file, "JPEG")
-        data = file.getvalue()
+    data = encoded(large, "JPEG")
     reply = client.post(ROUTE, **multipart(image_file=("a.jpg", data), bg_color="white"))
     assert reply.headers["content-type"] == "image/jpeg"
     assert pixels(reply).shape[:2] == (500, 500)
@@ -315,9 +314,7 @@ def test_where_urls_are_fetched_they_are_offered() -> None:
 
 def test_a_side_that_the_format_cannot_hold_is_scaled_down(client: Client) -> None:
     """As a file that is too large for the reply is; WebP ends at 16,383 px."""
-    with io.BytesIO() as file:
-        Image.new("RGB", (16_400, 16)).save(file, "PNG")
-        data = file.getvalue()
+    data = encoded(Image.new("RGB", (16_400, 16)))
     fields = {"size": "full", "format": "webp", "bg_color": "white", "on_empty": "image"}
     reply = client.post(ROUTE, **multipart(image_file=("a.png", data), **fields))
     assert pixels(reply).shape[:2] == (

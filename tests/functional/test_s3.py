@@ -5,7 +5,6 @@ fake that costs nothing, but where a test says so.
 """
 
 import hashlib
-import io
 import json
 import os
 import random
@@ -33,12 +32,14 @@ from cloud import (
     Uploaded,
     always,
     batch,
+    break_down,
     failures,
     fake_remover,
     image,
     is_source_read,
     is_write,
     kind_of,
+    make_bucket,
     messages,
     once,
     png,
@@ -53,6 +54,7 @@ from cutout.errors import OutOfTime, StorageDisabled, UnknownEvent, UploadsFaile
 from cutout.image.card import read_card
 from cutout.options import Options, parse_options
 from cutout.settings import Settings
+from image_files import encoded
 from make_events import PHOTO, Event, s3_put_event, sqs_event
 
 LONG = "uploads/" + "a" * 1016
@@ -252,8 +254,8 @@ def test_metadata_says_the_last_word(cloud: Cloud) -> None:
     )
 
 
-def test_what_s3_does_not_know_of_options(cloud: Cloud) -> None:
-    """``response`` means nothing here, nor does metadata of other programs."""
+def test_metadata_that_is_no_option_is_ignored(cloud: Cloud) -> None:
+    """Neither ``response``, which means nothing here, nor what other programs write."""
     uploaded = cloud.put(
         "uploads/cat.jpg", png(), response="nonsense", author="me", **{"s3b-last-modified": "x"}
     )
@@ -461,9 +463,7 @@ def test_what_others_put_beside_a_result_stays(cloud: Cloud) -> None:
 @pytest.mark.parametrize("cloud", [{"catalogue_buckets": frozenset({"t-photos"})}], indirect=True)
 def test_another_sources_result_is_never_overwritten(cloud: Cloud) -> None:
     """An upload into a folder named like a catalogue bucket: the second is ours to report."""
-    cloud.s3.create_bucket(
-        Bucket="t-photos", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-    )
+    make_bucket(cloud.s3, "t-photos")
     listed = cloud.put("cat.jpg", png(50), bucket="t-photos")
     cloud.handle(batch(listed.task(version=False)))
     uploaded = cloud.put("uploads/t-photos/cat.jpg", png(150))
@@ -717,16 +717,10 @@ def test_a_worker_without_time_leaves_the_event(cloud: Cloud, proxy: Proxy) -> N
 
 def test_a_fault_of_the_code_is_reported_and_leaks_nothing(cloud: Cloud) -> None:
     """One object that breaks the worker is one failed message."""
-
-    def break_down() -> None:
-        message = "wires crossed"
-        raise RuntimeError(message)
-
     bad = cloud.put("uploads/b.jpg", png())
     cloud.remover = fake_remover(break_down)
-    transparent = io.BytesIO()
-    Image.new("RGBA", (9, 9), (1, 2, 3, 77)).save(transparent, "PNG")
-    good = cloud.put("uploads/a.jpg", transparent.getvalue(), **{"input-alpha": "keep"})
+    transparent = encoded(Image.new("RGBA", (9, 9), (1, 2, 3, 77)))
+    good = cloud.put("uploads/a.jpg", transparent, **{"input-alpha": "keep"})
     assert cloud.handle(messages(bad.created(), good.created())) == failures(0)
     assert cloud.keys() == ["cutouts/a.jpg.png"]
 
@@ -741,11 +735,6 @@ def test_faults_of_ours_are_told_apart(
     cloud: Cloud, proxy: Proxy, kind: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The caller's word is the same for S3's failures, unreadable events and bugs; ours is not."""
-
-    def break_down() -> None:
-        message = "wires crossed"
-        raise RuntimeError(message)
-
     body: object = cloud.put("uploads/cat.jpg", png()).created()
     if kind == "UnknownEvent":
         body = {"hello": "world"}
@@ -865,9 +854,7 @@ def test_a_batch_job(cloud: Cloud, proxy: Proxy, schema: str) -> None:
 @pytest.mark.parametrize("cloud", [{"catalogue_buckets": frozenset({"t-shop"})}], indirect=True)
 def test_a_catalogue_is_worked_on_where_it_is(cloud: Cloud) -> None:
     """Its results stand under its name; the objects themselves are not touched."""
-    cloud.s3.create_bucket(
-        Bucket="t-shop", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-    )
+    make_bucket(cloud.s3, "t-shop")
     good = cloud.put("2026/büro 1+1.jpg", png(), bucket="t-shop", format="webp")
     bad = cloud.put("2026/bad.jpg", b"no image", bucket="t-shop")
     before = cloud.keys("t-shop")
@@ -937,8 +924,8 @@ def test_a_jobs_options_are_spelled_in_any_way(cloud: Cloud) -> None:
     assert answer["results"][0]["resultString"] == "cutouts/cat.jpg.jpg"
 
 
-def test_metadata_that_mean_something_else(cloud: Cloud) -> None:
-    """They have the name of an option by chance; a job's options take their place."""
+def test_metadata_that_means_something_else(cloud: Cloud) -> None:
+    """It has the name of an option by chance; the options of a job take its place."""
     uploaded = cloud.put("uploads/cat.jpg", png(), size="25433", model="X-T5")
     cloud.handle(uploaded.created())
     assert error(cloud, "cutouts/cat.jpg.error.json")["code"] == "invalid_model"

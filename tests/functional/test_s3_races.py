@@ -23,6 +23,7 @@ from cloud import (
     fake_remover,
     is_source_read,
     is_write,
+    make_bucket,
     messages,
     once,
     png,
@@ -316,8 +317,7 @@ def test_a_file_of_somebody_else_is_not_removed(cloud: Cloud, proxy: Proxy) -> N
 @pytest.mark.parametrize("cloud", [{"catalogue_buckets": frozenset({"t-races"})}], indirect=True)
 def test_another_source_takes_the_target_at_any_moment(cloud: Cloud, proxy: Proxy) -> None:
     """Whoever comes second fails and says so; the first one's result stays as it is."""
-    region = {"LocationConstraint": "eu-west-1"}
-    cloud.s3.create_bucket(Bucket="t-races", CreateBucketConfiguration=region)
+    make_bucket(cloud.s3, "t-races")
     answers: dict[str, list[bool]] = {}
 
     def work(name: str) -> None:

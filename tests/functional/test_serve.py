@@ -7,8 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from urllib.parse import urlencode
 
 import pytest
 import requests
+from cloud import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PHOTO = ROOT / "tests/data/photo.jpg"
@@ -503,16 +503,7 @@ def test_a_late_function_is_504_and_comes_back(hasty: Served) -> None:
     with ThreadPoolExecutor() as pool:  # the second stands behind the first
         for reply in pool.map(lambda _: requests.post(slow, headers=KEY, timeout=20), range(2)):
             assert_envelope(reply, 504, "timeout")
-    wait_until(lambda: requests.get(f"{hasty.url}/v2/health", timeout=20).ok)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Ask until it holds."""
-    for _ in range(200):
-        if condition():
-            return
-        time.sleep(0.05)
-    pytest.fail("it never held")
+    wait_until(lambda: requests.get(f"{hasty.url}/v2/health", timeout=20).ok, seconds=20)
 
 
 # ---- limits

@@ -12,6 +12,7 @@ from s3_world import SOURCE, Moments, World
 from cutout.errors import StorageFailed
 from cutout.s3.jobs import Job
 from cutout.store import ObjectGone, PreconditionFailed
+from fake_store import nothing
 
 BOTH = pytest.mark.parametrize("versioned", [True, False], ids=["v", "u"])
 
@@ -35,7 +36,7 @@ def test_two_more_uploads_at_any_two_moments(
         moments = Moments({first: replace(50, formats[1]), second: replace(150, formats[2])})
         world.store.before = moments
         world.work(job)
-        world.store.before = lambda _method, _bucket: None
+        world.store.before = nothing
         if moments.number < first:
             return
         world.check()
@@ -86,7 +87,7 @@ def test_a_worker_looks_at_the_source_before_it_removes_anything() -> None:
             raise StorageFailed(call=method, reason="dead")
         if looks[0] == 3:  # of one file before the write, and of two after it
             looks[0] += 1
-            world.store.before, hook = (lambda _method, _bucket: None), world.store.before
+            world.store.before, hook = nothing, world.store.before
             world.work(world.upload(50, "png"))
             world.store.before = hook
         looks[0] += (method, bucket) == ("find", "out")
@@ -96,7 +97,7 @@ def test_a_worker_looks_at_the_source_before_it_removes_anything() -> None:
     world.store.before = before
     with contextlib.suppress(StorageFailed):
         world.work(job)
-    world.store.before = lambda _method, _bucket: None
+    world.store.before = nothing
     assert looks[0] > 3
     world.work(job)
     world.check()
@@ -163,7 +164,7 @@ def test_a_call_is_answered_otherwise(
             assert number == 0 or answer is FAILED
         else:
             world.check()
-        setattr(world.store, when, lambda _method, _bucket: None)
+        setattr(world.store, when, nothing)
         world.work(job)
         world.check()
 

@@ -1,7 +1,6 @@
 """The worker's calls to S3, one after the other, and what each outcome is."""
 
 import gc
-import io
 import json
 
 import pytest
@@ -16,7 +15,8 @@ from cutout.s3.jobs import Job, Skip
 from cutout.s3.product import Product
 from cutout.s3.worker import Done, Kept, Worker
 from cutout.store import ObjectGone, ObjectRef, PreconditionFailed, Stored
-from fake_store import FakeStore
+from fake_store import FakeStore, nothing
+from image_files import encoded
 
 LOOK = ["find in", "list out"]
 MAKE = ["read in", "write out", "list out"]
@@ -27,7 +27,7 @@ def calls_of(world: World, job: Job) -> tuple[list[str], Done]:
     calls: list[str] = []
     world.store.before = lambda method, bucket: calls.append(f"{method} {bucket}")
     done = world.work(job)
-    world.store.before = lambda _method, _bucket: None
+    world.store.before = nothing
     return calls, done
 
 
@@ -72,9 +72,8 @@ def test_a_photo_that_cannot_be_read() -> None:
 def test_an_error_that_is_kept_holds_no_photo() -> None:
     """A photo of 50 MP has 200 MB, beside which the next one would have to fit."""
     world = World()
-    with io.BytesIO() as file:
-        Image.new("RGBA", (40, 40)).save(file, "PNG")
-        stored = world.store.put(SOURCE, file.getvalue(), input_alpha="keep", on_empty="error")
+    clear = encoded(Image.new("RGBA", (40, 40)))
+    stored = world.store.put(SOURCE, clear, input_alpha="keep", on_empty="error")
     photos: list[object] = []
 
     def look(method: str, _bucket: str) -> None:
@@ -204,7 +203,7 @@ def test_a_photo_that_changes_between_two_tries_is_cut_out_again() -> None:
 
     def before(method: str, _bucket: str) -> None:
         if method == "write":
-            world.store.before = lambda _method, _bucket: None
+            world.store.before = nothing
             world.upload(150, "png")
             raise PreconditionFailed
 
@@ -328,7 +327,7 @@ def test_the_earlier_photo_comes_back_at_the_last_moment(
 
     def before(method: str, _bucket: str) -> None:
         if method == at:
-            world.store.before = lambda _method, _bucket: None
+            world.store.before = nothing
             world.work(world.upload(50, "png"))
 
     world.store.before = before

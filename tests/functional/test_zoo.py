@@ -1,6 +1,5 @@
 """A zoo of images through the real handler: each gives a picture or a refusal of the contract."""
 
-import io
 import itertools
 import subprocess
 import sys
@@ -14,6 +13,8 @@ import pytest
 import skimage.data
 from client import Client
 from PIL import Image
+
+from image_files import encoded
 
 pillow_heif.register_heif_opener()
 
@@ -34,14 +35,13 @@ def in_mode(image: Image.Image, mode: str) -> Image.Image:
 def files(image: Image.Image) -> Iterator[tuple[str, bytes]]:
     """Yield the picture in every mode and format that Pillow can write."""
     for mode, pillow_format in itertools.product(MODES, FORMATS):
-        with io.BytesIO() as file:
-            try:
-                with warnings.catch_warnings():  # pillow_heif writes by a method of Pillow's past
-                    warnings.simplefilter("ignore", DeprecationWarning)
-                    in_mode(image, mode).save(file, pillow_format)
-            except (OSError, ValueError, KeyError):
-                continue
-            yield f"{mode} {pillow_format}", file.getvalue()
+        try:
+            with warnings.catch_warnings():  # pillow_heif writes by a method of Pillow's past
+                warnings.simplefilter("ignore", DeprecationWarning)
+                data = encoded(in_mode(image, mode), pillow_format)
+        except (OSError, ValueError, KeyError):
+            continue
+        yield f"{mode} {pillow_format}", data
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
@@ -61,9 +61,7 @@ def test_every_mode_and_format_at_odd_sizes(client: Client, size: tuple[int, int
 )
 def test_extreme_shapes(client: Client, size: tuple[int, int]) -> None:
     """Ribbons, in a format that holds them."""
-    with io.BytesIO() as file:
-        CAT.resize(size).save(file, "PNG")
-        reply = client.post("/v2", body=file.getvalue(), content_type="image/png")
+    reply = client.post("/v2", body=encoded(CAT.resize(size)), content_type="image/png")
     assert reply.status == 200
     assert (reply.headers["x-width"], reply.headers["x-height"]) == (str(size[0]), str(size[1]))
 
@@ -71,9 +69,7 @@ def test_extreme_shapes(client: Client, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("pillow_format", FORMATS)
 def test_truncated_at_every_tenth(client: Client, pillow_format: str) -> None:
     """A picture that is not all there is the caller's fault, and never ours."""
-    with io.BytesIO() as file:
-        CAT.save(file, pillow_format)
-        data = file.getvalue()
+    data = encoded(CAT, pillow_format)
     for tenth in range(10):
         reply = client.post("/v2", body=data[: len(data) * tenth // 10], content_type="image/png")
         assert reply.status in ALLOWED
@@ -117,9 +113,7 @@ def test_25_megapixels_stay_under_a_gigabyte(
     large: Image.Image, source: str, result: str, status: int
 ) -> None:
     """The whole process, its libraries and the model included, from header to reply."""
-    with io.BytesIO() as file:
-        large.save(file, source, quality=70)
-        data = file.getvalue()
+    data = encoded(large, source, quality=70)
     root = Path(__file__).parents[2]
     folders = [root / part for part in ("function", "events/local", "tests", "tests/functional")]
     finished = subprocess.run(

@@ -13,6 +13,7 @@ from heif_files import wide
 from PIL import Image
 
 from cutout.options import OPTIONS
+from image_files import encoded, exif_of
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 PICTURE = Image.fromarray(skimage.data.astronaut()).resize((48, 40))
@@ -20,9 +21,7 @@ PICTURE = Image.fromarray(skimage.data.astronaut()).resize((48, 40))
 
 def saved(pillow_format: str, image: Image.Image = PICTURE, **settings: object) -> bytes:
     """Return an image as a file."""
-    with io.BytesIO() as file:
-        image.save(file, pillow_format, **settings)
-        return file.getvalue()
+    return encoded(image, pillow_format, **settings)
 
 
 def heic() -> bytes:
@@ -34,8 +33,7 @@ def heic() -> bytes:
 
 def images() -> dict[str, bytes]:
     """Return the picture in every format, and in the variants that take other ways through them."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
+    exif = exif_of(6)
     turned = [PICTURE.rotate(90)]
     runs = saved("BMP", PICTURE.quantize(16))
     return {

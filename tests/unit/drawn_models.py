@@ -1,6 +1,9 @@
-"""Cards of networks that no one trained: the tests draw what they say."""
+"""Networks that no one trained, and their cards: the tests draw what they say."""
 
 from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cutout.image.card import ModelCard, Output, Range, Resize
 
@@ -23,3 +26,19 @@ _CARD = ModelCard(
 def card_of(side: int, *, zoom: float = 0.0, mirror: float = 0.0) -> ModelCard:
     """Return the card of a network with a square of ``side`` cells and plain tensors of 0..1."""
     return replace(_CARD, input_size=side, zoom=zoom, mirror=mirror)
+
+
+class FirstLook:
+    """A network that finds a rectangle of its cells in its first look, and all of them in others.
+
+    ``rows`` and ``columns`` are those of the rectangle, and ``looks`` is how often it was asked.
+    """
+
+    def __init__(self, side: int, rows: slice, columns: slice, alpha: float = 1.0) -> None:
+        self.looks = 0
+        self._first = np.zeros((1, 1, side, side), np.float32)
+        self._first[..., rows, columns] = alpha
+
+    def __call__(self, _: NDArray[np.float32]) -> NDArray[np.float32]:
+        self.looks += 1
+        return self._first if self.looks == 1 else np.ones_like(self._first)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import pillow_heif
 from PIL import Image
 
+from image_files import encoded
+
 
 def heic(side: int, exif: bytes | None = None) -> bytes:
     """Return a HEIC of one colour."""
@@ -19,9 +21,7 @@ def heic(side: int, exif: bytes | None = None) -> bytes:
 
 def avif(side: int) -> bytes:
     """Return an AVIF of one colour."""
-    with io.BytesIO() as file:
-        Image.new("RGB", (side, side), (9, 99, 200)).save(file, "AVIF")
-        return file.getvalue()
+    return encoded(Image.new("RGB", (side, side), (9, 99, 200)), "AVIF")
 
 
 def with_wide_box(data: bytes) -> bytes:
@@ -318,9 +318,7 @@ def avif_with_alpha(side: int, *, has_boxes_of_links: bool) -> bytes:
 def avif_film(side: int) -> bytes:
     """Return an animated AVIF of two frames, whose film says nothing of its size that is read."""
     pictures = [Image.new("RGB", (side, side), shade) for shade in ("red", "blue")]
-    with io.BytesIO() as file:
-        pictures[0].save(file, "AVIF", save_all=True, append_images=pictures[1:])
-        return file.getvalue()
+    return encoded(pictures[0], "AVIF", save_all=True, append_images=pictures[1:])
 
 
 def wide(codec: str) -> bytes:

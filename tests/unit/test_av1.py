@@ -1,12 +1,11 @@
 """AV1's sequence headers: the largest frame that they allow, and the colours that they name."""
 
-import io
-
 import pytest
 from PIL import Image
 
 from cutout.errors import InvalidImage
 from cutout.image.av1 import code_points, largest_frame_px
+from image_files import encoded
 
 
 def bits(*fields: tuple[int, int]) -> bytes:
@@ -53,9 +52,7 @@ def test_the_largest_of_several_counts() -> None:
 
 def test_what_an_encoder_writes() -> None:
     """The file's own size; its boxes are passed by."""
-    with io.BytesIO() as file:
-        Image.new("RGB", (300, 200)).save(file, "AVIF")
-        data = file.getvalue()
+    data = encoded(Image.new("RGB", (300, 200)), "AVIF")
     assert largest_frame_px(data[data.index(b"mdat") + 4 :]) == 60_000
     assert code_points(data[data.index(b"mdat") + 4 :]) == (1, 13)
 

@@ -1,10 +1,10 @@
 """Backgrounds: another image behind the subject, or the photo's own, blurred without the subject."""
 
-import io
 import tracemalloc
 
 import numpy as np
 import pytest
+from lengths import margin_of, px
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -16,7 +16,8 @@ from cutout.image.composite import quantized
 from cutout.image.decode import Limits, Photo
 from cutout.image.matte import Matte
 from cutout.image.place import Box
-from cutout.options import Channels, Format, InputAlpha, Length, Margin, Options, Position
+from cutout.options import Channels, Format, InputAlpha, Options, Position
+from image_files import encoded, exif_of
 
 LIMITS = Limits(max_pixels=10_000)
 PIXELS = np.random.default_rng(4).integers(0, 256, (60, 80, 3), dtype=np.uint8)
@@ -37,13 +38,6 @@ def composed(
     """Return the cutout of PIXELS, in the photo's own colours."""
     settings = Options(**{"clean_edges": False, **options})  # type: ignore[arg-type]
     return compose(Photo(pixels=PIXELS, alpha=None), matte(edge), settings, picture)
-
-
-def encoded(image: Image.Image, pillow_format: str = "PNG", **settings: object) -> bytes:
-    """Return the image as a file."""
-    with io.BytesIO() as file:
-        image.save(file, pillow_format, **settings)
-        return file.getvalue()
 
 
 def test_a_background_image_is_behind_the_subject_exactly() -> None:
@@ -92,9 +86,7 @@ def test_cover_leaves_no_gap_and_no_distortion(size: tuple[int, int]) -> None:
 def test_a_background_image_covers_the_cropped_canvas() -> None:
     """Crop first; the background is fitted to what is left."""
     picture = np.full((10, 10, 3), (1, 2, 3), np.uint8)
-    margin = Length(value=5, relative=False)
-    sides = Margin(top=margin, right=margin, bottom=margin, left=margin)
-    cutout = composed(picture=picture, crop=True, crop_margin=sides)
+    cutout = composed(picture=picture, crop=True, crop_margin=margin_of(px(5)))
     assert cutout.pixels.shape == (28, 34, 4)
     assert (cutout.pixels[:5] == (1, 2, 3, 255)).all()
     assert np.array_equal(cutout.pixels[5:23, 5:29, :3], PIXELS[BOX.slices])
@@ -113,8 +105,7 @@ def test_a_background_image_is_read_like_a_photo() -> None:
     image = Image.new("RGBA", (4, 2), (200, 0, 0, 0))
     image.putpixel((0, 0), (10, 20, 30, 255))
     image.putpixel((1, 0), (0, 0, 0, 128))
-    exif = Image.Exif()
-    exif[0x0112] = 3  # to be turned by 180 degrees
+    exif = exif_of(3)  # to be turned by 180 degrees
     picture = read_background(encoded(image, exif=exif), LIMITS)
     expected = np.full((2, 4, 3), 255, np.uint8)
     expected[1, 3] = (10, 20, 30)
@@ -225,9 +216,7 @@ def test_blur_does_not_depend_on_the_crop() -> None:
     flat = np.full((200, 300, 3), (10, 120, 200), np.uint8)
     alpha = np.zeros((200, 300), np.float32)
     alpha[80:120, 100:200] = 1
-    margin = Length(value=200, relative=False)
-    sides = Margin(top=margin, right=margin, bottom=margin, left=margin)
-    options = Options(bg_blur=30, crop=True, crop_margin=sides, clean_edges=False)
+    options = Options(bg_blur=30, crop=True, crop_margin=margin_of(px(200)), clean_edges=False)
     cutout = compose(Photo(pixels=flat, alpha=None), Matte(alpha=quantized(alpha)), options)
     assert cutout.pixels.shape == (440, 500, 4)  # far beyond the photo: no black border glows
     assert np.abs(cutout.pixels[..., :3].astype(int) - (10, 120, 200)).max() <= 1

@@ -5,7 +5,6 @@ which reports the most memory that it held. The bounds are those of a function o
 has one vCPU and which needs the rest for the model and the encoder.
 """
 
-import io
 import multiprocessing
 import resource
 import struct
@@ -16,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tifffile
 from heif_files import (
     avif_film,
     avif_grid,
@@ -35,17 +33,12 @@ from PIL import Image
 
 from cutout.errors import CutoutError
 from cutout.image.decode import Limits, decode
+from image_files import encoded, png_chunk, tiff
 
 MAX_CPU_S = 5
 MAX_MEMORY_MB = 1_000
 MAX_PIXELS = 50_000_000
 PREVIEW_PX = 250_000
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    """Return a chunk of a PNG."""
-    checksum = struct.pack(">I", zlib.crc32(kind + body))
-    return struct.pack(">I", len(body)) + kind + body + checksum
 
 
 def png(
@@ -58,7 +51,7 @@ def png(
         row = bytes(1 + width * channels)
         data = b"".join(packing.compress(row) for _ in range(height)) + packing.flush()
     header = struct.pack(">IIBBBBB", width, height, 8, color, 0, 0, 0)
-    body = [chunk(b"IHDR", header), *chunks, chunk(b"IDAT", data), chunk(b"IEND", b"")]
+    body = [png_chunk(b"IHDR", header), *chunks, png_chunk(b"IDAT", data), png_chunk(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(body)
 
 
@@ -76,7 +69,7 @@ def exif_of_many_tags(size: int) -> bytes:
     return block.ljust(size, b"\0")
 
 
-def tiff(**tags: tuple[int, int, bytes]) -> bytes:
+def tiff_head(**tags: tuple[int, int, bytes]) -> bytes:
     """Return a TIFF's head: tag (as t256) → type, count, value."""
     entries = b"".join(
         struct.pack("<HHI", int(tag[1:]), kind, count) + value.ljust(4, b"\0")
@@ -101,7 +94,7 @@ def tiff_of_strips(width: int, height: int, **more: tuple[int, int, bytes]) -> b
         "t279": (4, count, struct.pack("<I", start + 4 * count)),
     }
     return (
-        tiff(**tags)
+        tiff_head(**tags)
         + struct.pack("<I", start + 8 * count) * count
         + struct.pack("<I", width) * count
         + bytes(width)
@@ -120,30 +113,16 @@ def tiff_of_tiles(width: int, height: int, side: int) -> bytes:
         "t325": (4, count, struct.pack("<I", start + 4 * count)),
     }
     return (
-        tiff(**tags)
+        tiff_head(**tags)
         + struct.pack("<I", start + 8 * count) * count
         + struct.pack("<I", side * side) * count
         + bytes(side * side)
     )
 
 
-def saved_tiff(array: Any, **settings: Any) -> bytes:
-    """Return an array as a TIFF."""
-    with io.BytesIO() as file:
-        tifffile.imwrite(file, array, **settings)
-        return file.getvalue()
-
-
-def saved(image: Image.Image, pillow_format: str, **settings: Any) -> bytes:
-    """Return an image as a file."""
-    with io.BytesIO() as file:
-        image.save(file, pillow_format, **settings)
-        return file.getvalue()
-
-
 def jpeg_of_scans(count: int) -> bytes:
     """Return a progressive JPEG of four components whose first scan comes many times."""
-    data = saved(Image.new("CMYK", (1000, 1000)), "JPEG", progressive=True, quality=1)
+    data = encoded(Image.new("CMYK", (1000, 1000)), "JPEG", progressive=True, quality=1)
     start = data.index(b"\xff\xda")
     end = data.index(b"\xff", start + 16)
     frame = data.index(b"\xff\xc2")
@@ -153,7 +132,7 @@ def jpeg_of_scans(count: int) -> bytes:
 
 def jpeg_with_exif(block: bytes) -> bytes:
     """Return a JPEG whose EXIF block is spread over as many segments as it needs."""
-    data = saved(Image.new("RGB", (64, 64)), "JPEG")
+    data = encoded(Image.new("RGB", (64, 64)), "JPEG")
     parts = [block[start : start + 65_000] for start in range(0, len(block), 65_000)]
     segments = (
         b"\xff\xe1" + struct.pack(">H", len(part) + 8) + b"Exif\0\0" + part for part in parts
@@ -163,18 +142,18 @@ def jpeg_with_exif(block: bytes) -> bytes:
 
 def jpeg_filled(more: bytes) -> bytes:
     """Return a JPEG with more bytes before its end mark."""
-    data = saved(PICTURE, "JPEG")
+    data = encoded(PICTURE, "JPEG")
     return data[:-2] + more + data[-2:]
 
 
 def webp_with_exif(block: bytes) -> bytes:
     """Return a WebP with such an EXIF block."""
-    return saved(Image.new("RGB", (64, 64)), "WEBP", exif=block, lossless=True)
+    return encoded(Image.new("RGB", (64, 64)), "WEBP", exif=block, lossless=True)
 
 
 def webp_with(chunks: bytes) -> bytes:
     """Return an extended WebP with more chunks at its end."""
-    data = saved(PICTURE, "WEBP", exif=b"II*\0" + bytes(10)) + chunks
+    data = encoded(PICTURE, "WEBP", exif=b"II*\0" + bytes(10)) + chunks
     return data[:4] + struct.pack("<I", len(data) - 8) + data[8:]
 
 
@@ -189,7 +168,7 @@ def bmp(width: int, height: int, compression: int, body: bytes) -> bytes:
 def gif(width: int, height: int, frames: int) -> bytes:
     """Return a GIF whose frames of 1x1 px follow one of 8x8."""
     head = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(3) + b"\xff" * 3
-    first = saved(Image.new("L", (8, 8)), "GIF")
+    first = encoded(Image.new("L", (8, 8)), "GIF")
     first = first[first.index(b",") : -1]
     frame = b"," + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\0"
     return head + first + frame * frames + b";"
@@ -204,9 +183,9 @@ def gif_with(blocks: bytes) -> bytes:
 
 def apng(frames: int) -> bytes:
     """Return an animated PNG whose frames all cover 4,000 x 4,000 px."""
-    control = chunk(b"acTL", struct.pack(">II", frames, 0))
+    control = png_chunk(b"acTL", struct.pack(">II", frames, 0))
     frame = struct.pack(">IIIIIHHBB", 0, 4000, 4000, 0, 0, 1, 1, 0, 0)
-    return png(4000, 4000, control, chunk(b"fcTL", frame)) + chunk(b"fcTL", frame) * frames
+    return png(4000, 4000, control, png_chunk(b"fcTL", frame)) + png_chunk(b"fcTL", frame) * frames
 
 
 def profile_of_elements(kind: bytes, count: int) -> bytes:
@@ -228,7 +207,7 @@ def profile_of_elements(kind: bytes, count: int) -> bytes:
 
 def large_webp() -> bytes:
     """Return a WebP of some bytes whose canvas is the largest there is."""
-    data = bytearray(saved(Image.new("RGBA", (64, 64), (1, 2, 3, 4)), "WEBP", exif=b"Exif\0\0"))
+    data = bytearray(encoded(Image.new("RGBA", (64, 64), (1, 2, 3, 4)), "WEBP", exif=b"Exif\0\0"))
     assert data[12:16] == b"VP8X"
     data[24:30] = b"\xff\x3f\0\xff\x3f\0"
     return bytes(data)
@@ -236,7 +215,7 @@ def large_webp() -> bytes:
 
 def avif_that_claims(width: int, height: int) -> bytes:
     """Return an AVIF whose property says another size than its data has."""
-    data = bytearray(saved(Image.new("RGB", (64, 64)), "AVIF"))
+    data = bytearray(encoded(Image.new("RGB", (64, 64)), "AVIF"))
     place = data.index(b"ispe") + 8
     data[place : place + 8] = struct.pack(">II", width, height)
     return bytes(data)
@@ -246,7 +225,7 @@ def avif_with_exif(size: int) -> bytes:
     """Return an AVIF whose EXIF block claims its whole size with each tag."""
     exif = Image.Exif()
     exif[0x010E] = "x" * size
-    data = saved(Image.new("RGB", (64, 64)), "AVIF", exif=exif)
+    data = encoded(Image.new("RGB", (64, 64)), "AVIF", exif=exif)
     block = exif.tobytes()[6:]
     assert block in data
     return data.replace(block, exif_of_many_tags(len(block)))
@@ -267,7 +246,7 @@ def tiff_of_scans(count: int) -> bytes:
     tags = {"t256": number(7000), "t257": number(7000), "t259": number(7), "t262": number(5)}
     tags |= {"t277": number(4), "t278": number(7000), "t279": number(len(strip))}
     start = 8 + 2 + 12 * (len(tags) + 1) + 4
-    return tiff(**tags, t273=number(start)) + strip
+    return tiff_head(**tags, t273=number(start)) + strip
 
 
 def heic_that_claims(width: int, height: int) -> bytes:
@@ -286,38 +265,38 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "png: the longest sides": (lambda: png(65_535, 762), "read"),
     "png: 50 MP of RGBA": (lambda: png(8000, 6250, color=6), "read"),
     "png: text of 268 MB": (
-        lambda: png(64, 64, chunk(b"zTXt", b"a\0\0" + zeros(1 << 28))),
+        lambda: png(64, 64, png_chunk(b"zTXt", b"a\0\0" + zeros(1 << 28))),
         "read",
     ),
     "png: international text of 268 MB": (
-        lambda: png(64, 64, chunk(b"iTXt", b"a\0\1\0\0\0" + zeros(1 << 28))),
+        lambda: png(64, 64, png_chunk(b"iTXt", b"a\0\1\0\0\0" + zeros(1 << 28))),
         "read",
     ),
     "png: a profile of 268 MB": (
-        lambda: png(64, 64, chunk(b"iCCP", b"a\0\0" + zeros(1 << 28))),
+        lambda: png(64, 64, png_chunk(b"iCCP", b"a\0\0" + zeros(1 << 28))),
         "read",
     ),
     "png: a profile of 100,000 matrices": (
-        lambda: saved(PICTURE, "PNG", icc_profile=profile_of_elements(b"matf", 100_000)),
+        lambda: encoded(PICTURE, "PNG", icc_profile=profile_of_elements(b"matf", 100_000)),
         "read",
     ),
     "png: a profile of 20,000 curves": (
-        lambda: saved(PICTURE, "PNG", icc_profile=profile_of_elements(b"cvst", 20_000)),
+        lambda: encoded(PICTURE, "PNG", icc_profile=profile_of_elements(b"cvst", 20_000)),
         "read",
     ),
     "png: EXIF that claims 250 GB": (
-        lambda: png(64, 64, chunk(b"eXIf", exif_of_many_tags(4_000_000))),
+        lambda: png(64, 64, png_chunk(b"eXIf", exif_of_many_tags(4_000_000))),
         "read",
     ),
     "png: a million chunks": (
-        lambda: png(64, 64, chunk(b"teXt", b"") * 1_000_000),
+        lambda: png(64, 64, png_chunk(b"teXt", b"") * 1_000_000),
         "invalid_image",
     ),
     "png: 100,000 frames": (lambda: apng(100_000), "read"),
     "jpeg: pixels": (lambda: _jpeg_that_claims(65_500, 65_500), "image_too_large"),
     "jpeg: rows that are not there": (lambda: _jpeg_that_claims(7000, 7000), "invalid_image"),
     "jpeg: 50 MP of CMYK": (
-        lambda: saved(Image.new("CMYK", (8000, 6250)), "JPEG", progressive=True),
+        lambda: encoded(Image.new("CMYK", (8000, 6250)), "JPEG", progressive=True),
         "read",
     ),
     "jpeg: 99 scans of four components": (lambda: jpeg_of_scans(99), "invalid_image"),
@@ -364,11 +343,11 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "tiff: tiles of 1 x 1": (lambda: tiff_of_tiles(1200, 1000, 1), "invalid_image"),
     "tiff: tiles of 28 x 28": (lambda: tiff_of_tiles(7000, 7000, 28), "read"),
     "tiff: 49 MP of float": (
-        lambda: saved_tiff(np.zeros((7000, 7000), np.float32), compression="zlib"),
+        lambda: tiff(np.zeros((7000, 7000), np.float32), compression="zlib"),
         "read",
     ),
     "tiff: 49 MP of 32 bit": (
-        lambda: saved_tiff(np.zeros((7000, 7000), np.int32), compression="zlib"),
+        lambda: tiff(np.zeros((7000, 7000), np.int32), compression="zlib"),
         "read",
     ),
     "tiff: tags that claim 250 GB": (lambda: exif_of_many_tags(4_000_000), "invalid_image"),
@@ -418,7 +397,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 def _jpeg_that_claims(width: int, height: int) -> bytes:
-    data = bytearray(saved(Image.new("RGB", (64, 64)), "JPEG"))
+    data = bytearray(encoded(Image.new("RGB", (64, 64)), "JPEG"))
     place = data.index(b"\xff\xc0") + 5
     data[place : place + 4] = struct.pack(">HH", height, width)
     return bytes(data)

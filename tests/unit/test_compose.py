@@ -1,11 +1,11 @@
 """Photo + matte + options → cutout: exact pixels, since every bit of them is ours."""
 
-import io
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+from lengths import margin_of, percent, px
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -28,6 +28,7 @@ from cutout.options import (
     ShadowType,
     Size,
 )
+from image_files import encoded
 from make_events import PHOTO
 
 RANDOM = np.random.default_rng(3)
@@ -47,21 +48,6 @@ def composed(alpha: NDArray[np.float32], **options: object) -> Cutout:
     """Return the cutout of PIXELS with a matte, its colours as they are in the photo."""
     settings = Options(**{"clean_edges": False, **options})  # type: ignore[arg-type]
     return compose(Photo(pixels=PIXELS, alpha=None), Matte(alpha=quantized(alpha)), settings)
-
-
-def pixels_px(value: float) -> Length:
-    """Return a length in px."""
-    return Length(value=value, relative=False)
-
-
-def every(length: Length) -> Margin:
-    """Return a margin of one length on all sides."""
-    return Margin(top=length, right=length, bottom=length, left=length)
-
-
-def percent(value: float) -> Length:
-    """Return a length in % of the subject's side."""
-    return Length(value=value, relative=True)
 
 
 def test_alpha_is_straight_and_colour_is_zero_where_it_is_zero() -> None:
@@ -158,11 +144,11 @@ def test_crop_is_the_subjects_box() -> None:
 @pytest.mark.parametrize(
     ("margin", "size", "subject"),
     [
-        ([pixels_px(3)] * 4, (21, 31), (3, 3)),
-        ([pixels_px(1), pixels_px(2), pixels_px(3), pixels_px(4)], (19, 31), (1, 4)),
+        ([px(3)] * 4, (21, 31), (3, 3)),
+        ([px(1), px(2), px(3), px(4)], (19, 31), (1, 4)),
         ([percent(20)] * 4, (21, 35), (3, 5)),
-        ([percent(10), percent(50), pixels_px(0), pixels_px(9)], (17, 46), (2, 9)),
-        ([pixels_px(500)] * 4, (1015, 1025), (500, 500)),
+        ([percent(10), percent(50), px(0), px(9)], (17, 46), (2, 9)),
+        ([px(500)] * 4, (1015, 1025), (500, 500)),
     ],
 )
 def test_crop_margin(margin: list[Length], size: tuple[int, int], subject: tuple[int, int]) -> None:
@@ -181,7 +167,7 @@ def test_crop_margin(margin: list[Length], size: tuple[int, int], subject: tuple
 def test_crop_margin_keeps_what_is_faint_around_the_subject() -> None:
     """A margin shows the photo's matte, not an empty frame."""
     faint = matte(edge=20 / 255)
-    assert composed(faint, crop=True, crop_margin=every(pixels_px(1))).pixels[0, 0, 3] == 20
+    assert composed(faint, crop=True, crop_margin=margin_of(px(1))).pixels[0, 0, 3] == 20
 
 
 def test_crop_margin_cannot_multiply_a_ribbon() -> None:
@@ -192,7 +178,7 @@ def test_crop_margin_cannot_multiply_a_ribbon() -> None:
         compose(
             photo,
             Matte(alpha=quantized(alpha)),
-            Options(crop=True, crop_margin=every(pixels_px(500))),
+            Options(crop=True, crop_margin=margin_of(px(500))),
         )
     assert refusal.value.code == "invalid_crop_margin"
 
@@ -202,9 +188,7 @@ def test_crop_margin_makes_no_canvas_that_memory_does_not_hold(
     memory_pixels: int, *, is_refused: bool
 ) -> None:
     """20 and 25 px around 25 x 15 px are a canvas of 65 x 65; the photo itself has 2,400 px."""
-    margin = Margin(
-        top=pixels_px(25), right=pixels_px(20), bottom=pixels_px(25), left=pixels_px(20)
-    )
+    margin = Margin(top=px(25), right=px(20), bottom=px(25), left=px(20))
     make = partial(
         compose,
         Photo(pixels=PIXELS, alpha=None),
@@ -221,7 +205,7 @@ def test_crop_margin_makes_no_canvas_that_memory_does_not_hold(
 
 def test_crop_margin_without_crop_does_nothing() -> None:
     """The whole photo stays."""
-    assert composed(matte(), crop_margin=every(percent(10))).pixels.shape == (40, 60, 4)
+    assert composed(matte(), crop_margin=margin_of(percent(10))).pixels.shape == (40, 60, 4)
 
 
 def test_an_empty_matte_is_an_empty_canvas_uncropped() -> None:
@@ -283,7 +267,7 @@ def test_an_empty_matte_can_be_an_error() -> None:
         {"scale": 10.0},
         {"scale": 10.0, "semitransparency": False},
         {"scale": 10.0, "crop": True, "bg_blur": 0},
-        {"size": Size.PREVIEW, "crop": True, "crop_margin": every(pixels_px(500))},
+        {"size": Size.PREVIEW, "crop": True, "crop_margin": margin_of(px(500))},
     ],
     ids=str,
 )
@@ -297,9 +281,7 @@ def test_a_subject_of_which_scaling_leaves_nothing_is_none(
         alpha[alpha > 0] = 128
     matte = Matte(alpha=alpha)
     image = Image.fromarray(PIXELS).resize((600, 400))
-    with io.BytesIO() as file:
-        image.save(file, "PNG")
-        read = partial(decode, file.getvalue(), limits=Limits(max_pixels=1_000_000))
+    read = partial(decode, encoded(image), limits=Limits(max_pixels=1_000_000))
     make = partial(compose, may_overwrite=is_overwritten)
     empty = make(read(), matte, Options(**options))
     assert (empty.subject, empty.coverage) == (Box(), 0)
@@ -343,7 +325,7 @@ def test_clean_edges_change_colours_at_the_edge_only() -> None:
     [
         Options(),
         Options(clean_edges=False, semitransparency=False),
-        Options(crop=True, crop_margin=every(pixels_px(9))),
+        Options(crop=True, crop_margin=margin_of(px(9))),
         Options(scale=50),
         Options(format=Format.JPG),
         Options(format=Format.ZIP),
@@ -356,12 +338,11 @@ def test_clean_edges_change_colours_at_the_edge_only() -> None:
 )
 def test_a_photo_that_may_be_overwritten_gives_the_same_cutout(options: Options) -> None:
     """Even where the photo is still needed while the cutout is made, as for its own background."""
-    with io.BytesIO() as file:
-        Image.fromarray(PIXELS).resize((600, 400)).save(file, "PNG")
-        read = partial(decode, file.getvalue(), limits=Limits(max_pixels=1_000_000))
-        alpha = np.asarray(Image.fromarray(quantized(matte(edge=0.5))).resize((600, 400)))
-        expected = compose(read(), Matte(alpha=alpha), options)
-        cutout = compose(read(), Matte(alpha=alpha), options, may_overwrite=True)
+    data = encoded(Image.fromarray(PIXELS).resize((600, 400)))
+    read = partial(decode, data, limits=Limits(max_pixels=1_000_000))
+    alpha = np.asarray(Image.fromarray(quantized(matte(edge=0.5))).resize((600, 400)))
+    expected = compose(read(), Matte(alpha=alpha), options)
+    cutout = compose(read(), Matte(alpha=alpha), options, may_overwrite=True)
     assert np.array_equal(cutout.pixels, expected.pixels)
     assert (cutout.subject, cutout.coverage) == (expected.subject, expected.coverage)
 

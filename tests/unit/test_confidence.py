@@ -8,7 +8,6 @@ import pytest
 from drawn_models import card_of
 from numpy.typing import NDArray
 
-from cutout.errors import ModelUnavailable
 from cutout.image.card import read_card
 from cutout.image.confidence import confidence, decidedness
 from cutout.image.decode import Photo
@@ -152,29 +151,3 @@ def test_our_card_is_calibrated() -> None:
     assert len(points) > 2
     assert points[0] == (0.0, 0.0)
     assert 0.9 < points[-1][1] <= 1
-
-
-@pytest.mark.parametrize(
-    "points",
-    [
-        "[]",
-        "[[0, 0]]",
-        "[[0, 0], [0.5, 0.4]]",
-        "[[0.1, 0], [1, 1]]",
-        "[[0, 0], [0.5, 0.6], [0.5, 0.7], [1, 1]]",
-        "[[0, 0], [0.5, 0.6], [0.7, 0.5], [1, 1]]",
-        "[[0, -0.1], [1, 1]]",
-        "[[0, 0], [1, 1.1]]",
-        "[[0, nan], [1, 1]]",
-        "[[0, 0, 0], [1, 1, 1]]",
-        '"high"',
-        "3",
-    ],
-)
-def test_a_card_with_points_that_do_not_rise_is_refused(tmp_path: Path, points: str) -> None:
-    """A wrong card is found when the model is loaded, not by a photo."""
-    lines = (OURS / "card.toml").read_text(encoding="utf-8").splitlines()
-    kept = [line for line in lines if not line.startswith("confidence")]
-    (tmp_path / "card.toml").write_text("\n".join([*kept, f"confidence = {points}"]))
-    with pytest.raises(ModelUnavailable):
-        read_card(tmp_path)

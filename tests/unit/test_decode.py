@@ -33,6 +33,7 @@ from cutout.image.cap import capped
 from cutout.image.decode import Limits, Photo, decode
 from cutout.options import Options
 from cutout.remover import Remover
+from image_files import encoded, exif_of, png_chunk, tiff
 
 FUNCTION = Path(__file__).resolve().parents[2] / "function"
 LIMITS = Limits(max_pixels=50_000_000)
@@ -41,13 +42,6 @@ RGB = np.asarray(ASTRONAUT)
 GREY = np.asarray(ASTRONAUT.convert("L"))
 
 pillow_heif.register_heif_opener()
-
-
-def encoded(image: Image.Image, pillow_format: str, **settings: object) -> bytes:
-    """Return the image as a file."""
-    with io.BytesIO() as file:
-        image.save(file, pillow_format, **settings)
-        return file.getvalue()
 
 
 def read(data: bytes, **more: Any) -> Photo:
@@ -137,10 +131,7 @@ def test_a_tiff_whose_white_is_zero() -> None:
     """Of 16 bits and of floats as of 8; scanners and X-ray machines write such files."""
     shares = (255 - GREY) / np.float32(255)
     for values in (255 - GREY, 65_535 - GREY.astype(np.uint16) * 257, shares):
-        with io.BytesIO() as file:
-            tifffile.imwrite(file, values, photometric="miniswhite")
-            photo = read(file.getvalue())
-        assert mean_difference(photo, GREY) == 0
+        assert mean_difference(read(tiff(values, photometric="miniswhite")), GREY) == 0
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
@@ -148,27 +139,17 @@ def test_a_tiff_whose_white_is_zero() -> None:
 def test_a_tiff_with_a_plane_for_each_colour(compression: str | None, depth: int) -> None:
     """Pillow misreads one kind, which is refused in words; the others are the picture."""
     planes = RGB.transpose(2, 0, 1).astype(np.uint8 if depth == 8 else np.uint16)
-    with io.BytesIO() as file:
-        tifffile.imwrite(
-            file,
-            planes * (1 if depth == 8 else 257),
-            photometric="rgb",
-            planarconfig="separate",
-            compression=compression,
-        )
-        data = file.getvalue()
+    data = tiff(
+        planes * (1 if depth == 8 else 257),
+        photometric="rgb",
+        planarconfig="separate",
+        compression=compression,
+    )
     if compression is None and depth == 16:
         with pytest.raises(UnsupportedImageFormat, match="a plane of 16 bits for each colour"):
             read(data)
     else:
         assert mean_difference(read(data), RGB) == 0
-
-
-def tiff(values: NDArray[Any], **settings: Any) -> bytes:
-    """Return a TIFF file as tifffile writes it."""
-    with io.BytesIO() as file:
-        tifffile.imwrite(file, values, **settings)
-        return file.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -346,19 +327,14 @@ def png(
     transparent: bytes | None = None,
 ) -> bytes:
     """Return a PNG (ISO/IEC 15948) of raw rows, filter bytes included."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        checksum = struct.pack(">I", zlib.crc32(name + data))
-        return struct.pack(">I", len(data)) + name + data + checksum
-
     header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, interlace)
     signature = b"\x89PNG\r\n\x1a\n"
     return (
         signature
-        + chunk(b"IHDR", header)
-        + (b"" if transparent is None else chunk(b"tRNS", transparent))
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
+        + png_chunk(b"IHDR", header)
+        + (b"" if transparent is None else png_chunk(b"tRNS", transparent))
+        + png_chunk(b"IDAT", zlib.compress(rows))
+        + png_chunk(b"IEND", b"")
     )
 
 
@@ -404,9 +380,7 @@ def test_premultiplied_tiff_becomes_straight() -> None:
     """TIFF's associated alpha: colours come back where alpha is high enough to hold them."""
     premultiplied = RGB.astype(np.uint16) * TRANSPARENT[..., 3:] // 255
     associated = np.dstack([premultiplied.astype(np.uint8), TRANSPARENT[..., 3]])
-    with io.BytesIO() as file:
-        tifffile.imwrite(file, associated, photometric="rgb", extrasamples=["assocalpha"])
-        photo = read(file.getvalue())
+    photo = read(tiff(associated, photometric="rgb", extrasamples=["assocalpha"]))
     assert photo.alpha is not None
     assert np.array_equal(photo.alpha, TRANSPARENT[..., 3])
     assert np.abs(photo.pixels[:, 48:].astype(int) - RGB[:, 48:]).max() <= 3
@@ -637,30 +611,21 @@ UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
 @pytest.mark.parametrize("pillow_format", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_exif_orientation_is_applied(pillow_format: str, orientation: int) -> None:
     """All eight of EXIF's, in each format that carries them; colours tell the corners."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    photo = read(encoded(Image.fromarray(CORNERS), pillow_format, exif=exif, quality=95))
+    photo = read(
+        encoded(Image.fromarray(CORNERS), pillow_format, exif=exif_of(orientation), quality=95)
+    )
     assert mean_difference(photo, UPRIGHT[orientation](CORNERS)) < 6
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_alpha_is_turned_with_the_colours(orientation: int) -> None:
     """A corner that is transparent stays over its colour."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
     alpha = np.zeros((40, 60), np.uint8)
     alpha[:20, :30] = 200
     picture = Image.fromarray(np.dstack([CORNERS, alpha]))
-    photo = read(encoded(picture, "PNG", exif=exif))
+    photo = read(encoded(picture, "PNG", exif=exif_of(orientation)))
     assert photo.alpha is not None
     assert np.array_equal(photo.alpha > 0, photo.pixels[..., 0] > 0)
-
-
-def exif_of(orientation: int) -> bytes:
-    """Return an EXIF block of nothing but an orientation."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return exif.tobytes()
 
 
 def webp_with(*chunks: bytes, **settings: Any) -> bytes:
@@ -704,9 +669,7 @@ def test_a_webp_of_very_many_chunks_is_refused() -> None:
 @pytest.mark.parametrize("pillow_format", ["HEIF", "AVIF"])
 def test_orientation_is_not_applied_twice(pillow_format: str) -> None:
     """These turn the picture by a property of their own, which the decoder has applied."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    photo = read(encoded(Image.fromarray(CORNERS), pillow_format, exif=exif.tobytes(), quality=95))
+    photo = read(encoded(Image.fromarray(CORNERS), pillow_format, exif=exif_of(6), quality=95))
     assert (photo.width, photo.height) == (40, 60)
     assert mean_difference(photo, UPRIGHT[6](CORNERS)) < 6
 
@@ -1133,10 +1096,8 @@ def test_the_format_is_told_by_the_bytes() -> None:
 @pytest.mark.parametrize("pillow_format", ["JPEG", "PNG"])
 def test_a_cap_scales_down_and_keeps_the_ratio(pillow_format: str, orientation: int) -> None:
     """Never more pixels than the cap, and few less."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
     large = Image.fromarray(skimage.data.astronaut()).resize((1600, 1000))
-    photo = read(encoded(large, pillow_format, exif=exif), cap_px=250_000)
+    photo = read(encoded(large, pillow_format, exif=exif_of(orientation)), cap_px=250_000)
     width, height = (632, 395) if orientation == 1 else (395, 632)
     assert (photo.width, photo.height) == (width, height)
     assert photo.original_size == ((1600, 1000) if orientation == 1 else (1000, 1600))
@@ -1169,9 +1130,7 @@ def test_a_cap_moves_nothing_in_a_jpeg(scale: int) -> None:
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_a_cap_never_enlarges(orientation: int) -> None:
     """A photo under it stays as it is."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    photo = read(encoded(ASTRONAUT, "PNG", exif=exif), cap_px=96 * 64)
+    photo = read(encoded(ASTRONAUT, "PNG", exif=exif_of(orientation)), cap_px=96 * 64)
     assert mean_difference(photo, UPRIGHT[orientation](RGB)) == 0
     assert photo.original_size is None
 
@@ -1315,9 +1274,7 @@ def test_a_tiff_of_nothing_but_a_small_copy_is_read() -> None:
                 pages.write(RGB, photometric="rgb", subfiletype=1)
                 pages.write(behind, photometric="rgb", subfiletype=1)
             assert mean_difference(read(file.getvalue()), RGB) == 0
-    with io.BytesIO() as file:
-        tifffile.imwrite(file, RGB, photometric="rgb", subfiletype=1)
-        assert mean_difference(read(file.getvalue()), RGB) == 0
+    assert mean_difference(read(tiff(RGB, photometric="rgb", subfiletype=1)), RGB) == 0
     with io.BytesIO() as file:
         with tifffile.TiffWriter(file) as pages:
             pages.write(RGB, photometric="rgb", subifds=1)
@@ -1371,15 +1328,8 @@ def test_of_two_orientations_in_an_exif_block_the_first_counts() -> None:
 
 def test_a_tiffs_tile_is_held_to_the_limit_too() -> None:
     """A tile of 7,000 px squared around an image of 16 would be decoded whole."""
-    with io.BytesIO() as file:
-        tifffile.imwrite(
-            file,
-            np.zeros((16, 16, 3), np.uint8),
-            tile=(7008, 7008),
-            photometric="rgb",
-            compression="zlib",
-        )
-        data = file.getvalue()
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    data = tiff(pixels, tile=(7008, 7008), photometric="rgb", compression="zlib")
     with pytest.raises(ImageTooLarge):
         read(data)
 
@@ -1521,10 +1471,8 @@ def test_a_png_with_a_damaged_ancillary_chunk_is_read(kind: bytes, offset: int) 
     info = PngInfo()
     info.add_text("Title", "a photo")
     info.add_text("Comment", "a long one" * 20, zip=True)
-    exif = Image.Exif()
-    exif[0x0112] = 6
     data = encoded(
-        ASTRONAUT, "PNG", pnginfo=info, exif=exif, dpi=(72, 72), icc_profile=rgb_profile(3.0)
+        ASTRONAUT, "PNG", pnginfo=info, exif=exif_of(6), dpi=(72, 72), icc_profile=rgb_profile(3.0)
     )
     start = chunks(data)[kind]
     place = start + (offset if offset > 0 else 11 + int.from_bytes(data[start : start + 4], "big"))
@@ -1541,9 +1489,8 @@ def test_a_png_with_a_damaged_ancillary_chunk_is_read(kind: bytes, offset: int) 
 def test_a_png_whose_transparency_makes_no_sense_is_opaque(mode: str, length: int) -> None:
     """Grey has one transparent value of 2 bytes, colour one of 6; a palette has 256 at most."""
     data = encoded(ASTRONAUT.convert(mode), "PNG")
-    start, body = chunks(data)[b"IDAT"], b"tRNS" + bytes(length)
-    chunk = length.to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
-    photo = read(data[:start] + chunk + data[start:])
+    start = chunks(data)[b"IDAT"]
+    photo = read(data[:start] + png_chunk(b"tRNS", bytes(length)) + data[start:])
     assert photo.alpha is None
     assert np.array_equal(photo.pixels, read(data).pixels)
 
@@ -1688,7 +1635,6 @@ def test_a_fault_of_ours_is_not_told_as_damage(name: str) -> None:
     def check(_whole: tuple[int, int], _kept: tuple[int, int]) -> None:
         raise AttributeError("ours")
 
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(file, name)
+    data = encoded(Image.new("RGB", (8, 8)), name)
     with pytest.raises(AttributeError, match=r"^ours$"):
-        decode(file.getvalue(), limits=Limits(max_pixels=64), check=check)
+        decode(data, limits=Limits(max_pixels=64), check=check)

@@ -119,6 +119,17 @@ def test_a_job_knows_the_version_and_the_etag() -> None:
         assert len(job.etag) == 32
 
 
+@pytest.mark.parametrize("version_id", ["3HL4kqtJvjVBH40Nrjfkd0TLBPzVEXAM", "null", None])
+@pytest.mark.parametrize("schema", ["1.0", "2.0"])
+def test_a_task_of_a_batch_job_may_name_a_version(schema: str, version_id: str | None) -> None:
+    """As the job's manifest says; it names no ETag."""
+    event = s3_batch_event("shop-in", "uploads/a", schema=schema)
+    event["tasks"][0]["s3VersionId"] = version_id
+    job = only(plan(event, SETTINGS))
+    assert isinstance(job, Job)
+    assert (job.version_id, job.etag) == (version_id, None)
+
+
 @pytest.mark.parametrize(
     ("bucket", "key", "ours"),
     [

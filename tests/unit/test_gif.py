@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cutout.image.gif import write_gif
+from image_files import encoded
 
 Bytes = NDArray[np.uint8]
 
@@ -51,9 +52,7 @@ def error(found: Bytes, truth: Bytes) -> float:
 def test_a_photograph_has_less_error_than_the_median_cut_leaves(name: str) -> None:
     """Both have 256 colours and no dither."""
     pixels = photograph(name)
-    with io.BytesIO() as file:
-        Image.fromarray(pixels).save(file, "GIF")
-        bound = error(read(file.getvalue()), pixels)
+    bound = error(read(encoded(Image.fromarray(pixels), "GIF")), pixels)
     assert error(read(write_gif(opaque(pixels))), pixels) < bound
 
 
@@ -61,9 +60,7 @@ def test_a_photograph_has_less_error_than_the_median_cut_leaves(name: str) -> No
 def test_on_a_plain_background_it_has_four_fifths_of_that_error(name: str) -> None:
     """At most: the colours that are far from the others are chosen first."""
     pixels = on_plain(name, (255, 255, 255))
-    with io.BytesIO() as file:
-        Image.fromarray(pixels).save(file, "GIF")
-        bound = 0.8 * error(read(file.getvalue()), pixels)
+    bound = 0.8 * error(read(encoded(Image.fromarray(pixels), "GIF")), pixels)
     assert error(read(write_gif(opaque(pixels))), pixels) < bound
 
 

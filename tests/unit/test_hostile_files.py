@@ -5,7 +5,6 @@ time and memory the operating system tells. The time is the processor's, so that
 changes little.
 """
 
-import io
 import resource
 import struct
 import subprocess
@@ -18,9 +17,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tifffile
-from numpy.typing import NDArray
 from PIL import Image
+
+from image_files import encoded, png_chunk, tiff
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_SECONDS, MAX_BYTES = 5.0, 1_000_000_000
@@ -68,32 +67,18 @@ class Hostile:
 
 def png(width: int, height: int, *extra: bytes) -> bytes:
     """Return a black PNG of one channel."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        checksum = struct.pack(">I", zlib.crc32(kind + body))
-        return struct.pack(">I", len(body)) + kind + body + checksum
-
     deflate = zlib.compressobj(9)
     rows = [deflate.compress(bytes(width + 1)) for _ in range(height)]
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    parts = [chunk(extra[0], extra[1])] if extra else []
-    data = chunk(b"IDAT", b"".join([*rows, deflate.flush()]))
-    start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
-    return b"".join([start, *parts, data, chunk(b"IEND", b"")])
-
-
-def tiff(pixels: NDArray[Any], **settings: Any) -> bytes:
-    """Return a deflated TIFF."""
-    with io.BytesIO() as file:
-        tifffile.imwrite(file, pixels, compression="zlib", **settings)
-        return file.getvalue()
+    parts = [png_chunk(extra[0], extra[1])] if extra else []
+    data = png_chunk(b"IDAT", b"".join([*rows, deflate.flush()]))
+    start = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header)
+    return b"".join([start, *parts, data, png_chunk(b"IEND", b"")])
 
 
 def jpeg(width: int, height: int, **settings: Any) -> bytes:
     """Return a grey JPEG."""
-    with io.BytesIO() as file:
-        Image.new("L", (width, height), 90).save(file, "JPEG", **settings)
-        return file.getvalue()
+    return encoded(Image.new("L", (width, height), 90), "JPEG", **settings)
 
 
 FILES = {
@@ -103,7 +88,9 @@ FILES = {
         answer="64x64",
     ),
     "a float TIFF of 50 MP": Hostile(
-        data=lambda: tiff(np.zeros((5000, 10_000), np.float32), rowsperstrip=5000),
+        data=lambda: tiff(
+            np.zeros((5000, 10_000), np.float32), compression="zlib", rowsperstrip=5000
+        ),
         answer="10000x5000",
         max_seconds=WHOLE_SECONDS,
     ),

@@ -14,6 +14,7 @@ from PIL import Image
 from cutout.errors import InvalidImage, UnsupportedImageFormat
 from cutout.image.decode import Limits, Photo, decode
 from cutout.image.jpeg import read_jpeg
+from image_files import encoded, exif_of
 
 PICTURE = Image.fromarray(skimage.data.astronaut()).resize((96, 80))
 KINDS: dict[str, dict[str, Any]] = {
@@ -30,9 +31,7 @@ END = b"\xff\xd9"
 
 def jpeg(image: Image.Image = PICTURE, **settings: Any) -> bytes:
     """Return the image as a JPEG file."""
-    with io.BytesIO() as file:
-        image.save(file, "JPEG", **{"quality": 90} | settings)
-        return file.getvalue()
+    return encoded(image, "JPEG", **{"quality": 90} | settings)
 
 
 def read(data: bytes, cap_px: int | None = None) -> Photo:
@@ -108,9 +107,8 @@ def test_a_motion_photo_of_many_pixels() -> None:
 
 def test_the_first_picture_of_a_multi_picture_file_counts() -> None:
     """MPO, as phones with two lenses write it."""
-    with io.BytesIO() as file:
-        PICTURE.save(file, "MPO", save_all=True, append_images=[Image.new("RGB", (40, 40))])
-        photo = read(file.getvalue())
+    second = Image.new("RGB", (40, 40))
+    photo = read(encoded(PICTURE, "MPO", save_all=True, append_images=[second]))
     assert np.abs(photo.pixels.astype(int) - np.asarray(PICTURE)).mean() < 8
 
 
@@ -136,10 +134,8 @@ def test_a_segment_that_is_cut_off_does_not_count(marker: int, body: bytes) -> N
 
 def test_only_what_the_picture_needs_reaches_the_decoder() -> None:
     """Neither EXIF, comments, XMP nor trailing data; the colour profile does."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
     profile = b"p" * 100_000  # two segments
-    data = jpeg(exif=exif, comment=b"secret", icc_profile=profile, xmp=b"<x:xmpmeta/>")
+    data = jpeg(exif=exif_of(6), comment=b"secret", icc_profile=profile, xmp=b"<x:xmpmeta/>")
     image = read_jpeg(data + film(1000))
     with Image.open(io.BytesIO(image.data)) as opened:
         assert opened.info["icc_profile"] == profile

@@ -32,7 +32,7 @@ class Ssm:
 
 
 def test_without_any_digest_no_key_is_accepted() -> None:
-    """The empty key neither."""
+    """Not even the empty one."""
     assert not Keys().accept("")
     assert not Keys().accept("old")
 

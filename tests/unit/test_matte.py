@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import skimage.data
-from drawn_models import card_of
+from drawn_models import FirstLook, card_of
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -336,25 +336,12 @@ def test_own_alpha_counts_in_a_second_look_too() -> None:
     assert matte[:80].max() == 0
 
 
-class Corners:
-    """A network that says in its first look where a subject is, in cells, and agrees in others."""
-
-    def __init__(self, side: int, rows: slice, columns: slice) -> None:
-        self.first = np.zeros((1, 1, side, side), np.float32)
-        self.first[..., rows, columns] = 1
-        self.looks = 0
-
-    def __call__(self, _: Tensor) -> Tensor:
-        self.looks += 1
-        return self.first if self.looks == 1 else np.ones_like(self.first)
-
-
 REAL_SIDE = 352  # of the network that ships: its roundings are those that met photographs
 
 
 def looked_at(width: int, height: int, rows: slice, columns: slice) -> tuple[int, Matte]:
     """Return how often a photo was looked at whose subject lies in those cells, and its matte."""
-    network = Corners(REAL_SIDE, rows, columns)
+    network = FirstLook(REAL_SIDE, rows, columns)
     photo = Photo(pixels=np.zeros((height, width, 3), np.uint8), alpha=None)
     seen = dataclasses.replace(card(side=REAL_SIDE), zoom=0.5)
     matte = extract_matte(photo, seen, network, input_alpha=MULTIPLY)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from cutout.image.decode import Limits, Photo, decode
+from image_files import encoded, png_chunk
 
 pillow_heif.register_heif_opener()
 
@@ -55,13 +56,8 @@ def named(
     **settings: Any,
 ) -> bytes:
     """Return a HEIC or AVIF whose ``nclx`` box has these code points."""
-    picture = picture or patches()
-    with io.BytesIO() as file:
-        if pillow_format == "HEIF":
-            picture.save(file, "HEIF", quality=100, chroma=444, **settings)
-        else:
-            picture.save(file, "AVIF", quality=100, subsampling="4:4:4", **settings)
-        data = file.getvalue()
+    whole = {"chroma": 444} if pillow_format == "HEIF" else {"subsampling": "4:4:4"}
+    data = encoded(picture or patches(), pillow_format, quality=100, **whole, **settings)
     place = data.index(b"nclx") + 4
     return data[:place] + struct.pack(">HH", primaries, transfer) + data[place + 4 :]
 
@@ -232,41 +228,33 @@ def test_a_profile_counts_more() -> None:
     assert np.abs(middles(found) - shown(np.array(PATCHES) / 255)).max() <= 4
 
 
-def chunk(kind: bytes, body: bytes) -> bytes:
-    """Return a chunk of a PNG."""
-    checksum = zlib.crc32(kind + body).to_bytes(4, "big")
-    return len(body).to_bytes(4, "big") + kind + body + checksum
-
-
 def png(*chunks: bytes, mode: str = "RGB", **settings: Any) -> bytes:
     """Return the patches as a PNG with chunks behind its header."""
-    with io.BytesIO() as file:
-        patches(mode).save(file, "PNG", **settings)
-        data = file.getvalue()
+    data = encoded(patches(mode), **settings)
     return data[:33] + b"".join(chunks) + data[33:]
 
 
 def gamma(value: int) -> bytes:
     """Return the chunk that says the inverse of the exponent, in 100,000ths."""
-    return chunk(b"gAMA", struct.pack(">I", value))
+    return png_chunk(b"gAMA", struct.pack(">I", value))
 
 
 def chromaticities(*values: int) -> bytes:
     """Return the chunk of x and y of white, red, green and blue, in 100,000ths."""
-    return chunk(b"cHRM", struct.pack(">8I", *values))
+    return png_chunk(b"cHRM", struct.pack(">8I", *values))
 
 
 SRGB_CHROMATICITIES = chromaticities(31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
 P3_CHROMATICITIES = chromaticities(31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
-IS_SRGB = chunk(b"sRGB", b"\0")
+IS_SRGB = png_chunk(b"sRGB", b"\0")
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
 @pytest.mark.parametrize(
     "chunks",
     [
-        [chunk(b"cICP", bytes([P3, SRGB_CURVE, 0, 1]))],
-        [chunk(b"cICP", bytes([P3, SRGB_CURVE, 0, 1])), IS_SRGB],
+        [png_chunk(b"cICP", bytes([P3, SRGB_CURVE, 0, 1]))],
+        [png_chunk(b"cICP", bytes([P3, SRGB_CURVE, 0, 1])), IS_SRGB],
         [gamma(45455), P3_CHROMATICITIES],
         [P3_CHROMATICITIES],
     ],
@@ -286,9 +274,7 @@ def test_a_pngs_gamma(value: int, exponent: float, mode: str) -> None:
     picture = patches() if mode == "RGB" else patches("L")
     if mode == "I;16":
         picture = Image.fromarray(np.asarray(picture).astype(np.uint16) * 257)
-    with io.BytesIO() as file:
-        picture.save(file, "PNG")
-        data = file.getvalue()
+    data = encoded(picture)
     own = np.asarray(picture.convert("RGB") if mode != "I;16" else patches("L").convert("RGB"))
     expected = shown((own[32, 32::64] / 255) ** exponent)
     found = middles(read(data[:33] + gamma(value) + data[33:]))
@@ -302,13 +288,13 @@ def test_a_pngs_gamma(value: int, exponent: float, mode: str) -> None:
         [gamma(45455)],
         [gamma(45000), chromaticities(31269, 32899, 63999, 33001, 30000, 60000, 15000, 5999)],
         [IS_SRGB, gamma(100_000), P3_CHROMATICITIES],
-        [chunk(b"cICP", bytes([1, SRGB_CURVE, 0, 1])), gamma(100_000)],
-        [chunk(b"cICP", bytes([P3, SRGB_CURVE, 9, 1]))],
-        [chunk(b"cICP", bytes([P3, SRGB_CURVE, 0, 0]))],
-        [chunk(b"cICP", bytes([P3, SRGB_CURVE]))],
+        [png_chunk(b"cICP", bytes([1, SRGB_CURVE, 0, 1])), gamma(100_000)],
+        [png_chunk(b"cICP", bytes([P3, SRGB_CURVE, 9, 1]))],
+        [png_chunk(b"cICP", bytes([P3, SRGB_CURVE, 0, 0]))],
+        [png_chunk(b"cICP", bytes([P3, SRGB_CURVE]))],
         [gamma(0)],
         [gamma(1)],
-        [chunk(b"iCCP", b"of an unknown compression\0\1" + zlib.compress(linear_profile()))],
+        [png_chunk(b"iCCP", b"of an unknown compression\0\1" + zlib.compress(linear_profile()))],
         [chromaticities(*[0] * 8)],
         [chromaticities(*[30_000] * 8)],
         [chromaticities(31270, 32900, 64000, 33000, 64000, 33001, 15000, 6000)],
@@ -327,5 +313,5 @@ def test_what_counts_most_in_a_png() -> None:
     of_profile = shown(np.array(PATCHES) / 255)
     found = middles(read(png(gamma(40_000), P3_CHROMATICITIES, icc_profile=profile)))
     assert np.abs(found - of_profile).max() <= 1
-    points = chunk(b"cICP", bytes([1, SRGB_CURVE, 0, 1]))
+    points = png_chunk(b"cICP", bytes([1, SRGB_CURVE, 0, 1]))
     assert np.array_equal(read(png(points, icc_profile=profile)).pixels, np.asarray(patches()))

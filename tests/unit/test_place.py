@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lengths import margin_of, percent, px
 from numpy.typing import NDArray
 
 from cutout.image.compose import Cutout, compose
@@ -13,7 +14,7 @@ from cutout.image.composite import quantized
 from cutout.image.decode import Photo
 from cutout.image.matte import Matte
 from cutout.image.place import Box, lay_out
-from cutout.options import Channels, Length, Margin, Options, Position, ShadowType, Size
+from cutout.options import Channels, Margin, Options, Position, ShadowType, Size
 
 RANDOM = np.random.default_rng(3)
 PIXELS = RANDOM.integers(0, 256, (40, 60, 3), dtype=np.uint8)
@@ -115,18 +116,12 @@ def test_the_matte_alone_is_placed_like_the_cutout() -> None:
 
 def test_the_canvas_of_a_scaled_crop_is_the_crop() -> None:
     """Crop first: then the share is one of the cropped canvas."""
-    margin = Length(value=4, relative=False)
-    cutout = composed(
-        crop=True,
-        crop_margin=Margin(top=margin, right=margin, bottom=margin, left=margin),
-        scale=50,
-    )
+    cutout = composed(crop=True, crop_margin=margin_of(px(4)), scale=50)
     assert cutout.pixels.shape == (24, 32, 4)
     assert cutout.subject == Box(top=6, left=8, width=16, height=11)
 
 
-FAR = Length(value=500, relative=False)
-WIDE = Margin(top=FAR, right=FAR, bottom=FAR, left=FAR)
+WIDE = margin_of(px(500))
 
 
 @pytest.mark.parametrize(
@@ -179,8 +174,7 @@ def test_the_photos_own_background_stays_where_it_is_behind_a_smaller_canvas() -
         Margin,
         **dict.fromkeys(
             ("top", "right", "bottom", "left"),
-            st.builds(Length, value=st.floats(0, 50), relative=st.just(value=True))
-            | st.builds(Length, value=st.floats(0, 500), relative=st.just(value=False)),
+            st.builds(percent, st.floats(0, 50)) | st.builds(px, st.floats(0, 500)),
         ),
     ),
     size=st.sampled_from([Size.PREVIEW, Size.MEDIUM, Size.HD]),
@@ -227,9 +221,9 @@ def test_without_a_subject_nothing_moves() -> None:
 
 
 SHARES = st.floats(0, 100)
-MARGINS = st.builds(
-    Length, value=st.floats(0, 50), relative=st.booleans()
-) | st.just(Length(value=500, relative=False))  # fmt: skip
+MARGINS = st.one_of(
+    st.builds(percent, st.floats(0, 50)), st.builds(px, st.floats(0, 50)), st.just(px(500))
+)
 
 
 @given(

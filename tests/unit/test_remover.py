@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
-from drawn_models import card_of
+from drawn_models import FirstLook, card_of
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from PIL import Image
 
 from cutout.errors import (
@@ -35,6 +34,7 @@ from cutout.image.place import SUBJECT_ALPHA, Box
 from cutout.options import Channels, Options, parse_options
 from cutout.remover import Remover, Result
 from cutout.report import Report
+from image_files import encoded, exif_of
 
 SIDE = 88  # cells: a quarter of the shipped network's, so that many photos can be tried
 LIMITS = Limits(max_pixels=50_000_000)
@@ -42,29 +42,20 @@ CARD = card_of(SIDE, zoom=0.5)
 ASTRONAUT = Image.fromarray(skimage.data.astronaut())
 
 
-class Says:
-    """A network whose first look finds ``subject``, a rectangle of cells; all others find all."""
-
-    def __init__(self, top: int, bottom: int, left: int, right: int, alpha: float = 1.0) -> None:
-        self.first = np.zeros((1, 1, SIDE, SIDE), np.float32)
-        self.first[..., top:bottom, left:right] = alpha
-        self.looks = 0
-
-    def __call__(self, _: NDArray[np.float32]) -> NDArray[np.float32]:
-        self.looks += 1
-        return self.first if self.looks == 1 else np.ones_like(self.first)
+def finds(top: int, bottom: int, left: int, right: int, alpha: float = 1.0) -> Model:
+    """Return a model that finds this rectangle of cells in its first look."""
+    network = FirstLook(SIDE, slice(top, bottom), slice(left, right), alpha)
+    return Model(card=CARD, network=network)
 
 
 def photo(width: int, height: int, mode: str = "RGB") -> bytes:
-    """Return a PNG of the astronaut at a size; in RGBA its left half is half transparent."""
+    """Return a PNG of the astronaut at a size; in RGBA its alpha rises from left to right."""
     image = ASTRONAUT.resize((width, height)).convert(mode)
     if mode == "RGBA":
         image.putalpha(
             Image.fromarray(np.tile(np.linspace(0, 255, width), (height, 1)).astype("u1"))
         )
-    with io.BytesIO() as file:
-        image.save(file, "PNG", compress_level=0)
-        return file.getvalue()
+    return encoded(image, compress_level=0)
 
 
 SIZES = st.integers(2, 90) | st.integers(2, 400)
@@ -140,7 +131,7 @@ def test_no_subject_in_no_photo_with_no_options_breaks_it(
 
     And what the report says of the result is true of its pixels.
     """
-    remover = Remover(Model(card=CARD, network=Says(*subject, alpha=alpha)), LIMITS)
+    remover = Remover(finds(*subject, alpha=alpha), LIMITS)
     options, ignored = parse_options([*fields.items(), *background.items()])
     assert ignored == ()
     try:
@@ -208,7 +199,7 @@ def test_shadow_and_background_change_no_geometry(
     shown = {"shadow_type": "drop", "shadow_opacity": opacity, **background}
     reports: list[object] = []
     for extra in ({"channels": "alpha"}, shown):
-        remover = Remover(Model(card=CARD, network=Says(*subject, alpha=alpha)), LIMITS)
+        remover = Remover(finds(*subject, alpha=alpha), LIMITS)
         options, _ = parse_options([*fields.items(), *extra.items()])
         try:
             result = remover.remove(photo(width, height), options)
@@ -235,15 +226,12 @@ def test_nothing_is_sure_where_no_subject_is_found(
     found: float, own_alpha: int, fields: dict[str, str]
 ) -> None:
     """However sure the network is of what it sees; the same photo with a subject is not at 0."""
-    image = Image.new("RGBA", (60, 40), (90, 90, 90, own_alpha))
-    with io.BytesIO() as file:
-        image.save(file, "PNG")
-        data = file.getvalue()
+    data = encoded(Image.new("RGBA", (60, 40), (90, 90, 90, own_alpha)))
 
     def report(alpha: float, fields: dict[str, str]) -> Report:
-        network = Says(0, SIDE, 0, SIDE, alpha=alpha)
         options, _ = parse_options(fields.items())
-        return Remover(Model(card=CARD, network=network), LIMITS).remove(data, options).report
+        model = finds(0, SIDE, 0, SIDE, alpha=alpha)
+        return Remover(model, LIMITS).remove(data, options).report
 
     empty, sure = report(found, fields), report(1.0, {"input_alpha": "discard"})
     assert (empty.subject, empty.confidence) == (Box(), 0)
@@ -256,7 +244,7 @@ def test_a_margin_makes_no_canvas_that_does_not_fit_into_memory() -> None:
     data = photo(100, 50)
 
     def canvas(memory_pixels: int | None) -> tuple[int, int]:
-        model = Model(card=CARD, network=Says(0, SIDE, 0, SIDE))
+        model = finds(0, SIDE, 0, SIDE)
         remover = Remover(model, Limits(max_pixels=5_000), memory_pixels=memory_pixels)
         file = remover.remove(data, options).file
         return file.width, file.height
@@ -273,13 +261,11 @@ def test_a_margin_makes_no_canvas_that_does_not_fit_into_memory() -> None:
 
 def test_a_background_by_url_is_what_was_fetched() -> None:
     """Whoever fetches it hands the bytes over; without them the option is refused, not ignored."""
-    remover = Remover(Model(card=CARD, network=Says(0, 0, 0, 0)), LIMITS)
+    remover = Remover(finds(0, 0, 0, 0), LIMITS)
     options, _ = parse_options(
         [("bg_image_url", "https://example.com/blue.png"), ("format", "bmp")]
     )
-    with io.BytesIO() as file:
-        Image.new("RGB", (9, 9), (1, 2, 3)).save(file, "PNG")
-        blue = file.getvalue()
+    blue = encoded(Image.new("RGB", (9, 9), (1, 2, 3)))
     result = remover.remove(photo(40, 30), options, background=blue)
     with Image.open(io.BytesIO(result.file.body)) as image:
         assert image.getcolors() == [(40 * 30, (1, 2, 3))]
@@ -297,7 +283,7 @@ def test_a_background_by_url_is_what_was_fetched() -> None:
 
 def test_a_bad_background_is_refused_before_the_network_runs() -> None:
     """It costs nothing but its reading; for the matte alone it is not even read."""
-    network = Says(0, SIDE, 0, SIDE)
+    network = FirstLook(SIDE, slice(SIDE), slice(SIDE))
     remover = Remover(Model(card=CARD, network=network), LIMITS)
     with pytest.raises(InvalidBackground):
         remover.remove(photo(40, 30), parse_options([("bg_image_file", b"no image")])[0])
@@ -308,7 +294,7 @@ def test_a_bad_background_is_refused_before_the_network_runs() -> None:
 
 def test_a_model_that_is_not_there_is_told_from_those_that_are() -> None:
     """To a caller from Python; the API and the worker refuse its name with the other options."""
-    model = Model(card=CARD, network=Says(0, SIDE, 0, SIDE))
+    model = finds(0, SIDE, 0, SIDE)
     remover = Remover(model, LIMITS, name="mine", others={"other": lambda: model})
     for name in ("mine", "other"):
         assert remover.remove(photo(40, 30), Options(model=name)).file.format == "png"
@@ -392,11 +378,7 @@ def test_linear_algebra_starts_no_threads() -> None:
 
 def cut_off(width: int, height: int, orientation: int) -> bytes:
     """Return a PNG whose header is whole, and of whose pixels the last are missing."""
-    exif = Image.Exif()
-    exif[274] = orientation
-    with io.BytesIO() as file:
-        Image.effect_noise((width, height), 50).save(file, "PNG", exif=exif)
-        return file.getvalue()[:-2000]
+    return encoded(Image.effect_noise((width, height), 50), exif=exif_of(orientation))[:-2000]
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
@@ -419,7 +401,7 @@ def test_what_the_header_can_tell_is_told_before_the_pixels_are_decoded(
 ) -> None:
     """Such as that a region is not in the upright photo; nobody waits for pixels in vain."""
     width, height = size if orientation == 1 else size[::-1]
-    remover = Remover(Model(card=CARD, network=Says(0, 0, 0, 0)), LIMITS)
+    remover = Remover(finds(0, 0, 0, 0), LIMITS)
     options, _ = parse_options(list(fields.items()))
     with pytest.raises(CutoutError) as refusal:
         remover.remove(cut_off(width, height, orientation), options)

@@ -1,6 +1,7 @@
 """The region of interest: all that the network sees, and nothing outside is subject."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from cutout.image.place import Box
 from cutout.image.roi import region_of
 from cutout.options import Length, Region, parse_options
 from cutout.remover import Remover, Result
+from image_files import encoded, exif_of
 
 SIDE = 32
 CARD = card_of(SIDE)
@@ -33,11 +35,9 @@ class FindsAll:
         return np.ones((1, 1, SIDE, SIDE), np.float32)
 
 
-def png(pixels: NDArray[np.uint8], **settings: object) -> bytes:
+def png(pixels: NDArray[np.uint8], **settings: Any) -> bytes:
     """Return pixels as a PNG."""
-    with io.BytesIO() as file:
-        Image.fromarray(pixels).save(file, "PNG", **settings)
-        return file.getvalue()
+    return encoded(Image.fromarray(pixels), **settings)
 
 
 def removed(pixels: NDArray[np.uint8], **fields: str) -> tuple[Result, FindsAll]:
@@ -109,8 +109,7 @@ def test_px_are_those_of_the_uncapped_photo() -> None:
 
 def test_px_are_those_of_the_upright_photo() -> None:
     """A photo taken sideways, capped: its width is the upright one's."""
-    exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees
+    exif = exif_of(6)  # to be turned by 90 degrees
     data = png(np.full((800, 1000, 3), 90, np.uint8), exif=exif)
     remover = Remover(Model(card=CARD, network=FindsAll()), Limits(max_pixels=1_000_000))
     fields = [("roi", "0px 500px 400px 1000px"), ("size", "preview")]

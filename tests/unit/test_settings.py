@@ -122,47 +122,70 @@ def test_all_faults_are_named_at_once() -> None:
                 "POWERTOOLS_LOG_LEVEL": "20",
             }
         )
-    for name in (
-        *("MODEL_NAME", "MAX_PIXELS", "ALLOWED_ORIGIN", "KEYS_CHECKED_BY", "API_KEY_HASHES"),
-        *("INPUT_BUCKET", "RESULT_BUCKET", "UPLOAD_PREFIX", "TARGET_PREFIX", "CATALOGUE_BUCKETS"),
-        *("MAX_OBJECT_BYTES", "RESULT_URL_SECONDS", "DEFAULT_OPTIONS"),
-        *("API_KEYS_PARAMETER", "HASH_LOGGED_KEYS"),
+    _, _, faults = str(refusal.value).partition("Invalid settings: ")
+    assert faults.split("; ") == [
+        "MODEL_NAME must be names of folders, of at most 64 characters, with commas between",
         "MAX_PIXELS must be an integer from 1 to 9999999999",
-        "FETCH_IMAGE_URLS must be true or false",
-        "SHOW_PAGES must be true or false",
-        "POWERTOOLS_LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL",
+        "ALLOWED_ORIGIN must be * or one origin such as https://shop.example",
         "DEFAULT_RESPONSE must be one of auto, inline, url, fit",
         "ACCOUNT_LABEL must be at most 100 printable characters",
-    ):
-        assert name in str(refusal.value)
+        "FETCH_IMAGE_URLS must be true or false",
+        "KEYS_CHECKED_BY must be function or gateway",
+        "API_KEY_HASHES must be SHA-256 hex digests, with commas between them",
+        "API_KEYS_PARAMETER must be the name of an SSM parameter",
+        "INPUT_BUCKET must be a bucket's name",
+        "RESULT_BUCKET must be a bucket's name",
+        "UPLOAD_PREFIX must be folders such as uploads/, of at most 100 bytes, outside incoming/",
+        "TARGET_PREFIX must be folders such as cutouts/, of at most 100 bytes, outside results/",
+        "CATALOGUE_BUCKETS must be names of buckets with commas between them",
+        "MAX_OBJECT_BYTES must be an integer from 1 to 9999999999",
+        "RESULT_URL_SECONDS must be an integer from 1 to 604800",
+        "HASH_LOGGED_KEYS must be true or false",
+        "POWERTOOLS_LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL",
+        "SHOW_PAGES must be true or false",
+        (
+            "DEFAULT_OPTIONS: format must be one of png, jpg, webp, avif, bmp, gif, tiff, zip,"
+            " auto, jpeg, jpe, jfif, tif."
+        ),
+    ]
+
+
+ONE_BUCKET = {"INPUT_BUCKET": "one-bucket", "RESULT_BUCKET": "one-bucket"}
 
 
 @pytest.mark.parametrize(
-    "environment",
+    ("environment", "fault"),
     [
-        {"UPLOAD_PREFIX": "incoming/"},
-        {"UPLOAD_PREFIX": "incoming/cats/"},
-        {"TARGET_PREFIX": "results/"},
-        {"TARGET_PREFIX": "cutouts"},
-        {"TARGET_PREFIX": "x" * 100 + "/"},
-        {"UPLOAD_PREFIX": "a/", "TARGET_PREFIX": "a/b/", "RESULT_BUCKET": "one-bucket"},
-        {"UPLOAD_PREFIX": "a/b/", "TARGET_PREFIX": "a/", "RESULT_BUCKET": "one-bucket"},
-        {"UPLOAD_PREFIX": "results/", "RESULT_BUCKET": "one-bucket"},
-        {"DEFAULT_OPTIONS": "webp"},
-        {"DEFAULT_OPTIONS": "model=u2netp"},
-        {"MODEL_NAME": "erase-s,../other"},
-        {"MODEL_NAME": "erase-s," + "m" * 65},  # the option could not name it
-        {"DEFAULT_OPTIONS": "formt=webp"},
-        {"DEFAULT_OPTIONS": "bg_color=red&bg_color=red"},
-        {"DEFAULT_OPTIONS": "bg_image_url=https://shop.example/b.jpg"},
-        {"MAX_OBJECT_BYTES": "0"},
-        {"INPUT_BUCKET": "ab"},
+        ({"UPLOAD_PREFIX": "incoming/"}, "UPLOAD_PREFIX must be folders"),
+        ({"UPLOAD_PREFIX": "incoming/cats/"}, "UPLOAD_PREFIX must be folders"),
+        ({"TARGET_PREFIX": "results/"}, "TARGET_PREFIX must be folders"),
+        ({"TARGET_PREFIX": "cutouts"}, "TARGET_PREFIX must be folders"),
+        ({"TARGET_PREFIX": "x" * 100 + "/"}, "TARGET_PREFIX must be folders"),
+        *[
+            (ONE_BUCKET | prefixes, "UPLOAD_PREFIX must lie apart from what is written to the same")
+            for prefixes in (
+                {"UPLOAD_PREFIX": "a/", "TARGET_PREFIX": "a/b/"},
+                {"UPLOAD_PREFIX": "a/b/", "TARGET_PREFIX": "a/"},
+                {"UPLOAD_PREFIX": "results/"},
+            )
+        ],
+        ({"DEFAULT_OPTIONS": "webp"}, "DEFAULT_OPTIONS must be options such as format=webp&bg_"),
+        ({"DEFAULT_OPTIONS": "model=u2netp"}, "DEFAULT_OPTIONS: model must be one of erase-s."),
+        ({"DEFAULT_OPTIONS": "formt=webp"}, "DEFAULT_OPTIONS: there is no option formt"),
+        ({"DEFAULT_OPTIONS": "bg_color=red&bg_color=red"}, "DEFAULT_OPTIONS: bg_color must be a "),
+        ({"DEFAULT_OPTIONS": "bg_image_url=https://a.example/b"}, "DEFAULT_OPTIONS: bg_image_url "),
+        ({"MODEL_NAME": "erase-s,../other"}, "MODEL_NAME must be names of folders"),
+        ({"MODEL_NAME": "erase-s," + "m" * 65}, "MODEL_NAME must be names of folders"),
+        ({"MAX_OBJECT_BYTES": "0"}, "MAX_OBJECT_BYTES must be an integer from 1 to"),
+        ({"INPUT_BUCKET": "ab"}, "INPUT_BUCKET must be a bucket's name"),
     ],
 )
-def test_settings_that_would_lose_or_repeat_work(environment: dict[str, str]) -> None:
-    """Refused at start, not found out by the first upload."""
-    with pytest.raises(InvalidSettings):
+def test_settings_that_would_lose_or_repeat_work(environment: dict[str, str], fault: str) -> None:
+    """They are refused at the start, for this one reason, and not found out by the first upload."""
+    with pytest.raises(InvalidSettings) as refusal:
         read_settings({"INPUT_BUCKET": "one-bucket", **environment})
+    assert str(refusal.value).startswith(f"Invalid settings: {fault}")
+    assert ";" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(
@@ -230,13 +253,12 @@ def test_what_powertools_reads_is_what_it_takes(name: str, value: str, *, fits: 
 
 
 def test_storage_takes_both_buckets() -> None:
-    """One alone is as none; apart from each other the prefixes are free."""
+    """One alone counts as none. In two different buckets the prefixes may be any."""
     assert not read_settings({"INPUT_BUCKET": "one-bucket"}).has_storage
     assert not read_settings({"RESULT_BUCKET": "one-bucket", "INPUT_BUCKET": ""}).has_storage
-    both = {"INPUT_BUCKET": "one-bucket", "RESULT_BUCKET": "one-bucket"}
-    assert read_settings(both).has_storage
-    both = {"INPUT_BUCKET": "one-bucket", "RESULT_BUCKET": "other-bucket"}
-    assert read_settings({**both, "TARGET_PREFIX": "uploads/"}).has_storage
+    assert read_settings(ONE_BUCKET).has_storage
+    two = {"INPUT_BUCKET": "one-bucket", "RESULT_BUCKET": "other-bucket"}
+    assert read_settings({**two, "TARGET_PREFIX": "uploads/"}).has_storage
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lengths import margin_of, px
 
 from cutout.color import Color
 from cutout.image.compose import Cutout, compose
@@ -12,7 +13,7 @@ from cutout.image.decode import Photo
 from cutout.image.matte import Matte
 from cutout.image.place import Box
 from cutout.image.shadow import cast_shadow
-from cutout.options import Channels, Format, Length, Margin, Options, ShadowType
+from cutout.options import Channels, Format, Options, ShadowType
 
 BOX = Box(top=100, left=150, width=200, height=200)
 DROP = ShadowType.DROP
@@ -106,11 +107,9 @@ def test_the_matte_alone_has_no_shadow() -> None:
 
 def test_a_crop_cuts_the_shadow_off_and_a_margin_shows_it() -> None:
     """The same shadow in both: it does not depend on the canvas."""
-    margin = Length(value=20, relative=False)
-    sides = Margin(top=margin, right=margin, bottom=margin, left=margin)
     whole = composed(shadow_type=DROP).pixels
     tight = composed(shadow_type=DROP, crop=True).pixels
-    loose = composed(shadow_type=DROP, crop=True, crop_margin=sides).pixels
+    loose = composed(shadow_type=DROP, crop=True, crop_margin=margin_of(px(20))).pixels
     assert (tight[..., 3] == 255).all()
     assert np.array_equal(loose, whole[80:320, 130:370])
 

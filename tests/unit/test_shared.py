@@ -10,6 +10,7 @@ from PIL import Image
 from cutout.image.decode import Limits, decode
 from cutout.image.rgba import behind
 from cutout.image.shared import decoded_into, image_giving, image_of, pixels_of
+from image_files import encoded, exif_of
 
 RANDOM = np.random.default_rng(3)
 WORDS = RANDOM.integers(0, 256, (13, 17, 4), np.uint8)
@@ -65,10 +66,7 @@ def test_an_encoder_is_given_the_memory_itself(channels: int) -> None:
     pixels = RANDOM.integers(0, 256, (31, 43, channels), np.uint8)
     assert np.shares_memory(np.asarray(image_giving(pixels).tobytes("raw", "RGB")), pixels)
     for view in (pixels, pixels[3:20, 4:30]):
-        with io.BytesIO() as ours, io.BytesIO() as theirs:
-            image_giving(view).save(ours, "AVIF")
-            Image.fromarray(view).save(theirs, "AVIF")
-            assert ours.getvalue() == theirs.getvalue()
+        assert encoded(image_giving(view), "AVIF") == encoded(Image.fromarray(view), "AVIF")
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
@@ -76,7 +74,7 @@ def test_an_encoder_is_given_the_memory_itself(channels: int) -> None:
 def test_a_file_is_decoded_into_words(pillow_format: str, mode: str) -> None:
     """They have what Pillow itself decodes."""
     settings = {"lossless": True} if pillow_format == "WEBP" else {}
-    data = _encoded(mode, pillow_format, **settings)
+    data = encoded(_cat(mode), pillow_format, **settings)
     with Image.open(io.BytesIO(data)) as image:
         words = decoded_into(image)
         image.load()
@@ -89,19 +87,15 @@ def test_a_file_is_decoded_into_words(pillow_format: str, mode: str) -> None:
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_a_photo_is_a_view_of_words(pillow_format: str, orientation: int) -> None:
     """Whatever its format is, and upright too, what follows copies it word by word."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    data = _encoded("RGB", pillow_format, exif=exif)
+    data = encoded(_cat("RGB"), pillow_format, exif=exif_of(orientation))
     photo = decode(data, limits=Limits(max_pixels=1_000_000))
     words = behind(photo.pixels)
     assert words is not None
     assert words.shape == (photo.height, photo.width, 4)
 
 
-def _encoded(mode: str, pillow_format: str, **settings: object) -> bytes:
+def _cat(mode: str) -> Image.Image:
     image = Image.fromarray(skimage.data.chelsea())
     if mode == "RGBA":
         image.putalpha(image.getchannel("G"))
-    with io.BytesIO() as file:
-        image.save(file, pillow_format, **settings)
-        return file.getvalue()
+    return image

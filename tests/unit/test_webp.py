@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from cutout.image.webp import write_webp
+from image_files import encoded
 
 RANDOM = np.random.default_rng(8)
 
@@ -65,9 +66,8 @@ def test_what_a_file_says_of_itself(quality: int) -> None:
     assert [extended, alpha, colours] == [b"VP8X", b"ALPH", b"VP8 "]
     assert flags.hex(" ") == "10 00 00 00 61 00 00 34 00 00"
     assert stream[0] == 0b1101  # the gradient filter, lossless
-    with io.BytesIO() as file:
-        Image.fromarray(pixels[..., :3]).save(file, "WEBP", quality=quality, method=2)
-        assert [(b"VP8 ", data)] == chunks(file.getvalue())
+    theirs = encoded(Image.fromarray(pixels[..., :3]), "WEBP", quality=quality, method=2)
+    assert [(b"VP8 ", data)] == chunks(theirs)
 
 
 @pytest.mark.parametrize("kind", ["noise", "hard", "specks", "clear", "steps"])
@@ -96,9 +96,7 @@ def test_the_edge_is_as_clean_as_in_the_librarys_own_file() -> None:
     pixels = cutout(800, 600)
     edge = (pixels[..., 3] > 0) & (pixels[..., 3] < 255)
     pixels[pixels[..., 3] == 0] = (0, 255, 0, 0)
-    with io.BytesIO() as file:
-        Image.fromarray(pixels).save(file, "WEBP", quality=90, method=2)
-        theirs = read(file.getvalue())
+    theirs = read(encoded(Image.fromarray(pixels), "WEBP", quality=90, method=2))
     ours = read(write_webp(pixels, 90))
     error, bound = (
         np.square(shown[edge, :3].astype(int) - pixels[edge, :3]).mean() for shown in (ours, theirs)
@@ -129,9 +127,8 @@ def test_it_is_about_as_small_as_the_librarys_own_file() -> None:
     pixels = cutout(1600, 1200)
     blurred = Image.fromarray(pixels[..., 3]).filter(ImageFilter.GaussianBlur(2))
     pixels[..., 3] = np.asarray(blurred) * (pixels[..., 3] > 0)
-    with io.BytesIO() as file:
-        Image.fromarray(pixels).save(file, "WEBP", quality=90)
-        assert len(write_webp(pixels, 90)) < 1.1 * len(file.getvalue())
+    theirs = encoded(Image.fromarray(pixels), "WEBP", quality=90)
+    assert len(write_webp(pixels, 90)) < 1.1 * len(theirs)
 
 
 def test_a_wide_gradient_is_about_as_small_as_the_librarys_own_file() -> None:
@@ -139,9 +136,8 @@ def test_a_wide_gradient_is_about_as_small_as_the_librarys_own_file() -> None:
     pixels = cutout(800, 600)
     y, x = np.mgrid[:600, :800]
     pixels[..., 3] = 128 + 100 * np.sin(x / 50) * np.cos(y / 40)
-    with io.BytesIO() as file:
-        Image.fromarray(pixels).save(file, "WEBP", quality=90)
-        assert len(write_webp(pixels, 90)) < 1.1 * len(file.getvalue())
+    theirs = encoded(Image.fromarray(pixels), "WEBP", quality=90)
+    assert len(write_webp(pixels, 90)) < 1.1 * len(theirs)
 
 
 def test_a_busy_alpha_takes_no_more_than_it_must() -> None:

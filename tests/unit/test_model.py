@@ -203,8 +203,11 @@ RISES = "and must rise from [0, …] to [1, …], with IoUs 0 to 1"
                 "[[0, 0], [1, 1.1]]",
                 "[[0, nan], [1, 1]]",
                 "[[0, 0, 0], [1, 1, 1]]",
+                "[['0', '0'], ['1', '1']]",
+                "['00', '11']",
             )
         ],
+        ("confidence = [[false, 0], [true, 1]]", f"confidence is [[False, 0], [True, 1]], {RISES}"),
         ("confidence = 'high'", f"confidence is high, {RISES}"),
         ("mean_ = 1", "it lacks mean"),
     ],

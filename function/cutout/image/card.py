@@ -3,7 +3,6 @@
 import sys
 import tomllib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
 from itertools import pairwise
@@ -190,10 +189,18 @@ def _truth(table: Mapping[str, Any], key: str) -> bool:
     return value
 
 
+def _is_point(row: object) -> bool:
+    """Tell whether a row is two numbers."""
+    match row:
+        case [decided, iou]:
+            return _is_number(decided) and _is_number(iou)
+    return False
+
+
 def _points(rows: Any) -> tuple[Point, ...]:
     """Return the points, or raise the ``ValueError`` that says what they lack."""
     points: tuple[Point, ...] = ()
-    with suppress(TypeError, ValueError, OverflowError):  # none where a row is not two numbers
+    if isinstance(rows, list | tuple) and all(map(_is_point, rows)):
         points = tuple((float(decided), float(iou)) for decided, iou in rows)
     places, ious = [place for place, _ in points], [iou for _, iou in points]
     rising = all(one < following for one, following in pairwise(places))

@@ -822,6 +822,33 @@ def test_paste_and_drop(page: Page, stage: Stage) -> None:
         expect_state(page, f"{kind}.jpg", "done")
 
 
+def test_a_picture_that_is_dropped_on_an_options_field(page: Page, stage: Stage) -> None:
+    """It is the background, and no more photo to cut out. The veil does not hide the field."""
+    opened(page, stage)
+    add(page, ("photo.jpg", JPEG))
+    page.get_by_text("All options").click()
+    field = page.locator("#field-bg_image_file")
+    field.hover()  # which scrolls to where nothing covers it
+    box = field.bounding_box()
+    devtools = page.context.new_cdp_session(page)
+
+    def drag(kind: str, x: float, y: float) -> None:
+        data = {"items": [], "files": [str(PHOTO)], "dragOperationsMask": 1}
+        devtools.send("Input.dispatchDragEvent", {"type": kind, "x": x, "y": y, "data": data})
+
+    drag("dragEnter", 300, 300)
+    drag("dragOver", 300, 300)
+    expect(page.locator("#veil")).to_be_visible()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for _ in range(2):  # the first is the one that enters the field
+        drag("dragOver", *middle)
+    expect(page.locator("#veil")).to_be_hidden()
+    drag("drop", *middle)
+    expect(field).to_have_js_property("files.length", 1)
+    assert page.locator("#items li").count() == 1
+    expect(page.locator("#apply")).to_be_enabled()
+
+
 PASTE = """(field) => {
   const data = new DataTransfer();
   data.items.add(new File(["picture"], "image.png", { type: "image/png" }));

@@ -1152,6 +1152,36 @@ def test_the_focus_is_never_lost(page: Page, stage: Stage) -> None:
 
 @pytest.mark.parametrize(
     "page",
+    [{"viewport": {"width": 640, "height": 400}}, {"viewport": PHONE}, {"viewport": WIDE}],
+    ids=["zoomed", "phone", "wide"],
+    indirect=True,
+)
+def test_no_option_that_has_the_focus_is_hidden(page: Page, stage: Stage) -> None:
+    """The buttons stay at the lower edge of the panel, and Tab leads to no field beneath them."""
+    opened(page, stage)
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "done")
+    page.get_by_text("All options").click()
+    page.locator("#field-format").focus()
+    hidden, seen = [], 0
+    while page.evaluate("document.activeElement.closest('#options .field, #options summary')"):
+        seen += 1
+        hidden += page.evaluate(
+            """() => {
+              const field = document.activeElement;
+              const { left, right, top, bottom } = field.getBoundingClientRect();
+              const heights = [top + 2, (top + bottom) / 2, bottom - 2];
+              const found = heights.map((y) => document.elementFromPoint((left + right) / 2, y));
+              return found.every((one) => one === field) ? [] : [field.id || field.tagName];
+            }"""
+        )
+        page.keyboard.press("Tab")
+    assert seen > 20
+    assert hidden == []
+
+
+@pytest.mark.parametrize(
+    "page",
     [
         {"viewport": {"width": 320, "height": 568}, "has_touch": True, "is_mobile": True},
         {"viewport": PHONE, "has_touch": True, "is_mobile": True, "color_scheme": "dark"},

@@ -1313,6 +1313,29 @@ def test_the_code_of_a_large_photo(page: Page, stage: Stage, tmp_path: Path, lan
     assert (tmp_path / "cutout.png").read_bytes() == saved(page, "large.jpg")
 
 
+def test_the_code_where_results_come_by_their_urls(page: Page, tmp_path: Path) -> None:
+    """A deployment's ``DefaultResponse`` may say so. The file is the picture, and not the link."""
+    (tmp_path / "photo.jpg").write_bytes(JPEG)
+    with (
+        serve("--s3-port", "0", DEFAULT_RESPONSE="url") as served,
+        staged(served.ready["url"]) as stage,
+    ):
+        opened(page, stage)
+        add(page, ("photo.jpg", JPEG))
+        expect_state(page, "photo.jpg", "done")
+        for language in ("curl", "python", "node"):
+            if shutil.which(language) is None and language != "python":
+                continue
+            page.locator(f"input[name=language][value={language}]").check(force=True)
+            run_code(language, page.locator("#code").text_content(), tmp_path)
+            assert (tmp_path / "cutout.png").read_bytes() == saved(page, "photo.jpg")
+            (tmp_path / "cutout.png").unlink()
+        page.goto(f"{stage.url}/docs")
+        example = page.locator("#post--v2 > pre").text_content()
+        answer = run_snippet("curl", example, tmp_path)
+        assert json.loads(answer.stdout)["url"].startswith("http")
+
+
 @pytest.mark.parametrize(
     ("language", "words"),
     [

@@ -127,6 +127,9 @@ function codesOf(text, status) {
   return element("ul", { className: "codes" }, ...lines);
 }
 
+// Tells whether a form with no option is answered with a link to the result.
+const answersUrl = (form) => resolve(description, form.schema).properties.response?.default === "url";
+
 // The shortest request that is complete, for curl.
 function exampleRequest({ path, method, operation }) {
   const contents = operation.requestBody?.content ?? {};
@@ -134,7 +137,7 @@ function exampleRequest({ path, method, operation }) {
   const form = contents["multipart/form-data"];
   const lines = [`curl ${method === "get" || method === "post" ? "" : "--head "}'${apiUrl(path.slice(1))}'`];
   if (operation.security?.length) lines.push(`--header "x-api-key: $CUTOUT_API_KEY"`);
-  if (form) lines.push("--form 'image_file=@photo.jpg'", "--location --output cutout.png");
+  if (form) lines.push("--form 'image_file=@photo.jpg'", ...(answersUrl(form) ? [] : ["--location --output cutout.png"]));
   else if (json) lines.push(`--json '${JSON.stringify(resolve(description, json.schema).examples?.[0] ?? {})}'`);
   return element("pre", { tabIndex: 0, ariaLabel: "Example request" }, element("code", {}, lines.join(" \\\n  ")));
 }

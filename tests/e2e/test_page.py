@@ -1421,6 +1421,22 @@ def test_the_reference_tells_every_operation_and_sends_requests(page: Page, stag
     expect(upload.locator(".outcome pre")).to_contain_text('"image_key": "incoming/')
 
 
+def test_the_reference_shows_no_broken_picture(page: Page, stage: Stage) -> None:
+    """What the browser cannot show, such as a TIFF, can be downloaded."""
+    page.goto(f"{stage.url}/docs")
+    enter_key(page)
+    main = page.locator("#post--v2")
+    main.get_by_text("Try it", exact=True).click()
+    main.locator("[id='post--v2-image_file']").set_input_files(PHOTO)
+    main.locator("[id='post--v2-format']").select_option("tiff")
+    main.get_by_role("button", name="Send").click()
+    expect(main.locator(".outcome")).to_contain_text("200 · image/tiff")
+    with page.expect_download() as download:
+        main.get_by_text("Download the reply").click()
+    assert Path(download.value.path()).read_bytes() == cut(stage, format="tiff")
+    expect(main.locator(".outcome img")).to_have_count(0)
+
+
 def test_an_answer_without_an_id(page: Page, stage: Stage) -> None:
     """A proxy's has none, which is said in a word."""
     page.goto(f"{stage.url}/docs")

@@ -215,21 +215,34 @@ async function showOutcome({ url, ...request }, output) {
   const type = reply.header("Content-Type") ?? "";
   const line = `${reply.status} · ${type || "no body"} · ${bytesText(reply.blob.size)} · ${millisecondsText(performance.now() - started)} · X-Request-Id ${reply.header("X-Request-Id") ?? "missing"}`;
   const made = await bodyView(type, reply.blob);
-  if (made.src || made.href) objectUrls.set(output, made.src ?? made.href);
+  const objectUrl = made.src ?? made.href;
+  if (request.signal.aborted) {
+    URL.revokeObjectURL(objectUrl);
+    return;
+  }
+  objectUrls.set(output, objectUrl);
   output.replaceChildren(element("p", { className: reply.status < 400 ? "good" : "fault" }, line), made);
   announce(`The answer has the status ${reply.status}.`);
 }
 
 async function bodyView(type, blob) {
-  if (type.startsWith("image/")) return element("img", { src: URL.createObjectURL(blob), alt: "The image in the reply", className: "answer" });
   if (!blob.size) return element("p", { className: "hint" }, "The reply has no body.");
-  if (!/json|text/.test(type)) return element("a", { href: URL.createObjectURL(blob), download: "reply" }, "Download the reply");
+  if (type.startsWith("image/")) return pictureView(URL.createObjectURL(blob));
+  if (!/json|text/.test(type)) return linkTo(URL.createObjectURL(blob));
   let text = await blob.text();
   try {
     text = JSON.stringify(JSON.parse(text), (_, value) => (typeof value === "string" && value.length > 400 ? `${value.slice(0, 400)}…` : value), 2);
   } catch { /* It is no JSON, and shown as it is. */ }
   return element("pre", { tabIndex: 0, ariaLabel: "Body of the reply" }, element("code", {}, text.slice(0, 20_000)));
 }
+
+// Of the formats of results, browsers show no TIFF.
+function pictureView(url) {
+  const image = element("img", { src: url, alt: "The image in the reply", className: "answer" });
+  return image.decode().then(() => image, () => linkTo(url));
+}
+
+const linkTo = (url) => element("a", { href: url, download: "reply" }, "Download the reply");
 
 // ---- the page
 

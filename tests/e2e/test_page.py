@@ -327,6 +327,28 @@ def test_a_matte_is_asked_for_once_and_its_memory_given_back(page: Page, stage: 
     assert page.evaluate("urls.size") == 0
 
 
+def test_a_photo_whose_matte_is_on_its_way_is_in_sight(page: Page, stage: Stage) -> None:
+    """And not the matte of the photo, or the fault, that was looked at before."""
+    opened(page, stage)
+    page.locator("#field-format").evaluate("select => { select.value = 'jpg'; }")
+    add(page, ("first.jpg", JPEG), ("second.jpg", JPEG), ("broken.jpg", b"no photo"))
+    for name, state in (("first.jpg", "done"), ("second.jpg", "done"), ("broken.jpg", "failed")):
+        expect_state(page, name, state)
+    page.get_by_role("radio", name="Matte").check(force=True)
+    after = page.locator("#after")
+    expect(after).to_have_attribute("alt", re.compile("first.jpg, the matte"))
+    stage.delay_s = 10
+    row(page, "second.jpg").locator(".pick").click()
+    expect(page.locator("#stage")).to_have_class(re.compile(r"\bbusy\b"))
+    assert after.get_attribute("alt") == "second.jpg, cut out"
+    row(page, "broken.jpg").locator(".pick").click()
+    expect(page.locator("#message")).to_contain_text("invalid_image")
+    row(page, "second.jpg").locator(".pick").click()
+    expect(page.locator("#stage")).to_have_class(re.compile(r"\bbusy\b"))
+    assert page.locator("#message").is_hidden()
+    expect(after).to_have_attribute("alt", re.compile("second.jpg, the matte"))
+
+
 def test_zoom_and_panning(page: Page, stage: Stage) -> None:
     """By buttons, by keys, by the wheel and by dragging; pixels stay pixels."""
     opened(page, stage)

@@ -1241,6 +1241,21 @@ def test_each_width_and_theme(page: Page, stage: Stage) -> None:
     check()
 
 
+@pytest.mark.parametrize(
+    "page", [{"viewport": {"width": width, "height": 800}} for width in (320, 640)], indirect=True
+)
+def test_the_reference_is_no_wider_than_the_window(page: Page, stage: Stage) -> None:
+    """Even when all of it is open, with an answer whose lines are long."""
+    page.goto(f"{stage.url}/docs")
+    expect(page.locator("article").first).to_be_visible()
+    page.locator("details").evaluate_all("all => all.forEach((one) => { one.open = true; })")
+    document = page.locator("#get--openapi-json")
+    document.get_by_role("button", name="Send").click()
+    expect(document.locator(".outcome pre")).to_contain_text("openapi")
+    width = page.viewport_size["width"]
+    assert page.evaluate("[document.documentElement.scrollWidth, innerWidth]") == [width, width]
+
+
 @pytest.mark.parametrize("page", [{"viewport": {"width": 320, "height": 568}}], indirect=True)
 def test_a_long_name_is_read_without_scrolling(page: Page, stage: Stage) -> None:
     """It breaks where the stage ends."""

@@ -954,6 +954,19 @@ def test_offline(page: Page, stage: Stage) -> None:
     expect_state(page, "photo.jpg", "done")
 
 
+def test_a_key_that_is_entered_offline(page: Page, stage: Stage) -> None:
+    """It is tested when the network is back, and the photos that waited for it start."""
+    page.goto(stage.url)
+    expect(page.locator("#field-format")).to_be_attached()
+    add(page, ("photo.jpg", JPEG))
+    page.context.set_offline(True)
+    enter_key(page)
+    expect(page.locator("#key-state")).to_have_text("The service cannot be reached")
+    page.context.set_offline(False)
+    expect(page.locator("#key-state")).to_have_text("Accepted")
+    expect_state(page, "photo.jpg", "done")
+
+
 @pytest.mark.parametrize("path", ["", "/", "/docs", "/docs/"])
 def test_a_stage_and_a_slash_at_the_end(page: Page, stage: Stage, path: str) -> None:
     """Nothing outside the stage is asked for."""

@@ -778,6 +778,25 @@ def test_a_large_jpg_keeps_what_is_told_of_it(page: Page, stage: Stage) -> None:
         expect(page.locator("#facts")).to_contain_text(text)
 
 
+def test_a_large_result_where_auto_is_a_choice(page: Page) -> None:
+    """A deployment may have another default. Its page follows no redirect, either."""
+    with io.BytesIO() as file:
+        Image.open(io.BytesIO(noisy_jpeg())).save(file, "JPEG", quality=70)
+        body = file.getvalue()
+    with (
+        serve("--s3-port", "0", DEFAULT_RESPONSE="inline") as served,
+        staged(served.ready["url"]) as stage,
+    ):
+        opened(page, stage)
+        for name, value in (("response", "auto"), ("bg_blur", "0")):
+            field = page.locator(f"#field-{name}")
+            field.evaluate("(field, value) => { field.value = value; }", value)
+        add(page, ("photo.jpg", body))
+        expect_state(page, "photo.jpg", "done")
+        for text in ("Coverage", "request_id", "by its URL"):
+            expect(page.locator("#facts")).to_contain_text(text)
+
+
 def test_a_bucket_that_cannot_be_reached(page: Page, stage: Stage) -> None:
     """A page learns nothing of why; the words say where to look. Smaller photos work."""
     hosts = []

@@ -620,6 +620,24 @@ def test_photos_with_the_same_name(page: Page, stage: Stage) -> None:
         assert archive.testzip() is None
 
 
+def test_photos_with_the_longest_names(page: Page, stage: Stage, tmp_path: Path) -> None:
+    """A file system takes 255 bytes: their cutouts can be unpacked, and none is another's."""
+    opened(page, stage)
+    names = ["a" * 251 + ".jpg", "a" * 250 + "b.jpg", "あ" * 83 + ".jpg"]
+    add(page, *[(name, JPEG) for name in names])
+    expect(page.locator("#items li[data-state=done]")).to_have_count(3)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download all (zip)").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        archive.extractall(tmp_path)
+    found = {path.name for path in tmp_path.iterdir()}
+    assert found == {
+        "a" * 235 + "-cutout.png",
+        "a" * 235 + "-cutout-2.png",
+        "あ" * 78 + "-cutout.png",
+    }
+
+
 def test_photos_whose_names_differ_by_case(page: Page, stage: Stage) -> None:
     """On Windows and on a Mac, one would be unpacked over the other."""
     opened(page, stage)

@@ -327,6 +327,28 @@ def test_a_matte_is_asked_for_once_and_its_memory_given_back(page: Page, stage: 
     assert page.evaluate("urls.size") == 0
 
 
+def test_a_photo_whose_matte_is_on_its_way_is_in_sight(page: Page, stage: Stage) -> None:
+    """And not the matte of the photo, or the fault, that was looked at before."""
+    opened(page, stage)
+    page.locator("#field-format").evaluate("select => { select.value = 'jpg'; }")
+    add(page, ("first.jpg", JPEG), ("second.jpg", JPEG), ("broken.jpg", b"no photo"))
+    for name, state in (("first.jpg", "done"), ("second.jpg", "done"), ("broken.jpg", "failed")):
+        expect_state(page, name, state)
+    page.get_by_role("radio", name="Matte").check(force=True)
+    after = page.locator("#after")
+    expect(after).to_have_attribute("alt", re.compile("first.jpg, the matte"))
+    stage.delay_s = 10
+    row(page, "second.jpg").locator(".pick").click()
+    expect(page.locator("#stage")).to_have_class(re.compile(r"\bbusy\b"))
+    assert after.get_attribute("alt") == "second.jpg, cut out"
+    row(page, "broken.jpg").locator(".pick").click()
+    expect(page.locator("#message")).to_contain_text("invalid_image")
+    row(page, "second.jpg").locator(".pick").click()
+    expect(page.locator("#stage")).to_have_class(re.compile(r"\bbusy\b"))
+    assert page.locator("#message").is_hidden()
+    expect(after).to_have_attribute("alt", re.compile("second.jpg, the matte"))
+
+
 def test_zoom_and_panning(page: Page, stage: Stage) -> None:
     """By buttons, by keys, by the wheel and by dragging; pixels stay pixels."""
     opened(page, stage)
@@ -598,6 +620,24 @@ def test_photos_with_the_same_name(page: Page, stage: Stage) -> None:
         assert archive.testzip() is None
 
 
+def test_photos_with_the_longest_names(page: Page, stage: Stage, tmp_path: Path) -> None:
+    """A file system takes 255 bytes: their cutouts can be unpacked, and none is another's."""
+    opened(page, stage)
+    names = ["a" * 251 + ".jpg", "a" * 250 + "b.jpg", "あ" * 83 + ".jpg"]
+    add(page, *[(name, JPEG) for name in names])
+    expect(page.locator("#items li[data-state=done]")).to_have_count(3)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download all (zip)").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        archive.extractall(tmp_path)
+    found = {path.name for path in tmp_path.iterdir()}
+    assert found == {
+        "a" * 235 + "-cutout.png",
+        "a" * 235 + "-cutout-2.png",
+        "あ" * 78 + "-cutout.png",
+    }
+
+
 def test_photos_whose_names_differ_by_case(page: Page, stage: Stage) -> None:
     """On Windows and on a Mac, one would be unpacked over the other."""
     opened(page, stage)
@@ -756,6 +796,25 @@ def test_a_large_jpg_keeps_what_is_told_of_it(page: Page, stage: Stage) -> None:
         expect(page.locator("#facts")).to_contain_text(text)
 
 
+def test_a_large_result_where_auto_is_a_choice(page: Page) -> None:
+    """A deployment may have another default. Its page follows no redirect, either."""
+    with io.BytesIO() as file:
+        Image.open(io.BytesIO(noisy_jpeg())).save(file, "JPEG", quality=70)
+        body = file.getvalue()
+    with (
+        serve("--s3-port", "0", DEFAULT_RESPONSE="inline") as served,
+        staged(served.ready["url"]) as stage,
+    ):
+        opened(page, stage)
+        for name, value in (("response", "auto"), ("bg_blur", "0")):
+            field = page.locator(f"#field-{name}")
+            field.evaluate("(field, value) => { field.value = value; }", value)
+        add(page, ("photo.jpg", body))
+        expect_state(page, "photo.jpg", "done")
+        for text in ("Coverage", "request_id", "by its URL"):
+            expect(page.locator("#facts")).to_contain_text(text)
+
+
 def test_a_bucket_that_cannot_be_reached(page: Page, stage: Stage) -> None:
     """A page learns nothing of why; the words say where to look. Smaller photos work."""
     hosts = []
@@ -820,6 +879,33 @@ def test_paste_and_drop(page: Page, stage: Stage) -> None:
             [kind, base64.b64encode(JPEG).decode()],
         )
         expect_state(page, f"{kind}.jpg", "done")
+
+
+def test_a_picture_that_is_dropped_on_an_options_field(page: Page, stage: Stage) -> None:
+    """It is the background, and no more photo to cut out. The veil does not hide the field."""
+    opened(page, stage)
+    add(page, ("photo.jpg", JPEG))
+    page.get_by_text("All options").click()
+    field = page.locator("#field-bg_image_file")
+    field.hover()  # which scrolls to where nothing covers it
+    box = field.bounding_box()
+    devtools = page.context.new_cdp_session(page)
+
+    def drag(kind: str, x: float, y: float) -> None:
+        data = {"items": [], "files": [str(PHOTO)], "dragOperationsMask": 1}
+        devtools.send("Input.dispatchDragEvent", {"type": kind, "x": x, "y": y, "data": data})
+
+    drag("dragEnter", 300, 300)
+    drag("dragOver", 300, 300)
+    expect(page.locator("#veil")).to_be_visible()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for _ in range(2):  # the first is the one that enters the field
+        drag("dragOver", *middle)
+    expect(page.locator("#veil")).to_be_hidden()
+    drag("drop", *middle)
+    expect(field).to_have_js_property("files.length", 1)
+    assert page.locator("#items li").count() == 1
+    expect(page.locator("#apply")).to_be_enabled()
 
 
 PASTE = """(field) => {
@@ -902,6 +988,19 @@ def test_offline(page: Page, stage: Stage) -> None:
     expect_state(page, "photo.jpg", "failed")
     expect(page.locator("#message")).to_contain_text("This device is offline.")
     page.context.set_offline(False)
+    expect_state(page, "photo.jpg", "done")
+
+
+def test_a_key_that_is_entered_offline(page: Page, stage: Stage) -> None:
+    """It is tested when the network is back, and the photos that waited for it start."""
+    page.goto(stage.url)
+    expect(page.locator("#field-format")).to_be_attached()
+    add(page, ("photo.jpg", JPEG))
+    page.context.set_offline(True)
+    enter_key(page)
+    expect(page.locator("#key-state")).to_have_text("The service cannot be reached")
+    page.context.set_offline(False)
+    expect(page.locator("#key-state")).to_have_text("Accepted")
     expect_state(page, "photo.jpg", "done")
 
 
@@ -1125,6 +1224,36 @@ def test_the_focus_is_never_lost(page: Page, stage: Stage) -> None:
 
 @pytest.mark.parametrize(
     "page",
+    [{"viewport": {"width": 640, "height": 400}}, {"viewport": PHONE}, {"viewport": WIDE}],
+    ids=["zoomed", "phone", "wide"],
+    indirect=True,
+)
+def test_no_option_that_has_the_focus_is_hidden(page: Page, stage: Stage) -> None:
+    """The buttons stay at the lower edge of the panel, and Tab leads to no field beneath them."""
+    opened(page, stage)
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "done")
+    page.get_by_text("All options").click()
+    page.locator("#field-format").focus()
+    hidden, seen = [], 0
+    while page.evaluate("document.activeElement.closest('#options .field, #options summary')"):
+        seen += 1
+        hidden += page.evaluate(
+            """() => {
+              const field = document.activeElement;
+              const { left, right, top, bottom } = field.getBoundingClientRect();
+              const heights = [top + 2, (top + bottom) / 2, bottom - 2];
+              const found = heights.map((y) => document.elementFromPoint((left + right) / 2, y));
+              return found.every((one) => one === field) ? [] : [field.id || field.tagName];
+            }"""
+        )
+        page.keyboard.press("Tab")
+    assert seen > 20
+    assert hidden == []
+
+
+@pytest.mark.parametrize(
+    "page",
     [
         {"viewport": {"width": 320, "height": 568}, "has_touch": True, "is_mobile": True},
         {"viewport": PHONE, "has_touch": True, "is_mobile": True, "color_scheme": "dark"},
@@ -1160,6 +1289,21 @@ def test_each_width_and_theme(page: Page, stage: Stage) -> None:
     page.goto(f"{stage.url}/docs")
     expect(page.locator("article").first).to_be_visible()
     check()
+
+
+@pytest.mark.parametrize(
+    "page", [{"viewport": {"width": width, "height": 800}} for width in (320, 640)], indirect=True
+)
+def test_the_reference_is_no_wider_than_the_window(page: Page, stage: Stage) -> None:
+    """Even when all of it is open, with an answer whose lines are long."""
+    page.goto(f"{stage.url}/docs")
+    expect(page.locator("article").first).to_be_visible()
+    page.locator("details").evaluate_all("all => all.forEach((one) => { one.open = true; })")
+    document = page.locator("#get--openapi-json")
+    document.get_by_role("button", name="Send").click()
+    expect(document.locator(".outcome pre")).to_contain_text("openapi")
+    width = page.viewport_size["width"]
+    assert page.evaluate("[document.documentElement.scrollWidth, innerWidth]") == [width, width]
 
 
 @pytest.mark.parametrize("page", [{"viewport": {"width": 320, "height": 568}}], indirect=True)
@@ -1256,6 +1400,29 @@ def test_the_code_of_a_large_photo(page: Page, stage: Stage, tmp_path: Path, lan
     assert (tmp_path / "cutout.png").read_bytes() == saved(page, "large.jpg")
 
 
+def test_the_code_where_results_come_by_their_urls(page: Page, tmp_path: Path) -> None:
+    """A deployment's ``DefaultResponse`` may say so. The file is the picture, and not the link."""
+    (tmp_path / "photo.jpg").write_bytes(JPEG)
+    with (
+        serve("--s3-port", "0", DEFAULT_RESPONSE="url") as served,
+        staged(served.ready["url"]) as stage,
+    ):
+        opened(page, stage)
+        add(page, ("photo.jpg", JPEG))
+        expect_state(page, "photo.jpg", "done")
+        for language in ("curl", "python", "node"):
+            if shutil.which(language) is None and language != "python":
+                continue
+            page.locator(f"input[name=language][value={language}]").check(force=True)
+            run_code(language, page.locator("#code").text_content(), tmp_path)
+            assert (tmp_path / "cutout.png").read_bytes() == saved(page, "photo.jpg")
+            (tmp_path / "cutout.png").unlink()
+        page.goto(f"{stage.url}/docs")
+        example = page.locator("#post--v2 > pre").text_content()
+        answer = run_snippet("curl", example, tmp_path)
+        assert json.loads(answer.stdout)["url"].startswith("http")
+
+
 @pytest.mark.parametrize(
     ("language", "words"),
     [
@@ -1339,6 +1506,22 @@ def test_the_reference_tells_every_operation_and_sends_requests(page: Page, stag
     upload.get_by_text("Try it", exact=True).click()
     upload.get_by_role("button", name="Send").click()
     expect(upload.locator(".outcome pre")).to_contain_text('"image_key": "incoming/')
+
+
+def test_the_reference_shows_no_broken_picture(page: Page, stage: Stage) -> None:
+    """What the browser cannot show, such as a TIFF, can be downloaded."""
+    page.goto(f"{stage.url}/docs")
+    enter_key(page)
+    main = page.locator("#post--v2")
+    main.get_by_text("Try it", exact=True).click()
+    main.locator("[id='post--v2-image_file']").set_input_files(PHOTO)
+    main.locator("[id='post--v2-format']").select_option("tiff")
+    main.get_by_role("button", name="Send").click()
+    expect(main.locator(".outcome")).to_contain_text("200 · image/tiff")
+    with page.expect_download() as download:
+        main.get_by_text("Download the reply").click()
+    assert Path(download.value.path()).read_bytes() == cut(stage, format="tiff")
+    expect(main.locator(".outcome img")).to_have_count(0)
 
 
 def test_an_answer_without_an_id(page: Page, stage: Stage) -> None:

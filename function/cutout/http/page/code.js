@@ -13,9 +13,11 @@ export function showCode() {
   const { job } = selection;
   const file = job?.file ?? new File([], "photo.jpg");
   const { large } = routeOf(file, given);
-  const sent = fieldsOf(given, { large, pixels: job?.pixels, usual: usualResponse() });
+  const usual = usualResponse();
+  const sent = fieldsOf(given, { large, pixels: job?.pixels, usual });
+  const byUrl = (sent.response ?? usual) === "url";
   const extension = given.channels === "alpha" ? "png" : { auto: "png" }[given.format] ?? given.format ?? "png";
-  byId("code").textContent = snippet(language(), { fileName: file.name, fields: sent, large, extension });
+  byId("code").textContent = snippet(language(), { fileName: file.name, fields: sent, large, byUrl, extension });
 }
 
 async function copyCode() {

@@ -127,6 +127,9 @@ function codesOf(text, status) {
   return element("ul", { className: "codes" }, ...lines);
 }
 
+// Tells whether a form with no option is answered with a link to the result.
+const answersUrl = (form) => resolve(description, form.schema).properties.response?.default === "url";
+
 // The shortest request that is complete, for curl.
 function exampleRequest({ path, method, operation }) {
   const contents = operation.requestBody?.content ?? {};
@@ -134,7 +137,7 @@ function exampleRequest({ path, method, operation }) {
   const form = contents["multipart/form-data"];
   const lines = [`curl ${method === "get" || method === "post" ? "" : "--head "}'${apiUrl(path.slice(1))}'`];
   if (operation.security?.length) lines.push(`--header "x-api-key: $CUTOUT_API_KEY"`);
-  if (form) lines.push("--form 'image_file=@photo.jpg'", "--location --output cutout.png");
+  if (form) lines.push("--form 'image_file=@photo.jpg'", ...(answersUrl(form) ? [] : ["--location --output cutout.png"]));
   else if (json) lines.push(`--json '${JSON.stringify(resolve(description, json.schema).examples?.[0] ?? {})}'`);
   return element("pre", { tabIndex: 0, ariaLabel: "Example request" }, element("code", {}, lines.join(" \\\n  ")));
 }
@@ -212,21 +215,34 @@ async function showOutcome({ url, ...request }, output) {
   const type = reply.header("Content-Type") ?? "";
   const line = `${reply.status} · ${type || "no body"} · ${bytesText(reply.blob.size)} · ${millisecondsText(performance.now() - started)} · X-Request-Id ${reply.header("X-Request-Id") ?? "missing"}`;
   const made = await bodyView(type, reply.blob);
-  if (made.src || made.href) objectUrls.set(output, made.src ?? made.href);
+  const objectUrl = made.src ?? made.href;
+  if (request.signal.aborted) {
+    URL.revokeObjectURL(objectUrl);
+    return;
+  }
+  objectUrls.set(output, objectUrl);
   output.replaceChildren(element("p", { className: reply.status < 400 ? "good" : "fault" }, line), made);
   announce(`The answer has the status ${reply.status}.`);
 }
 
 async function bodyView(type, blob) {
-  if (type.startsWith("image/")) return element("img", { src: URL.createObjectURL(blob), alt: "The image in the reply", className: "answer" });
   if (!blob.size) return element("p", { className: "hint" }, "The reply has no body.");
-  if (!/json|text/.test(type)) return element("a", { href: URL.createObjectURL(blob), download: "reply" }, "Download the reply");
+  if (type.startsWith("image/")) return pictureView(URL.createObjectURL(blob));
+  if (!/json|text/.test(type)) return linkTo(URL.createObjectURL(blob));
   let text = await blob.text();
   try {
     text = JSON.stringify(JSON.parse(text), (_, value) => (typeof value === "string" && value.length > 400 ? `${value.slice(0, 400)}…` : value), 2);
   } catch { /* It is no JSON, and shown as it is. */ }
   return element("pre", { tabIndex: 0, ariaLabel: "Body of the reply" }, element("code", {}, text.slice(0, 20_000)));
 }
+
+// Of the formats of results, browsers show no TIFF.
+function pictureView(url) {
+  const image = element("img", { src: url, alt: "The image in the reply", className: "answer" });
+  return image.decode().then(() => image, () => linkTo(url));
+}
+
+const linkTo = (url) => element("a", { href: url, download: "reply" }, "Download the reply");
 
 // ---- the page
 

@@ -27,16 +27,16 @@ export function startIntake(take) {
     const isForField = target.matches(":read-write") && types.includes("text/plain");
     if (files.length && !isForField) take(files);
   });
-  const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
+  // The field of an option that is a file takes itself what is dropped on it.
+  const isPhoto = ({ target, dataTransfer }) => target.type !== "file" && dataTransfer?.types.includes("Files");
   addEventListener("dragover", (event) => {
-    if (!holdsFiles(event)) return;
-    event.preventDefault();
-    byId("veil").hidden = false;
+    byId("veil").hidden = !isPhoto(event);
+    if (isPhoto(event)) event.preventDefault();
   });
   addEventListener("dragleave", (event) => { if (!event.relatedTarget) byId("veil").hidden = true; });
   addEventListener("drop", (event) => {
     byId("veil").hidden = true;
-    if (!holdsFiles(event)) return;
+    if (!isPhoto(event)) return;
     event.preventDefault();
     take(event.dataTransfer.files);
   });

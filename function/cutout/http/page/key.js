@@ -7,6 +7,7 @@ const listeners = [];
 export const account = { limits: null };
 
 let unstored = ""; // the key where the browser lets no page store anything: it ends with the page
+let unreached = false; // the stored key is not tested, since the service could not be reached
 
 // Returns the tab's storage, or null where a person has forbidden it.
 function tabStorage() {
@@ -45,7 +46,10 @@ function showKeyState(text, kind = "") {
 // Returns { status, limits } of the account, or throws an Error with words for a person.
 async function readAccount(key) {
   const reply = await fetch(apiUrl("v2/account"), { headers: { "x-api-key": key } })
-    .catch(() => { throw new Error("The service cannot be reached"); });
+    .catch(() => {
+      unreached = true;
+      throw new Error("The service cannot be reached");
+    });
   if (reply.status === 403) throw new Error("The service refuses requests from here");
   if (!reply.ok) return { status: reply.status, limits: account.limits };
   const { limits } = await reply.json().catch(() => ({}));
@@ -57,6 +61,7 @@ async function readAccount(key) {
 async function checkKey() {
   const key = apiKey();
   const isOld = () => key !== apiKey(); // another key is tested by now
+  unreached = false;
   showKeyState("Testing…");
   let found;
   try {
@@ -95,5 +100,6 @@ export function startKey() {
     keepKey(typed);
     checkKey();
   });
+  addEventListener("online", () => { if (unreached && apiKey()) checkKey(); });
   if (apiKey()) checkKey();
 }

@@ -7,6 +7,8 @@ import { Fault, pause } from "./transfer.js";
 
 const AT_ONCE = 3;
 const MOST_TRIES = 6;
+// A file system takes names of 255 bytes, of which "-cutout.webp" and a number in the zip are 20 at most.
+const STEM_BYTES = 235;
 // One transparent pixel. Chromium takes shorter files, without the pixel's data, for broken ones.
 const NO_PICTURE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
 const ENDINGS = { "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/avif": "avif",
@@ -134,9 +136,16 @@ async function countDown(job, seconds, signal) {
 function setResult(job, { blob, facts }) {
   forget(job.result);
   const ending = ENDINGS[blob.type.split(";")[0]] ?? "bin";
-  const stem = job.file.name.replace(/\.[^.]*$/, "") || "photo";
+  const stem = shortened(job.file.name.replace(/\.[^.]*$/, "")) || "photo";
   const suffix = job.options.channels === "alpha" ? "matte" : "cutout";
   job.result = { blob, facts, ending, options: job.options, url: URL.createObjectURL(blob), name: `${stem}-${suffix}.${ending}` };
+}
+
+// Returns what STEM_BYTES take of a name in UTF-8, and no half of a letter.
+function shortened(stem) {
+  const letters = [...stem];
+  while (new Blob([letters.join("")]).size > STEM_BYTES) letters.pop();
+  return letters.join("");
 }
 
 // Gives the memory of a result back, and that of its matte, which may still be on its way.

@@ -51,7 +51,7 @@ export function fieldsOf(options, { large = false, pixels = 0, usual = "auto" } 
   const compact = COMPACT.has(options.format) && options.channels !== "alpha"; // a matte is a PNG
   const heavy = large || pixels > (compact ? LARGE_COMPACT_PIXELS : LARGE_PIXELS);
   // A redirect to S3 would take the key with it and lose the headers that tell of the result.
-  if (stores && heavy && usual === "auto" && !options.response) fields.response = "url";
+  if (stores && heavy && (options.response ?? usual) === "auto") fields.response = "url";
   return fields;
 }
 

@@ -92,6 +92,8 @@ async function showMatte(job) {
   const { result } = job;
   const isShown = () => selection.job === job && job.result === result && chosenView() === "matte";
   result.matte ??= matteOf(job, result);
+  // The stage may hold another photo, which would be taken for this one while the matte is on its way.
+  showPictures({ after: result.url, box: result.facts.box, alt: `${job.file.name}, cut out` });
   let url;
   byId("stage").classList.add("busy");
   try {

@@ -7,12 +7,13 @@ const quoted = (text) => JSON.stringify(text);
 // curl reads a file's name in quotes where it holds a comma, a semicolon or a quote itself.
 const curlFile = (name) => `@"${name.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
 
-// Returns code in "curl", "python" or "node" for the file of this name and these fields.
-export function snippet(language, { fileName, fields, large, extension }) {
+// Returns code in "curl", "python" or "node" for the file of this name and these fields; `byUrl` says
+// that the reply is a link to the result.
+export function snippet(language, { fileName, fields, large, byUrl, extension }) {
   const texts = Object.entries(fields).filter(([, value]) => !(value instanceof File));
   const files = Object.entries(fields).filter(([, value]) => value instanceof File)
     .map(([name, file]) => [name, file.name]);
-  const request = { texts, files, fileName, large, output: `cutout.${extension}`, byUrl: fields.response === "url" };
+  const request = { texts, files, fileName, large, output: `cutout.${extension}`, byUrl };
   return { curl, python, node }[language](request);
 }
 

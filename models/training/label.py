@@ -126,7 +126,7 @@ def labeller(options: argparse.Namespace) -> Labeller:
         teacher=of_teacher(read_card(options.teacher)),
         seconds={opinion_name(card): matting(card) for card in map(read_card, options.second)},
         mirror=options.mirror,
-        unseen=read_unseen(options.unseen) if options.unseen else Unseen.nothing(),
+        unseen=read_unseen(options.unseen),
     )
 
 

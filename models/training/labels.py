@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from opinions import MIRRORED, TEACHER, Opinions
 from PIL import Image, ImageFilter
+from scores import overlap
 
 from data import HALF, Bytes, Pair, UnreadableError
 
@@ -51,9 +52,7 @@ EMPTY_SHARE = 0.002  # of the picture: no subject, if all opinions agree
 
 def iou(one: Bytes, other: Bytes) -> float:
     """Intersection over union of two mattes at 0.5; 1 if both are empty."""
-    a, b = one > HALF, other > HALF
-    union = np.count_nonzero(a | b)
-    return np.count_nonzero(a & b) / union if union else 1.0
+    return overlap((one > HALF).astype(np.uint8), (other > HALF).astype(np.uint8))
 
 
 class Label(NamedTuple):
@@ -151,12 +150,14 @@ class Unseen:
         return cls(sources=frozenset(), rejected=frozenset(), partial=frozenset())
 
 
-def read_unseen(path: Path) -> Unseen:
-    """Read a file such as `unseen.toml`; a list that is not in it is empty.
+def read_unseen(path: Path | None) -> Unseen:
+    """Read a file such as `unseen.toml`; a list that is not in it is empty, and all without a file.
 
     Raises UnreadableError for a file that is no TOML, and for an entry of another name, which would
     hold nothing out.
     """
+    if path is None:
+        return Unseen.nothing()
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

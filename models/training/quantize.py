@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import onnx
 from export import NAME, write_card
-from labels import Unseen, read_unseen, training_pairs
+from labels import read_unseen, training_pairs
 from mattings import Card, read_card, tensor
 from photographs import photographs
 from programs import add_material, run_program
@@ -46,7 +46,7 @@ def examples(options: argparse.Namespace) -> list[Pair]:
     pack = [pair for pair in pairs_of(options) if pair.kind != "cut"]
     if not options.photos:
         return spaced(pack, PHOTOGRAPHS)
-    unseen = read_unseen(options.unseen) if options.unseen else Unseen.nothing()
+    unseen = read_unseen(options.unseen)
     labelled = training_pairs(photographs(options.photos), options.labels, unseen)
     if not pack:
         return spaced(labelled, PHOTOGRAPHS)

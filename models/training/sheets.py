@@ -96,7 +96,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     photos = photographs(options.photos)
-    unseen = read_unseen(options.unseen) if options.unseen else Unseen.nothing()
+    unseen = read_unseen(options.unseen)
     for name, tiles in collected(photos, Opinions(options.labels), unseen, options.most).items():
         for number, page in enumerate(sheets(tiles)):
             page.save(options.out / f"{name}-{number}.jpg", quality=85)

@@ -354,6 +354,25 @@ def test_the_sheets_need_no_list(labelled: tuple[Path, Path, Unseen], tmp_path: 
     assert names == ["doubt-0.jpg", "train-0.jpg"]
 
 
+def test_sheets_of_nothing_are_not_made_in_silence(
+    labelled: tuple[Path, Path, Unseen], tmp_path: Path
+) -> None:
+    """Such as of other photographs than those that were labelled."""
+    photos, folder, _ = labelled
+    command = [sys.executable, str(TRAINING / "sheets.py"), "--out", str(tmp_path / "sheets")]
+    command += ["--photos", str(photos), "--labels"]
+    (tmp_path / "none").mkdir()
+    for arguments, status, said in (
+        ([tmp_path / "none"], 1, f"no photograph of {photos} has a label in {tmp_path}/none"),
+        ([folder, "--most", "0"], 2, "sheets.py: error: --most must be at least 1"),
+    ):
+        done = subprocess.run(
+            [*command, *map(str, arguments)], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr.splitlines()[-1]) == (status, said)
+        assert not (tmp_path / "sheets").exists()
+
+
 def test_a_label_is_written_whole(tmp_path: Path) -> None:
     """Read back to the last bit; a photograph of any name has a WebP, and nothing else is left."""
     opinions = Opinions(tmp_path)

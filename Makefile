@@ -205,27 +205,23 @@ $(STAMP): $(if $(shell $(WORKS) && echo yes),,FORCE)
 	  exit 1; }; \
 	touch $@; rm $(VENV)/.unfinished
 
+# An environment of its own beside the others: $(1) is what it has, $(2) lists the packages. Of two
+# makes at once the second waits for the first here, too.
+define own_environment
+@set -e; exec 9<Makefile; if command -v flock >/dev/null; then flock 9; fi; \
+	if [ -e $@ ]; then exit 0; fi; \
+	echo 'Installing $(1) into $(@D)/: a minute, once.' >&2; \
+	$(RUN) -m venv --clear $(@D); \
+	$(@D)/bin/python $(INSTALL) -r $(2); \
+	touch $@
+endef
+
 checkov: $(CHECKOV)
 $(CHECKOV): | $(STAMP)
-	@set -e; exec 9<Makefile; if command -v flock >/dev/null; then flock 9; fi; \
-	if [ -e $@ ]; then exit 0; fi; \
-	echo 'Installing checkov into $(VENV)/checkov/: a minute, once.' >&2; \
-	$(RUN) -m venv --clear $(VENV)/checkov; \
-	$(VENV)/checkov/bin/python $(INSTALL) -r tests/template/requirements.txt; \
-	touch $@
+	$(call own_environment,checkov,tests/template/requirements.txt)
 
 $(INT8): | $(STAMP)
-	@set -e; exec 9<Makefile; if command -v flock >/dev/null; then flock 9; fi; \
-	if [ -e $@ ]; then exit 0; fi; \
-	echo 'Installing ONNX into $(VENV)/int8/: a minute, once.' >&2; \
-	$(RUN) -m venv --clear $(VENV)/int8; \
-	$(VENV)/int8/bin/python $(INSTALL) -r models/quantize-requirements.txt; \
-	touch $@
+	$(call own_environment,ONNX,models/quantize-requirements.txt)
 
 $(OWN_SAM_STAMP): | $(STAMP)
-	@set -e; exec 9<Makefile; if command -v flock >/dev/null; then flock 9; fi; \
-	if [ -e $@ ]; then exit 0; fi; \
-	echo 'Installing SAM into $(OWN_SAM)/: a minute, once.' >&2; \
-	$(RUN) -m venv --clear $(OWN_SAM); \
-	$(OWN_SAM)/bin/python $(INSTALL) -r tests/e2e/requirements.txt; \
-	touch $@
+	$(call own_environment,SAM,tests/e2e/requirements.txt)

@@ -147,11 +147,18 @@ def main() -> int:
     except Refused as refusal:
         print(refusal, file=sys.stderr)
         return 1
+    except OSError as error:  # such as a full disk
+        print(f"{error}: {_left(folder)}.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        end = "nothing was added" if folder is None else f"{folder} is there, but not measured"
-        print(f"Interrupted: {end}.", file=sys.stderr)
+        print(f"Interrupted: {_left(folder)}.", file=sys.stderr)
         return 130
     return 0
+
+
+def _left(folder: Path | None) -> str:
+    """Say what a run that was cut short has left."""
+    return "nothing was added" if folder is None else f"{folder} is there, but not measured"
 
 
 if __name__ == "__main__":

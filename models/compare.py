@@ -57,10 +57,13 @@ def compare(*folders: Path) -> list[Measured]:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
+                    process_group=0,  # Ctrl-C is for this process, which then ends them
                 )
             )
             for folder in folders
         ]
+        for worker in workers:
+            stack.callback(worker.kill)
         turns = [0] * _WARM_UP + list(range(len(pixels)))
         asked = list(zip(workers, folders, strict=True))
         answers = [[_ask(worker, folder, scene) for worker, folder in asked] for scene in turns]

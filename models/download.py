@@ -104,7 +104,10 @@ def _length(headers: Mapping[str, str]) -> int | None:
 
 
 def _write(chunks: Iterator[bytes], target: Path, *, name: str, total: int | None) -> str:
-    """Write the chunks; return their SHA-256."""
+    """Write the chunks; return their SHA-256.
+
+    :raises Refused: they are too many or too few, or the disk does not take them.
+    """
     digest, done, most = hashlib.sha256(), 0, total or MAX_BYTES
     with target.open("wb") as output:
         for chunk in chunks:
@@ -112,7 +115,11 @@ def _write(chunks: Iterator[bytes], target: Path, *, name: str, total: int | Non
             if done > most:
                 raise Refused(f"{name} is another file: it goes on after {most:,} bytes.")
             digest.update(chunk)
-            output.write(chunk)
+            try:
+                output.write(chunk)
+                output.flush()  # so that a full disk is told here, and not as a fault of the source
+            except OSError as error:
+                raise Refused(f"{name} cannot be written to the disk: {error.strerror}.") from error
     if total is not None and done < total:
         raise Refused(f"{name} is not whole: it ends after {done:,} of {total:,} bytes.")
     return digest.hexdigest()

@@ -189,6 +189,9 @@ def agree(want: Wanted, *, accepted: bool) -> None:
             f"The licence of {want.name} is {want.licence}: {meaning}. Read its source, and if you"
             " may use it, say ACCEPT_LICENCE=1."
         )
-    answer = input(f"Its licence is {want.licence}: {meaning}. Use it all the same? [y/N] ")
+    try:
+        answer = input(f"Its licence is {want.licence}: {meaning}. Use it all the same? [y/N] ")
+    except EOFError:  # Ctrl-D
+        answer = ""
     if answer.strip().lower() not in {"y", "yes"}:
         raise Refused(f"{want.name} was not added.")

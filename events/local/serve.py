@@ -72,9 +72,6 @@ def _arguments() -> argparse.Namespace:
         "--function", type=Path, default=ROOT / "function", help="folder that holds app.py"
     )
     parser.add_argument(
-        "--template", type=Path, default=ROOT / "template.yaml", help="routes and gateway answers"
-    )
-    parser.add_argument(
         "--timeout", type=float, default=29.0, metavar="S", help="longest wait for the function"
     )
     parser.add_argument(
@@ -88,7 +85,7 @@ def run(arguments: argparse.Namespace, output: TextIO) -> int:
     wait_for_signal = on_signals()
     gateway: Gateway = HttpGateway()
     if arguments.payload == "1.0":
-        gateway = RestGateway.of(read_template(arguments.template))
+        gateway = RestGateway.of(read_template(ROOT / "template.yaml"))
     set_variables(checked_by="gateway" if arguments.payload == "1.0" else "function")
     with contextlib.ExitStack() as stack:
         if arguments.emulated:

@@ -109,9 +109,9 @@ class Poller(threading.Thread):
         return bool(answer["batchItemFailures"])
 
 
-def load_handlers(folder: Path, upload_timeout_s: float) -> Handler:
-    """Import ``app`` from ``folder``; return both of its handlers as one."""
-    prepare_import(folder)
+def load_handlers(upload_timeout_s: float) -> Handler:
+    """Import ``app``; return both of its handlers as one."""
+    prepare_import()
     app = importlib.import_module("app")
 
     def handler(event: Any, context: Any) -> Any:
@@ -125,7 +125,7 @@ def load_handlers(folder: Path, upload_timeout_s: float) -> Handler:
 def run(arguments: argparse.Namespace, output: TextIO) -> int:
     """Serve until a signal comes; return the exit status."""
     wait_for_signal = on_signals()
-    template = read_template(arguments.template)
+    template = read_template(ROOT / "template.yaml")
     gateway: Gateway = HttpGateway()
     if arguments.payload == "1.0":
         gateway = RestGateway.of(template)
@@ -146,8 +146,7 @@ def run(arguments: argparse.Namespace, output: TextIO) -> int:
         queue = _make_resources(template, s3_url, prefix)
         # Both kinds of event run in one thread, one at a time: the function keeps its log's
         # fields and its metrics for the whole process, as in a Lambda environment.
-        handler = load_handlers(arguments.function.resolve(), queue.timeout_s)
-        invoke = InProcess(handler, wait_s=_HTTP_WAIT_S)
+        invoke = InProcess(load_handlers(queue.timeout_s), wait_s=_HTTP_WAIT_S)
         service = Service(gateway=gateway, invoke=invoke, patience_s=_PATIENCE_S)
         try:
             url = stack.enter_context(listening(arguments.port, service))
@@ -214,12 +213,6 @@ def _arguments() -> argparse.Namespace:
         "--s3-port", type=port_number, default=5555, help="S3's; 0 for any free one"
     )
     parser.add_argument("--payload", choices=("1.0", "2.0"), default="1.0", help="format of events")
-    parser.add_argument(
-        "--function", type=Path, default=ROOT / "function", help="folder that holds app.py"
-    )
-    parser.add_argument(
-        "--template", type=Path, default=ROOT / "template.yaml", help="routes, buckets and queue"
-    )
     return parser.parse_args()
 
 

@@ -87,7 +87,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("url", help="base URL, the output Url or HttpUrl of the stack")
     url = parser.parse_args().url
-    if urlsplit(url).scheme not in {"http", "https"}:
+    try:
+        at = urlsplit(url)
+        is_url = at.scheme in {"http", "https"} and at.path.isascii()
+    except ValueError:
+        is_url = False
+    if not is_url:
         parser.error("URL must be the output Url of the stack, such as https://....../live")
     # From the environment, since everybody on a machine can read the arguments of a program.
     key = os.environ.get("KEY", "")
@@ -96,7 +101,7 @@ def main() -> int:
         parser.error("KEY must be an API key of the deployment; the output ReadKey prints it")
     try:
         rows, is_right = run(url, key)
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, UnicodeError) as error:  # UnicodeError: no host has such a name
         print(f"Nobody answers at {url}: {error}", file=sys.stderr)
         return 2
     head = ("", "request", "must come back", "came back")

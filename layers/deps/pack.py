@@ -16,6 +16,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+if sys.version_info < (3, 11):  # noqa: UP036 # `sam build` alone takes whatever python3 is
+    sys.exit("Python 3.11 or newer is needed. Name one: PYTHON=python3.13 sam build")
+
 from sbom import write_inventory
 
 HERE = Path(__file__).resolve().parent

@@ -43,7 +43,7 @@ PILLOW_ERRORS = (OSError, SyntaxError, ValueError, RuntimeError, Image.Decompres
 
 
 class UnreadableError(ValueError):
-    """A picture that cannot be read, or not as what it is there for; the message names it."""
+    """A file that cannot be read, or not as what it is there for; the message names it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -28,8 +28,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from differences import differences, most_changed
+from labels import judging_pairs, read_unseen
 from mattings import Card, Matting, matting, read_card, served, session, u2netp_card
 from pasting import validation_pastes
+from photographs import photographs
 from programs import add_material, run_program
 from scores import THRESHOLD, Score, by_set, judge, mean
 
@@ -63,9 +65,6 @@ def unseen_pairs(options: argparse.Namespace) -> list[Pair]:
     """Read the second split; a set is a kind of subject, rare kinds together are `other`."""
     if not options.photos:
         return []
-    from labels import judging_pairs, read_unseen  # noqa: PLC0415 - only for --photos
-    from photographs import photographs  # noqa: PLC0415 - only for --photos
-
     photos = photographs(options.photos)
     return grouped(judging_pairs(photos, options.labels, read_unseen(options.unseen)))
 

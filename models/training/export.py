@@ -20,6 +20,7 @@ import torch
 from graph import Graph, write_net
 from net import SIZE_MULTIPLE_PX, MattingNet, scale_shift
 from onnx import helper
+from programs import run_program
 from torch import Tensor
 from weights import load
 
@@ -161,4 +162,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

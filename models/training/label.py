@@ -19,6 +19,7 @@ import multiprocessing
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast, get_args
@@ -125,7 +126,7 @@ def labeller(options: argparse.Namespace) -> Labeller:
         teacher=of_teacher(read_card(options.teacher)),
         seconds={opinion_name(card): matting(card) for card in map(read_card, options.second)},
         mirror=options.mirror,
-        unseen=read_unseen(options.unseen) if options.unseen else Unseen.nothing(),
+        unseen=read_unseen(options.unseen),
     )
 
 
@@ -177,6 +178,8 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     add("--processes", type=int, default=1, help="one thread each")
     add("--bfloat16", action="store_true", help="run the teacher on PyTorch; for IS-Net")
     options = parser.parse_args(words)
+    if options.processes < 1:
+        parser.error("--processes must be at least 1")
     if options.out.resolve().is_relative_to(options.photos.resolve()):
         parser.error("--out must lie outside of --photos: labels would be taken for photographs")
     return options
@@ -195,14 +198,16 @@ def main() -> None:
         return
     context = multiprocessing.get_context("spawn")
     workers = [
-        context.Process(target=work, args=(part, options)) for part in range(options.processes)
+        # Daemons end with this process, which Ctrl-C ends whether it reaches them or not.
+        context.Process(target=run_program, args=(partial(work, part, options),), daemon=True)
+        for part in range(options.processes)
     ]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
     if any(worker.exitcode for worker in workers):
-        raise SystemExit("a process failed; run it again to resume")
+        raise SystemExit("a process failed, and said why; run it again to resume")
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from opinions import MIRRORED, TEACHER, Opinions
 from PIL import Image, ImageFilter
+from scores import overlap
 
-from data import HALF, Bytes, Pair
+from data import HALF, Bytes, Pair, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,9 +52,7 @@ EMPTY_SHARE = 0.002  # of the picture: no subject, if all opinions agree
 
 def iou(one: Bytes, other: Bytes) -> float:
     """Intersection over union of two mattes at 0.5; 1 if both are empty."""
-    a, b = one > HALF, other > HALF
-    union = np.count_nonzero(a | b)
-    return np.count_nonzero(a & b) / union if union else 1.0
+    return overlap((one > HALF).astype(np.uint8), (other > HALF).astype(np.uint8))
 
 
 class Label(NamedTuple):
@@ -151,15 +150,21 @@ class Unseen:
         return cls(sources=frozenset(), rejected=frozenset(), partial=frozenset())
 
 
-def read_unseen(path: Path) -> Unseen:
-    """Read a file such as `unseen.toml`; a list that is not in it is empty.
+def read_unseen(path: Path | None) -> Unseen:
+    """Read a file such as `unseen.toml`; a list that is not in it is empty, and all without a file.
 
-    Raises ValueError for an entry of another name, which would hold nothing out.
+    Raises UnreadableError for a file that is no TOML, and for an entry of another name, which would
+    hold nothing out.
     """
-    table = tomllib.loads(path.read_text())
+    if path is None:
+        return Unseen.nothing()
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UnreadableError(f"{path} cannot be read: {error}") from error
     names = Unseen.__slots__
     if unknown := sorted(table.keys() - set(names)):
-        raise ValueError(f"{path} has {', '.join(unknown)}, and may have {', '.join(names)}")
+        raise UnreadableError(f"{path} has {', '.join(unknown)}, and may have {', '.join(names)}")
     return Unseen(**{name: frozenset(table.get(name, ())) for name in names})
 
 
@@ -170,10 +175,10 @@ def _shows(label: Label) -> bool:
 
 
 def check_size(photo: Photograph, rgb: Bytes, alpha: Bytes) -> None:
-    """Raise a ValueError if a label is of another size than its photograph is now."""
+    """Raise an UnreadableError if a label is of another size than its photograph is now."""
     if rgb.shape[:2] != alpha.shape:
         (height, width), (rows, columns) = rgb.shape[:2], alpha.shape
-        raise ValueError(
+        raise UnreadableError(
             f"{photo.file} has {width} × {height} px, and its label {columns} × {rows}: remove the"
             " labels of what has changed, and run label.py again"
         )

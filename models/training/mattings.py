@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
-from data import IMAGENET_MEAN, IMAGENET_STD, Bytes, Floats
+from data import IMAGENET_MEAN, IMAGENET_STD, Bytes, Floats, UnreadableError
 
 if TYPE_CHECKING:  # only served_mattes() needs the function
     from cutout.image.card import Point
@@ -39,18 +39,26 @@ class Card:
 
 
 def read_card(path: Path) -> Card:
-    """Read a card from its TOML."""
-    table = tomllib.loads(path.read_text())
-    return Card(
-        name=f"{table['name']} {table['version']}",
-        file=path.parent / table["file"],
-        input_size=table["input_size"],
-        resize=table["resize"],
-        range=table["range"],
-        mean=tuple(table["mean"]),
-        std=tuple(table["std"]),
-        output=table["output"],
-    )
+    """Read a card from its TOML.
+
+    Raises UnreadableError for a file that is no card.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Card(
+            name=f"{table['name']} {table['version']}",
+            file=path.parent / table["file"],
+            input_size=table["input_size"],
+            resize=table["resize"],
+            range=table["range"],
+            mean=tuple(table["mean"]),
+            std=tuple(table["std"]),
+            output=table["output"],
+        )
+    except KeyError as error:
+        raise UnreadableError(f"{path} is no card of a model: it lacks {error.args[0]}") from error
+    except ValueError as error:
+        raise UnreadableError(f"{path} is no card of a model: {error}") from error
 
 
 def u2netp_card(file: Path) -> Card:
@@ -68,10 +76,16 @@ def u2netp_card(file: Path) -> Card:
 
 
 def session(file: Path) -> onnxruntime.InferenceSession:
-    """Open a session on one thread."""
+    """Open a session on one thread.
+
+    Raises UnreadableError if the file is not there or is no network.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime's errors share no base but Exception
+        raise UnreadableError(f"{file} cannot be run: {error}") from error
 
 
 def tensor(rgb: Bytes, card: Card) -> Floats:
@@ -127,16 +141,22 @@ def served_mattes(
 
     `points` replace the card's own, which turn how decided a matte is into its confidence. The same
     photos are looked at mirrored as with the card's own.
+
+    Raises UnreadableError if the folder has no model that the function would load.
     """
     sys.path.append(str(Path(__file__).resolve().parents[2] / "function"))
-    from cutout.image.card import read_card as read_model_card  # noqa: PLC0415 - only for --served
+    from cutout.errors import ModelUnavailable  # noqa: PLC0415 - only for --served
+    from cutout.image.card import read_card as read_model_card  # noqa: PLC0415 - the same
     from cutout.image.decode import Photo  # noqa: PLC0415 - the same
     from cutout.image.matte import extract_matte  # noqa: PLC0415 - the same
     from cutout.image.model import load_network  # noqa: PLC0415 - the same
     from cutout.options import InputAlpha  # noqa: PLC0415 - the same
 
-    card = read_model_card(folder)
-    network = load_network(card, folder)
+    try:
+        card = read_model_card(folder)
+        network = load_network(card, folder)
+    except ModelUnavailable as error:
+        raise UnreadableError(f"{folder} cannot be served: {error.facts['reason']}") from error
     if points and card.mirror:
         decided, confidence = zip(*card.confidence, strict=True)
         limit = np.interp(card.mirror, confidence, decided)

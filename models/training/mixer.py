@@ -15,7 +15,7 @@ from damage import degraded
 from pasting import paste, place, subject_box, with_clean_edges
 from PIL import Image, ImageFilter
 
-from data import HALF, Kind, Pair, Rng, Sample, chance, plain
+from data import HALF, Kind, Pair, Rng, Sample, UnreadableError, chance, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +51,10 @@ SUBJECT_SHARE = (0.02, 0.9)  # of the picture: less is no subject, more leaves n
 
 
 class Mixer:
-    """Endless training samples: photographs, pasted subjects, backgrounds; then degradations."""
+    """Endless training samples: photographs, pasted subjects, backgrounds; then degradations.
+
+    Raises UnreadableError if there is nothing to make a sample of.
+    """
 
     def __init__(self, pairs: Sequence[Pair], seed: int) -> None:
         self._seed = seed
@@ -71,6 +74,8 @@ class Mixer:
             "empty": [kinds["bg"]],
         }
         shares = {name: share for name, share in RECIPES.items() if any(self._by_set[name])}
+        if not shares:
+            raise UnreadableError("there is nothing to train on: no pair shows a subject")
         total = sum(shares.values())
         self.shares = {name: share / total for name, share in shares.items()}
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+INTERRUPTED = 130  # the exit status of a program that Ctrl-C has ended
+
 
 def add_material(parser: argparse.ArgumentParser, *, pack: str, unseen: str) -> None:
     """Add the options that name photographs and mattes; `pack` and `unseen` are two helps."""
@@ -29,8 +31,13 @@ def add_material(parser: argparse.ArgumentParser, *, pack: str, unseen: str) -> 
 
 
 def run_program(main: Callable[[], None]) -> None:
-    """Run a program. A file that is not there or cannot be read ends it with one line."""
+    """Run a program. What a user can mend, such as a wrong file, ends it with one line.
+
+    Ctrl-C ends it with the shell's status for that, and without a traceback.
+    """
     try:
         main()
-    except (UnreadableError, FileNotFoundError) as error:
+    except (UnreadableError, OSError) as error:
         raise SystemExit(str(error)) from error
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None

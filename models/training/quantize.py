@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 import onnx
 from export import NAME, write_card
-from labels import Unseen, read_unseen, training_pairs
+from labels import read_unseen, training_pairs
 from mattings import Card, read_card, tensor
 from photographs import photographs
 from programs import add_material, run_program
 
-from data import Pair, read_folder, read_pack
+from data import Pair, UnreadableError, read_folder, read_pack
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 from int8 import quantize
@@ -46,7 +46,7 @@ def examples(options: argparse.Namespace) -> list[Pair]:
     pack = [pair for pair in pairs_of(options) if pair.kind != "cut"]
     if not options.photos:
         return spaced(pack, PHOTOGRAPHS)
-    unseen = read_unseen(options.unseen) if options.unseen else Unseen.nothing()
+    unseen = read_unseen(options.unseen)
     labelled = training_pairs(photographs(options.photos), options.labels, unseen)
     if not pack:
         return spaced(labelled, PHOTOGRAPHS)
@@ -72,20 +72,32 @@ def float_nodes(model: onnx.ModelProto) -> list[str]:
 
 
 def quantized(card: Card, pairs: Sequence[Pair], out: Path) -> None:
-    """Write the int8 model of the float model that `card` describes."""
+    """Write the int8 model of the float model that `card` describes.
+
+    One that is too large is not written, and what `out` was before stays.
+
+    Raises UnreadableError for the card of an int8 model.
+    """
+    model = onnx.load(card.file)
+    if any(node.op_type == "QLinearConv" for node in model.graph.node):
+        raise UnreadableError(f"{card.file} is int8 already: name the card that export.py wrote")
+    part = out.with_suffix(".part")
     quantize(
         card.file,
-        out,
+        part,
         [tensor(pair.rgb, card) for pair in pairs],
         operators=QUANTIZED,
-        float_nodes=float_nodes(onnx.load(card.file)),
+        float_nodes=float_nodes(model),
         fold=False,  # the export wrote BatchNorms into the weights
         picks=PICKS,
     )
-    if out.stat().st_size > FILE_MAX_BYTES:
+    size = part.stat().st_size
+    if size > FILE_MAX_BYTES:
+        part.unlink()
         raise SystemExit(
-            f"{out.name} has {out.stat().st_size} bytes; at most {FILE_MAX_BYTES} are accepted"
+            f"{out.name} would have {size} bytes; at most {FILE_MAX_BYTES} are accepted"
         )
+    part.replace(out)
 
 
 def main() -> None:
@@ -105,10 +117,10 @@ def main() -> None:
     options = parser.parse_args()
     if bool(options.photos) != bool(options.labels):
         parser.error("--photos and --labels go together")
+    card = read_card(options.card)
     pairs = examples(options)
     if not pairs:
         parser.error("name photographs: --pack, --folder, or --photos and --labels")
-    card = read_card(options.card)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     quantized(card, pairs, options.out)
     write_card(

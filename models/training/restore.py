@@ -22,14 +22,32 @@ from export import LOGIT_GAIN
 from graph import Graph, write_net
 from net import SIZE_MULTIPLE_PX, MattingNet, Norm, scale_shift
 from onnx import numpy_helper
+from programs import run_program
 from torch import Tensor, nn
 from trainer import FROZEN_STAGES
 from weights import load
+
+from data import UnreadableError
 
 # Frozen in training: `--init` has them without int8's steps.
 KEPT = ("stem", *(f"stage{number}." for number in range(FROZEN_STAGES)))
 BALANCED = ".balanced"  # a bias to which ../int8.py has added something
 GAINED = ("head.out", "side")  # multiplied by the export's gain
+
+
+def read_model(path: Path) -> onnx.ModelProto:
+    """Read an exported model.
+
+    Raises UnreadableError for any other file.
+    """
+    data = path.read_bytes()
+    try:
+        model = onnx.load_model_from_string(data)
+    except Exception as error:  # protobuf's own
+        raise UnreadableError(f"{path} is no ONNX model") from error
+    if "rgb.scale" not in {tensor.name for tensor in model.graph.initializer}:
+        raise UnreadableError(f"{path} is no model that export.py or quantize.py wrote")
+    return model
 
 
 def values_of(model: onnx.ModelProto) -> dict[str, Tensor]:
@@ -131,9 +149,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(0)  # a dense block that the model does not have begins with random weights
     net = load(options.init) if options.init else MattingNet().eval()
-    net = restored(onnx.load(options.model), net, options.gain, keep=bool(options.init))
+    net = restored(read_model(options.model), net, options.gain, keep=bool(options.init))
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"average": net.state_dict()}, options.out)
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -94,10 +94,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the JPEGs")
     parser.add_argument("--most", type=int, default=90, help="photographs per series")
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
+    if options.most < 1:
+        parser.error("--most must be at least 1")
     photos = photographs(options.photos)
-    unseen = read_unseen(options.unseen) if options.unseen else Unseen.nothing()
-    for name, tiles in collected(photos, Opinions(options.labels), unseen, options.most).items():
+    unseen = read_unseen(options.unseen)
+    drawn = collected(photos, Opinions(options.labels), unseen, options.most)
+    if not drawn:
+        raise SystemExit(f"no photograph of {options.photos} has a label in {options.labels}")
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name, tiles in drawn.items():
         for number, page in enumerate(sheets(tiles)):
             page.save(options.out / f"{name}-{number}.jpg", quality=85)
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from labels import Unseen, read_unseen, training_pairs
+from labels import read_unseen, training_pairs
 from mixer import Mixer, batches
 from photographs import photographs
 from processes import rank, ranks, shared_mean
@@ -122,7 +122,7 @@ def material(options: argparse.Namespace) -> list[Pair]:
     for folder in options.folder:
         pairs += read_folder(folder)
     if options.photos:
-        unseen = read_unseen(options.unseen) if options.unseen else Unseen.nothing()
+        unseen = read_unseen(options.unseen)
         pairs += training_pairs(photographs(options.photos), options.labels, unseen)
     if rank() == 0:
         counts = Counter(f"{pair.kind} {pair.set}" for pair in pairs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -42,15 +42,17 @@ def agreement(pair: Pair, net: MattingNet, device: torch.device) -> Bytes:
 def trusted(
     pairs: Sequence[Pair], net: MattingNet, device: torch.device, cache: Path
 ) -> list[Pair]:
-    """Give pseudo-labelled pairs their weight maps; the first process makes them once per run."""
-    if not cache.exists() and rank() == 0:
-        maps = {
-            pair.name: agreement(pair, net.eval(), device)
-            for pair in pairs
-            if pair.kind == "pseudo"
-        }
-        np.savez(cache.with_suffix(".part.npz"), **maps)
-        cache.with_suffix(".part.npz").replace(cache)
+    """Give pseudo-labelled pairs their weight maps; the first process makes those not yet made."""
+    if rank() == 0:
+        known: dict[str, Any] = {}
+        if cache.exists():
+            with np.load(cache) as maps:
+                known = dict(maps)
+        lacking = [p for p in pairs if p.kind == "pseudo" and p.name not in known]
+        if lacking or not cache.exists():
+            known |= {pair.name: agreement(pair, net.eval(), device) for pair in lacking}
+            np.savez(cache.with_suffix(".part.npz"), **known)
+            cache.with_suffix(".part.npz").replace(cache)
     if distributed.is_initialized():
         distributed.barrier()
     with np.load(cache) as maps:

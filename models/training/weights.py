@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from net import DENSE, MattingNet
 
+from data import UnreadableError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -53,19 +55,24 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def load(path: Path) -> MattingNet:
     """Make a network with the weights of an `.npz` or of a checkpoint (its averaged weights).
 
-    Dense blocks that the file lacks stay the identity that they start as. Raises KeyError if it
-    lacks anything else, or has what the network has not, and ValueError for an ONNX file.
+    Dense blocks that the file lacks stay the identity that they start as. Raises UnreadableError if
+    it lacks anything else, or has what the network has not, and for any other file.
     """
     if path.suffix == ".onnx":
-        raise ValueError(f"{path} is an exported model: restore.py makes a checkpoint of it")
+        raise UnreadableError(f"{path} is an exported model: restore.py makes a checkpoint of it")
     net = MattingNet()
-    if path.suffix == ".npz":
-        state = read_weights(path)
-    else:
-        state = torch.load(path, map_location="cpu", weights_only=True)["average"]
+    try:
+        if path.suffix == ".npz":
+            state = read_weights(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)["average"]
+    except OSError:
+        raise
+    except Exception as error:  # the errors of torch, zip and pickle share no base but Exception
+        raise UnreadableError(f"{path} is no .npz of weights and no checkpoint") from error
     lacking, unknown = net.load_state_dict(state, strict=False)
     wrong = [*unknown, *(name for name in lacking if not name.startswith(DENSE))]
     if wrong:
-        raise KeyError(f"{path.name} and the network differ in {', '.join(wrong)}")
+        raise UnreadableError(f"{path.name} and the network differ in {', '.join(wrong)}")
     net.eval()
     return net

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -629,6 +630,17 @@ def test_a_part_is_not_built_into_its_own_sources(checkout: Path, folder: str, t
     assert done.returncode != 0
     assert "name the folder: make … ARTIFACTS_DIR=/path/to/it" in done.stderr
     assert {path: path.stat().st_mtime for path in (checkout / folder).rglob("*")} == before
+
+
+def test_a_part_says_which_python_it_needs() -> None:
+    """`sam build` alone takes whatever python3 is there."""
+    old = "import runpy, sys; sys.version_info = (3, 10, 13); runpy.run_path(sys.argv[1])"
+    program = [sys.executable, "-c", old, str(ROOT / "layers/deps/pack.py")]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Python 3.11 or newer is needed. Name one: PYTHON=python3.13 sam build\n"
+    )
 
 
 def test_clean_removes_what_the_targets_make(tmp_path: Path) -> None:

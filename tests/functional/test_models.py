@@ -4,13 +4,16 @@ import hashlib
 import os
 import pty
 import re
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -406,6 +409,62 @@ def test_an_interrupted_download(shelf: Shelf, server: Server, number: signal.Si
     assert shelf.contents() == {}
 
 
+def test_a_disk_that_is_full(shelf: Shelf, tmp_path: Path) -> None:
+    """It is told as such: neither the server nor the file on the disk is at fault."""
+    file = tmp_path / "given.onnx"
+    file.write_bytes(DATA)
+    small = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+    for given in ((), ("--file", file)):
+        done = subprocess.run(
+            shelf.command("--name", "mine", *given),
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment(),
+            # The nearest thing to a small disk that needs no rights.
+            preexec_fn=small,
+        )
+        assert done.stderr.splitlines()[-1] == "mine cannot be written to the disk: File too large."
+        assert done.returncode == 1
+        assert shelf.contents() == {}
+
+
+def test_a_folder_that_cannot_be_made(shelf: Shelf) -> None:
+    """What the disk refuses is said in a line, with what is left."""
+    shelf.models.write_bytes(b"")
+    assert shelf.refusal("--name", "mine") == (
+        f"[Errno 17] File exists: '{shelf.models}': nothing was added."
+    )
+
+
+def test_ctrl_c_while_it_is_measured(shelf: Shelf) -> None:
+    """It reaches the processes that measure, too; one line says what is there."""
+    with subprocess.Popen(
+        shelf.command("--name", "mine"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        start_new_session=True,
+        # Whoever runs the tests in the background ignores it, and so would the program.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    ) as program:
+        assert program.stdout is not None
+        while not program.stdout.readline().endswith(": it fits.\n"):
+            assert program.poll() is None
+        children = Path(f"/proc/{program.pid}/task/{program.pid}/children")
+        while children.exists() and not children.read_text():
+            time.sleep(0.05)
+        time.sleep(0.5)  # they import what they need
+        os.killpg(program.pid, signal.SIGINT)
+        _, said = program.communicate(timeout=60)
+    assert program.returncode == 130
+    assert said.splitlines()[-1] == (
+        f"Interrupted: {shelf.models / 'mine'} is there, but not measured."
+    )
+    assert "Traceback" not in said
+
+
 def test_what_is_no_model(shelf: Shelf, tmp_path: Path) -> None:
     """A file that the runtime does not read, with a card that says its size or not."""
     file = tmp_path / "page.onnx"
@@ -597,7 +656,7 @@ def test_a_licence_that_must_be_agreed_to(
     assert server.paths == ["/model.onnx"]
 
 
-@pytest.mark.parametrize("answer", ["y", "n", ""])
+@pytest.mark.parametrize("answer", ["y", "n", "", "\x04"])
 def test_a_licence_is_asked_about_on_a_terminal(shelf: Shelf, server: Server, answer: str) -> None:
     """Only a yes goes on, and without one nothing is downloaded."""
     shelf.write("/absent.onnx", licence="CC-BY-NC-4.0")

@@ -173,12 +173,15 @@ def test_nobody_answers() -> None:
     status, rows, said = smoke("http://127.0.0.1:9/live")
     assert (status, rows) == (2, [])
     assert said.startswith("Nobody answers at http://127.0.0.1:9/live")
+    status, _, said = smoke("https://....../live")  # as the document writes it
+    assert status == 2
+    assert said.startswith("Nobody answers at https://....../live")
 
 
 @pytest.mark.parametrize(
     ("url", "key"),
     [
-        *(("", "local"), ("shop.example", "local")),
+        *((url, "local") for url in ("", "shop.example", "http://[shop.example", "http://x/é")),
         *(("http://x", key) for key in ("", "two\nlines", "a key\u2026")),
     ],
 )

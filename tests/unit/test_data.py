@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mixer import RECIPES, Mixer
 
-from data import Bytes, Pair
+from data import Bytes, Pair, UnreadableError
 
 SIDE = 96
 
@@ -65,6 +65,13 @@ def test_shares_add_up_without_labels() -> None:
     assert sum(shares.values()) == pytest.approx(1)
     assert shares["photo"] / shares["cut"] == pytest.approx(RECIPES["photo"] / RECIPES["cut"])
     assert not any(name.startswith("label") for name in shares)
+
+
+def test_nothing_to_train_on_is_said() -> None:
+    """Such as labels of which none is agreed enough: no sample can be made."""
+    for pairs in ([], [replace(pair("gt", grey=60), alpha=np.zeros((SIDE, SIDE), np.uint8))]):
+        with pytest.raises(UnreadableError, match=r"^there is nothing to train on: "):
+            Mixer(pairs, 1)
 
 
 def test_a_sample_depends_on_seed_and_number_alone() -> None:

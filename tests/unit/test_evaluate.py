@@ -244,6 +244,25 @@ def test_what_is_not_there_is_named_in_one_line(tmp_path: Path) -> None:
         assert str(nowhere) in line
 
 
+def test_what_is_no_model_is_named_in_one_line(tmp_path: Path) -> None:
+    """A folder, a model's file or half a card for a card; a file that is no network; no model."""
+    mine = two_discs(tmp_path / "mine")
+    network = CARD.parent / "model.onnx"
+    half = tmp_path / "half.toml"
+    half.write_text('name = "x"\nversion = "1"\nfile = "x.onnx"\n')
+    program = [sys.executable, str(ROOT / "models/training/evaluate.py"), "--folder", str(mine)]
+    for given, says in (
+        (["--card", CARD.parent], f"[Errno 21] Is a directory: '{CARD.parent}'"),
+        (["--card", network], f"{network} is no card of a model: "),
+        (["--card", half], f"{half} is no card of a model: it lacks input_size"),
+        (["--u2netp", tmp_path / "u2netp.onnx"], f"{tmp_path}/u2netp.onnx cannot be run: "),
+        (["--served", tmp_path], f"{tmp_path} cannot be served: {tmp_path}/card.toml: "),
+        (["--card", CARD, "--pack", mine], f"[Errno 21] Is a directory: '{mine}'"),
+    ):
+        (line,) = refusal([*program, *map(str, given)], 1).splitlines()
+        assert line.startswith(says)
+
+
 def zipped(path: Path, files: Mapping[str, str | bytes]) -> Path:
     """Write a zip of these files."""
     with zipfile.ZipFile(path, "w") as archive:

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -352,6 +354,25 @@ def test_the_sheets_need_no_list(labelled: tuple[Path, Path, Unseen], tmp_path: 
     assert names == ["doubt-0.jpg", "train-0.jpg"]
 
 
+def test_sheets_of_nothing_are_not_made_in_silence(
+    labelled: tuple[Path, Path, Unseen], tmp_path: Path
+) -> None:
+    """Such as of other photographs than those that were labelled."""
+    photos, folder, _ = labelled
+    command = [sys.executable, str(TRAINING / "sheets.py"), "--out", str(tmp_path / "sheets")]
+    command += ["--photos", str(photos), "--labels"]
+    (tmp_path / "none").mkdir()
+    for arguments, status, said in (
+        ([tmp_path / "none"], 1, f"no photograph of {photos} has a label in {tmp_path}/none"),
+        ([folder, "--most", "0"], 2, "sheets.py: error: --most must be at least 1"),
+    ):
+        done = subprocess.run(
+            [*command, *map(str, arguments)], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr.splitlines()[-1]) == (status, said)
+        assert not (tmp_path / "sheets").exists()
+
+
 def test_a_label_is_written_whole(tmp_path: Path) -> None:
     """Read back to the last bit; a photograph of any name has a WebP, and nothing else is left."""
     opinions = Opinions(tmp_path)
@@ -390,6 +411,50 @@ def test_the_command_labels_a_folder_and_resumes(tmp_path: Path) -> None:
     pairs = training_pairs(photographs(tmp_path / "photos"), tmp_path / "labels", Unseen.nothing())
     assert {pair.set for pair in pairs} == {"album"}
     assert pairs[0].alpha.shape == (512, 512)
+
+
+def test_what_no_process_can_do_is_said_in_lines(tmp_path: Path) -> None:
+    """Each process says it once, without a traceback; less than one would do nothing."""
+    zipped = packed(tmp_path / "photos.zip", [photo("a.webp")])
+    command = [sys.executable, str(TRAINING / "label.py"), "--photos", str(zipped)]
+    command += ["--out", str(tmp_path / "labels"), "--teacher", str(tmp_path / "card.toml")]
+    lines = [f"[Errno 2] No such file or directory: '{tmp_path}/card.toml'"] * 2
+    for number, status, said in (
+        ("2", 1, [*lines, "a process failed, and said why; run it again to resume"]),
+        ("0", 2, ["label.py: error: --processes must be at least 1"]),
+    ):
+        done = subprocess.run(
+            [*command, "--processes", number], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == status
+        assert done.stderr.splitlines()[-len(said) :] == said
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_ctrl_c_stops_the_command_without_a_traceback(tmp_path: Path, processes: str) -> None:
+    """It can be stopped at any time, and the next run goes on."""
+    rows = [photo(f"{number}.webp") for number in range(400)]
+    command = [sys.executable, str(TRAINING / "label.py"), "--processes", processes]
+    command += ["--photos", str(packed(tmp_path / "photos.zip", rows)), "--teacher", str(CARD)]
+    command += ["--out", str(tmp_path / "labels"), "--mirror", "always"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Whoever runs the tests in the background ignores it, and so would the command.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    ) as program:
+        while len(list(tmp_path.glob(f"labels/{MIRRORED}/*.webp"))) < int(processes) * 4:
+            assert program.poll() is None
+            time.sleep(0.05)
+        os.killpg(program.pid, signal.SIGINT)
+        _, said = program.communicate()
+    assert program.returncode == 130
+    assert "Traceback" not in said
+    assert len(list(tmp_path.glob(f"labels/{TEACHER}/*.webp"))) < len(rows) / 2
 
 
 def test_whoever_kills_the_command_stops_its_processes(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 A class carries ``status``, ``code`` and the sentence; the raise carries the facts as keywords,
 which fill the sentence and go into the log. Under 500 the fault is the caller's and a retry cannot
-help. The first line of a class's docstring, up to a colon, is public: with it the OpenAPI document
-says what the code means.
+help (but for ``ImageUrlFetchFailed``: the image's host may answer later). The first line of a
+class's docstring, up to a colon, is public: with it the OpenAPI document says what the code means.
 
 ::
 

@@ -2,8 +2,8 @@
 
 A class carries ``status``, ``code`` and the sentence; the raise carries the facts as keywords,
 which fill the sentence and go into the log. Under 500 the fault is the caller's and a retry cannot
-help. The first line of a class's docstring, up to a colon, is public: with it the OpenAPI document
-says what the code means.
+help (but for ``ImageUrlFetchFailed``: the image's host may answer later). The first line of a
+class's docstring, up to a colon, is public: with it the OpenAPI document says what the code means.
 
 ::
 
@@ -185,12 +185,16 @@ class MultipleBackgrounds(CutoutError):
 
 
 class InvalidBackground(CutoutError):
-    """The background image is refused: fact ``reason``, the sentences of the decoder's refusal."""
+    """The background image is refused.
+
+    Facts ``reason``, the sentences of the refusal that a photo would get, and ``accepted``, what
+    that refusal accepts.
+    """
 
     status = 400
     code = "invalid_bg_image"
     text = "The background image cannot be used. {reason}"
-    accepted = _FORMATS
+    accepted = "{accepted}"
 
 
 class RoiExceedsBounds(CutoutError):
@@ -283,6 +287,7 @@ class ImageTooSmall(CutoutError):
     status = 400
     code = "image_too_small"
     text = "The image is {width}x{height} px; each side must be at least 2 px."
+    accepted = "sides of at least 2 px"
 
 
 class InvalidImageKey(CutoutError):

@@ -357,6 +357,29 @@ def test_what_only_a_direct_call_meets_is_not_told(client: Client) -> None:
     assert replies["400"]["description"].endswith(told)
 
 
+def codes_told(operation: Document) -> set[str]:
+    """Return the codes that an operation's refusals name."""
+    replies = operation["responses"].items()
+    told = " ".join(reply["description"] for status, reply in replies if status > "4")
+    return set(re.findall(r"\b([a-z]+_[a-z_]+|timeout): ", told))
+
+
+def test_remove_bgs_routes_tell_only_what_they_answer(client: Client) -> None:
+    """They have neither image_key nor response, and the account takes no image and no option."""
+    paths = fetched(client)["paths"]
+    told = codes_told(paths["/v1.0/removebg"]["post"])
+    assert {"auth_failed", "file_too_large", "invalid_size", "missing_source"} <= told
+    assert not told & {
+        *("invalid_image_key", "invalid_response", "result_too_large", "storage_disabled"),
+        "invalid_deep",
+    }
+    told = codes_told(paths["/v1.0/account"]["get"])
+    assert told == {
+        *("access_denied", "auth_failed", "bad_request", "internal_error", "quota_exceeded"),
+        *("rate_limit_exceeded", "timeout"),
+    }
+
+
 @ANY_PAYLOAD
 def test_the_first_clients_field_is_told_but_not_offered(client: Client) -> None:
     """A generated client that offered it beside ``image_base64`` would get masks by mistake."""
@@ -404,3 +427,9 @@ def test_links_and_uploads_are_in_the_document(cloud: Cloud) -> None:
     redirect = client.post("/v2?format=bmp", **large)  # 1300 * 1300 px of 3 bytes
     assert redirect.status == 303
     check(document, "POST", "/v2", redirect)
+    json_only = {"Accept": "application/json"}
+    instead = client.post("/v2?format=bmp", headers=json_only, **large)
+    assert (instead.status, list(instead.json())[:2]) == (200, ["url", "expires_at"])
+    check(document, "POST", "/v2", instead)
+    told = document["paths"]["/v2"]["post"]["responses"]["200"]["description"]
+    assert "with response=auto where the reply is JSON and cannot carry the cutout" in told

@@ -312,6 +312,23 @@ def test_where_urls_are_fetched_they_are_offered() -> None:
     assert told["detail"] == "image_file (multipart/form-data), image_file_b64 or image_url"
 
 
+def test_a_background_that_is_refused_is_told_what_is_accepted(client: Client) -> None:
+    """Of a photo the same fault has the same detail: the formats, the size, or the kind of URL."""
+    formats = "jpeg, png, webp, gif, bmp, tiff, avif, heic"
+    with io.BytesIO() as file:
+        Image.new("RGB", (1, 9)).save(file, "PNG")
+        narrow = file.getvalue()
+    photo = ("a.jpg", JPEG)
+    for data, detail in ((b"%PDF-1.7", formats), (narrow, "sides of at least 2 px")):
+        behind = multipart(image_file=photo, bg_image_file=("b.png", data))
+        told = fault(client.post(ROUTE, **behind))
+        assert (told["code"], told["detail"]) == ("invalid_bg_image", detail)
+    fetching = Client(deployment(app.remover, replace(app.settings, fetch_urls=True)))
+    told = fault(cut(fetching, bg_image_url="http://10.0.0.1/b.jpg"))
+    detail = "an http or https URL of a public host"
+    assert (told["code"], told["detail"]) == ("invalid_bg_image", detail)
+
+
 def test_a_side_that_the_format_cannot_hold_is_scaled_down(client: Client) -> None:
     """As a file that is too large for the reply is; WebP ends at 16,383 px."""
     data = encoded(Image.new("RGB", (16_400, 16)))

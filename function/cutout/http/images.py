@@ -64,4 +64,4 @@ class Images:
                 url, max_bytes=self._max_fetched_bytes, left_ms=left_ms, field="bg_image_url"
             )
         except (InvalidImageUrl, ImageUrlFetchFailed) as error:
-            raise InvalidBackground(reason=str(error)) from error
+            raise InvalidBackground(reason=str(error), accepted=error.detail) from error

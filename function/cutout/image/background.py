@@ -41,7 +41,7 @@ def read_background(data: bytes, limits: Limits) -> NDArray[np.uint8]:
     try:
         return photo_on_white(decode(data, limits=limits))
     except (InvalidImage, UnsupportedImageFormat, ImageTooSmall, ImageTooLarge) as error:
-        raise InvalidBackground(reason=str(error)) from error
+        raise InvalidBackground(reason=str(error), accepted=error.detail) from error
 
 
 def check_background(data: bytes) -> None:
@@ -52,7 +52,7 @@ def check_background(data: bytes) -> None:
     try:
         pillow_format_of(data)
     except (InvalidImage, UnsupportedImageFormat) as error:
-        raise InvalidBackground(reason=str(error)) from error
+        raise InvalidBackground(reason=str(error), accepted=error.detail) from error
 
 
 def photo_on_white(photo: Photo) -> NDArray[np.uint8]:

@@ -8,12 +8,14 @@ from cutout.http.headers import CACHEABLE, CHARGES, EVERY_REPLY, PAGE, RESULT_FA
 from cutout.http.openapi.refusals import (
     GENERAL_CODES,
     REMOVAL_CODES,
+    REMOVEBG_CODES,
     refusals,
     removebg_refusals,
 )
 from cutout.http.openapi.replies import header_references
 
 _KEY_CODES = GENERAL_CODES | {"invalid_api_key"}
+_REMOVEBG_KEY_CODES = GENERAL_CODES | {"auth_failed"}
 _UPLOAD_CODES = _KEY_CODES | {
     "duplicate_option",
     "invalid_content_type",
@@ -134,15 +136,16 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         summary="Removes the background of one image.",
         description="Options are in the body or in the query string, each of them once. The reply "
         "is the image. It is JSON where Accept names application/json and neither an image nor "
-        "*/*, and for channels=alpha in a JSON request. The field image, in JSON or a form that is "
-        "not multipart, is that of BackgroundErase's first clients: it holds an image in base64, "
-        "and the reply is the mask as JSON. No schema has it, so that generated clients offer "
-        "image_base64 only.",
+        "*/*, and for channels=alpha in a JSON request whose Accept names no image. The field "
+        "image, in JSON or a form that is not multipart, is that of BackgroundErase's first "
+        "clients: it holds an image in base64, and the reply is the mask as JSON. No schema has "
+        "it, so that generated clients offer image_base64 only.",
         options="RemovalUrlencoded",
         body={"required": True, "content": _bodies("Removal")},
         replies={
             "200": _reply(
-                "The cutout, or the link to it with response=url. The image's Content-Type is its "
+                "The cutout, or the link to it: with response=url, and with response=auto where "
+                "the reply is JSON and cannot carry the cutout. The image's Content-Type is its "
                 "own, such as image/png.",
                 {**_IMAGES, "application/json": _schema("Cutout", "Mask", "Link")},
                 _RESULT,
@@ -207,7 +210,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
                 {**_IMAGES, "application/json": _schema("RemoveBgCutout")},
                 (*_RESULT, *CHARGES, "X-Type"),
             ),
-            **removebg_refusals(),
+            **removebg_refusals(REMOVEBG_CODES),
         },
     ),
     ("GET", "/v1.0/account"): Operation(
@@ -218,7 +221,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         description="Nothing is counted: the numbers are always the same.",
         replies={
             "200": _json("The account.", "RemoveBgAccount", *CHARGES[1:]),
-            **removebg_refusals(),
+            **removebg_refusals(_REMOVEBG_KEY_CODES),
         },
     ),
     **_cacheable(

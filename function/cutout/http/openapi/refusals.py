@@ -27,6 +27,13 @@ _GATEWAY: Mapping[int, Mapping[str, str]] = MappingProxyType(
 )
 _NEVER_OVER_HTTP = {CutoutError, InvalidEvent}
 _OF_NO_ROUTE = {"not_found", "method_not_allowed"}
+# remove.bg's route has no image_key, takes no response, and scales a result down that is too large.
+_NOT_OF_REMOVEBG = _OF_NO_ROUTE | {
+    "invalid_image_key",
+    "invalid_response",
+    "result_too_large",
+    "storage_disabled",
+}
 _OF_UPLOADS = "content_type"
 _OF_HEALTH = "deep"
 _OF_REMOVEBG = (removebg.ADD_SHADOW.name, *removebg.IGNORED_WORDS)
@@ -70,7 +77,7 @@ REMOVEBG_FAULTS: Sequence[Fault] = (
     *(
         Fault(removebg.status_told(status), removebg.CODES.get(code, code), meaning)
         for status, code, meaning in _faults(*_OF_REMOVEBG)
-        if code not in _OF_NO_ROUTE
+        if code not in _NOT_OF_REMOVEBG
     ),
     *_answered_by_gateway(),
 )
@@ -88,15 +95,19 @@ REMOVAL_CODES = (
 )
 """What a request for a cutout can be answered."""
 
+REMOVEBG_CODES = frozenset(fault.code for fault in REMOVEBG_FAULTS)
+"""What a request of a client of remove.bg for a cutout can be answered."""
+
 
 def refusals(codes: Collection[str]) -> dict[str, Any]:
     """Return the reply of each status that one of ``codes`` has."""
     return _replies([fault for fault in FAULTS if fault.code in codes], "Error")
 
 
-def removebg_refusals() -> dict[str, Any]:
-    """Return the replies of a route of remove.bg."""
-    return _replies(REMOVEBG_FAULTS, "RemoveBgErrors")
+def removebg_refusals(codes: Collection[str]) -> dict[str, Any]:
+    """Return the reply of each status that one of ``codes`` has on a route of remove.bg."""
+    faults = [fault for fault in REMOVEBG_FAULTS if fault.code in codes]
+    return _replies(faults, "RemoveBgErrors")
 
 
 def _replies(faults: Sequence[Fault], schema: str) -> dict[str, Any]:

@@ -306,6 +306,13 @@ def avif_of_shared_data() -> bytes:
     return data
 
 
+def avif_of_units(items: int, header: bytes) -> bytes:
+    """Return an AVIF of so many items, the data of each being a sequence header 1,000 times."""
+    unit = bytes([1 << 3 | 2, len(header)]) + header
+    first = _Item(kind=b"av01", data=unit * 1_000, properties=(_size(64, 64),))
+    return _file(b"avif", [first, *[replace(first, properties=())] * (items - 1)])
+
+
 def avif_with_alpha(side: int, *, has_boxes_of_links: bool) -> bytes:
     """Return an AVIF with an alpha plane; cavif wrote a box of links for each of the two."""
     picture = _coded(avif(side), b"av01", b"av1C", side)

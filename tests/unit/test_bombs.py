@@ -20,6 +20,7 @@ from heif_files import (
     avif_grid,
     avif_of_a_large_frame,
     avif_of_shared_data,
+    avif_of_units,
     heic,
     heic_cropped,
     heic_grid,
@@ -361,6 +362,10 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "avif: a frame that is a little larger": (lambda: avif_of_a_large_frame(128), "read"),
     "avif: tiles that share their data": (avif_of_shared_data, "invalid_image"),
+    "avif: four million sequence headers": (
+        lambda: avif_of_units(4_000, bytes.fromhex("18623ffff688")),
+        "invalid_image",
+    ),
     "avif: a film": (lambda: avif_film(64), "read"),
     "avif: a grid of one tile": (lambda: avif_grid(27, 27, 256), "invalid_image"),
     "heic: a grid of 47 MP in 2 kB": (lambda: heic_grid(27, 27, 256), "read"),

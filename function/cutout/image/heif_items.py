@@ -8,7 +8,7 @@ of 1 kB that claims 64x64 px can take gigabytes.
 import struct
 
 from cutout.errors import ImageTooLarge, InvalidImage, UnsupportedImageFormat
-from cutout.image.av1 import code_points, largest_frame_px
+from cutout.image.av1 import code_points, largest_frames_px
 from cutout.image.heif_boxes import AV1, Items, read_items
 
 _MOST_PARTS = 4
@@ -42,8 +42,7 @@ def check_items(file: bytes, *, max_pixels: int) -> Items:
     """
     try:
         items = read_items(file)
-        for part, coded in items.data.items():
-            frame_px = largest_frame_px(coded)
+        for part, frame_px in largest_frames_px(items.data).items():
             if frame_px > _MOST_PARTS * max(items.pixels[part], _SMALL_PX):
                 raise InvalidImage(reason="its frames are much larger than it says")
             items.pixels[part] = max(items.pixels[part], frame_px)

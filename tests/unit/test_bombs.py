@@ -102,6 +102,35 @@ def tiff_of_strips(width: int, height: int, **more: tuple[int, int, bytes]) -> b
     )
 
 
+def tiff_of_shared_strips(compression: int, strip: bytes, count: int = 65_535) -> bytes:
+    """Return a grey TIFF of strips of 700 x 1 px, all of which are the same compressed bytes."""
+    tags = {"t256": number(700), "t257": number(count), "t258": number(8)}
+    tags |= {"t259": number(compression), "t262": number(1), "t277": number(1), "t278": number(1)}
+    start = 8 + 2 + 12 * (len(tags) + 2) + 4
+    tags |= {
+        "t273": (4, count, struct.pack("<I", start)),
+        "t279": (4, count, struct.pack("<I", start + 4 * count)),
+    }
+    return (
+        tiff_head(**tags)
+        + struct.pack("<I", start + 8 * count) * count
+        + struct.pack("<I", len(strip)) * count
+        + strip
+    )
+
+
+def jpeg_behind_junk(size: int) -> bytes:
+    """Return a JPEG of 700 x 1 px with so many bytes before its first segment."""
+    data = encoded(Image.new("L", (700, 1)), "JPEG")
+    return data[:2] + bytes(size) + data[2:]
+
+
+def deflated_behind_nothing(size: int) -> bytes:
+    """Return 700 zeros, deflated, behind so many bytes of stored blocks that hold nothing."""
+    whole = zlib.compress(bytes(700))
+    return whole[:2] + b"\0\0\0\xff\xff" * (size // 5) + whole[2:]
+
+
 def tiff_of_tiles(width: int, height: int, side: int) -> bytes:
     """Return a grey TIFF of tiles that are all the same bytes."""
     count = -(-width // side) * -(-height // side)
@@ -341,6 +370,18 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "tiff: 2 x 20,000,000 in strips": (lambda: tiff_of_strips(2, 2_000_000), "image_too_large"),
     "tiff: 65,535 strips": (lambda: tiff_of_strips(760, 65_535), "read"),
+    "tiff: 65,535 strips of JPEG that share 1 MB": (
+        lambda: tiff_of_shared_strips(7, jpeg_behind_junk(1_000_000)),
+        "invalid_image",
+    ),
+    "tiff: 65,535 strips of deflate that share 1 MB": (
+        lambda: tiff_of_shared_strips(8, deflated_behind_nothing(1_000_000)),
+        "invalid_image",
+    ),
+    "tiff: 65,535 equal strips": (
+        lambda: tiff_of_shared_strips(8, zlib.compress(bytes(700))),
+        "read",
+    ),
     "tiff: tiles of 1 x 1": (lambda: tiff_of_tiles(1200, 1000, 1), "invalid_image"),
     "tiff: tiles of 28 x 28": (lambda: tiff_of_tiles(7000, 7000, 28), "read"),
     "tiff: 49 MP of float": (

@@ -24,10 +24,14 @@ from heif_files import (
     heic,
     heic_cropped,
     heic_grid,
+    heic_of_described_pictures,
+    heic_of_idle_units,
     heic_of_itself,
     heic_of_layers,
+    heic_of_shared_exif,
     heic_turned,
     heic_with_alpha,
+    heic_with_profile,
     heic_with_two,
 )
 from PIL import Image
@@ -435,6 +439,23 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "heic: a grid of itself": (heic_of_itself, "invalid_image"),
     "heic: two lists of items": (lambda: heic_with_two(b"iinf"), "invalid_image"),
     "heic: two lists of sizes": (lambda: heic_with_two(b"iprp"), "invalid_image"),
+    "heic: 400 EXIF blocks that share 4 MB": (
+        lambda: heic_of_shared_exif(400, 4_000_000),
+        "invalid_image",
+    ),
+    "heic: 45 pictures that share an EXIF block of 25 MB": (
+        lambda: heic_of_described_pictures(45, 25_000_000),
+        "invalid_image",
+    ),
+    "heic: a profile of 3 MB, 100 times": (
+        lambda: heic_with_profile(100, 3_000_000),
+        "invalid_image",
+    ),
+    "heic: a profile of 3 MB": (lambda: heic_with_profile(1, 3_000_000), "read"),
+    "heic: 961 tiles that share 160,000 idle units": (
+        lambda: heic_of_idle_units(31, 31, 160_000),
+        "invalid_image",
+    ),
     "heic: EXIF that claims 60 GB": (lambda: heic_with_exif(1_000_000), "read"),
     "avif: EXIF that claims 60 GB": (lambda: avif_with_exif(1_000_000), "read"),
     "heic: pixels": (lambda: heic_that_claims(30_000, 30_000), "image_too_large"),

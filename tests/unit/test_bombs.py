@@ -88,6 +88,21 @@ def number(value: int) -> tuple[int, int, bytes]:
     return 4, 1, struct.pack("<I", value)
 
 
+def exif_of_one_tag(count: int) -> bytes:
+    """Return an EXIF block with the places of so many strips, as numbers of 16 bits."""
+    return tiff_head(t273=(3, count, struct.pack("<I", 26))) + b"\x12\x34" * count
+
+
+def tiff_of_numbers(tag: str, kind: int, size: int) -> bytes:
+    """Return a TIFF of 64 x 64 px in which a tag has as many numbers as take so many bytes."""
+    number_bytes = {3: 2, 5: 8}[kind]
+    tags = {"t256": number(64), "t257": number(64), "t258": number(8), "t262": number(1)}
+    start = 8 + 2 + 12 * (len(tags | {tag: b""}) + 2) + 4
+    tags |= {tag: (kind, size // number_bytes, struct.pack("<I", start))}
+    tags |= {"t273": number(start + size), "t279": number(64 * 64)}
+    return tiff_head(**tags) + b"\x12\x34\x56\x78" * (size // 4) + bytes(64 * 64)
+
+
 def tiff_of_strips(width: int, height: int, **more: tuple[int, int, bytes]) -> bytes:
     """Return a grey TIFF of one-row strips, all of which are the same bytes."""
     count = height
@@ -322,6 +337,10 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: png(64, 64, png_chunk(b"eXIf", exif_of_many_tags(4_000_000))),
         "read",
     ),
+    "png: EXIF of 60 million numbers": (
+        lambda: png(64, 64, png_chunk(b"eXIf", exif_of_one_tag(60_000_000))),
+        "read",
+    ),
     "png: a million chunks": (
         lambda: png(64, 64, png_chunk(b"teXt", b"") * 1_000_000),
         "invalid_image",
@@ -395,6 +414,18 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "tiff: 49 MP of 32 bit": (
         lambda: tiff(np.zeros((7000, 7000), np.int32), compression="zlib"),
         "read",
+    ),
+    "tiff: a resolution of 7 million fractions": (
+        lambda: tiff_of_numbers("t282", 5, 56_000_000),
+        "invalid_image",
+    ),
+    "tiff: a palette as large as there is": (
+        lambda: tiff_of_numbers("t320", 3, 2 * 3 * 65_536),
+        "read",
+    ),
+    "tiff: 60 million strips": (
+        lambda: exif_of_one_tag(60_000_000),
+        "image_too_small",
     ),
     "tiff: tags that claim 250 GB": (lambda: exif_of_many_tags(4_000_000), "invalid_image"),
     "avif: pixels": (lambda: avif_that_claims(30_000, 30_000), "image_too_large"),

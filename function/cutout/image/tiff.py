@@ -25,6 +25,7 @@ _STRIP_OFFSETS, _STRIP_BYTES = 273, 279
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
 _READ = {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _PLANAR}
 _READ |= {_STRIP_OFFSETS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES}
+_OF_CHUNKS = {_STRIP_OFFSETS, _STRIP_BYTES, _TILE_OFFSETS, _TILE_BYTES}
 _READ |= {_PHOTOMETRIC, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _KIND_OF_PICTURE}
 _NOT_OF_PIXELS = {_KIND_OF_PICTURE, _ORIENTATION}
 _FURTHER_DIRECTORIES = 330
@@ -32,6 +33,10 @@ _REDUCED = 1  # a bit of the kind of picture: it is a smaller copy of another on
 
 _MAX_ENTRIES = 65_535
 _SHARED_BYTES = 65_536  # how many bytes honest tags may share or repeat
+_MAX_NUMBERS = 300_000
+"""Of all tags but those of strips and tiles. Pillow makes an object of each, some of 150 bytes. The
+largest palette has 196,608."""
+_NUMBERS = set(_TYPE_BYTES) - {1, 2, 6, 7}  # Pillow keeps those as bytes
 _MAX_CHUNKS: Final = 65_536
 """The most strips or tiles. 50 MP have as many in tiles of 28 px squared, at about 20 µs each."""
 _MOST_SHARED = 4
@@ -55,7 +60,8 @@ _MAX_SCANNED_PX = 700_000_000  # of all components; libtiff itself stops at 100 
 class Directory:
     """The integers of the tags that matter here: tag → values.
 
-    Of a tag that comes twice the first one is there. ``is_ambiguous`` says that the other one
+    Of a tag with more than 65,537 values the first ones are there, and of a tag that comes twice
+    the first one. ``is_ambiguous`` says that the other one
     describes the pixels in another way, and ``is_cut`` that the data of some tag is not all in the
     file. ``has_others`` says that a tag names more directories, and ``next_at`` is where the file
     has the directory that follows, 0 if none does.
@@ -184,7 +190,8 @@ class Directory:
 def read_directory(data: bytes) -> Directory:
     """Return the first directory.
 
-    :raises InvalidImage: it is cut off, or its tags claim more data than there is.
+    :raises InvalidImage: it is cut off, or its tags claim more data than there is, or have far more
+        numbers than a picture needs.
     """
     try:
         return _read_directory(data)
@@ -217,7 +224,7 @@ def _read_directory(data: bytes, place: int | None = None) -> Directory:
     values: dict[int, tuple[int, ...]] = {}
     seen: dict[int, bytes] = {}
     is_ambiguous = is_cut = has_others = False
-    claimed, end = 0, start + entries * entry_bytes
+    claimed, numbers, end = 0, 0, start + entries * entry_bytes
     for entry in range(start, end, entry_bytes):
         tag, kind, count = struct.unpack_from(f"{order}HH{offset_format}", data, entry)
         size = count * _TYPE_BYTES.get(kind, 0)
@@ -225,8 +232,8 @@ def _read_directory(data: bytes, place: int | None = None) -> Directory:
         if size > inline:
             claimed += size
             (at,) = struct.unpack_from(order + offset_format, data, at)
-        if claimed > len(data) + _SHARED_BYTES:
-            raise InvalidImage(reason="its tags claim more data than the file holds")
+        numbers += count * (kind in _NUMBERS and tag not in _OF_CHUNKS)
+        _check_claims(claimed, numbers, len(data))
         is_cut |= max(entry + entry_bytes, at + size) > len(data)
         has_others |= tag == _FURTHER_DIRECTORIES
         if tag not in _READ:
@@ -235,7 +242,9 @@ def _read_directory(data: bytes, place: int | None = None) -> Directory:
         if tag in seen:
             is_ambiguous |= tag not in _NOT_OF_PIXELS and whole != seen[tag]
         elif kind in _INTEGERS:
-            values[tag] = struct.unpack_from(f"{order}{count}{_INTEGERS[kind]}", data, at)
+            # One more than is accepted: each value takes 40 bytes here, and 2 in a file of 64 MB.
+            read = min(count, _MAX_CHUNKS + 1)
+            values[tag] = struct.unpack_from(f"{order}{read}{_INTEGERS[kind]}", data, at)
         seen.setdefault(tag, whole)
     following = data[end : end + inline]  # where the next directory begins; it may be cut off
     directory = Directory(
@@ -248,3 +257,14 @@ def _read_directory(data: bytes, place: int | None = None) -> Directory:
     if min(directory.size) < 0:
         raise InvalidImage(reason="it is a damaged or truncated TIFF file")
     return directory
+
+
+def _check_claims(claimed: int, numbers: int, file_bytes: int) -> None:
+    """Hold what the tags say that they have to what the file can have, and to what a picture needs.
+
+    :raises InvalidImage: they claim more bytes or numbers.
+    """
+    if claimed > file_bytes + _SHARED_BYTES:
+        raise InvalidImage(reason="its tags claim more data than the file holds")
+    if numbers > _MAX_NUMBERS:
+        raise InvalidImage(reason=f"its tags have more than {_MAX_NUMBERS} numbers")

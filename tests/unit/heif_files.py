@@ -263,6 +263,20 @@ def heic_of_idle_units(columns: int, rows: int, count: int) -> bytes:
     return _file(b"heic", items, (b"dimg", 1, [2] * (columns * rows)))
 
 
+def heic_of_idle_configuration(columns: int, rows: int, arrays: int) -> bytes:
+    """Return a HEIC of one tile, named for all of them, whose configuration has idle units.
+
+    Each array has 65,535 of them, and 256 kB.
+    """
+    tile = _coded(heic(64), b"hvc1", b"hvcC", 64)
+    size, configuration = tile.properties
+    head, count, own = configuration[8:30], configuration[30], configuration[31:]
+    idle = struct.pack(">BH", 48, 65_535) + struct.pack(">HBB", 2, 48 << 1, 1) * 65_535
+    box = _box(b"hvcC", head, bytes([count + arrays]), own, idle * arrays)
+    items = [_layout(columns, rows, 64), replace(tile, properties=(size, box))]
+    return _file(b"heic", items, (b"dimg", 1, [2] * (columns * rows)))
+
+
 def heic_of_layers(width: int, height: int, *, count: int = 1) -> bytes:
     """Return a HEIC that claims 64x64 px, of pictures laid over a canvas of another size."""
     canvas = struct.pack(">BBHHHHII", 0, 1, 0, 0, 0, 65_535, width, height)

@@ -25,6 +25,7 @@ from heif_files import (
     heic_cropped,
     heic_grid,
     heic_of_described_pictures,
+    heic_of_idle_configuration,
     heic_of_idle_units,
     heic_of_itself,
     heic_of_layers,
@@ -485,6 +486,10 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "heic: a profile of 3 MB": (lambda: heic_with_profile(1, 3_000_000), "read"),
     "heic: 961 tiles that share 160,000 idle units": (
         lambda: heic_of_idle_units(31, 31, 160_000),
+        "invalid_image",
+    ),
+    "heic: 961 tiles that share 4 arrays of idle units": (
+        lambda: heic_of_idle_configuration(31, 31, 4),
         "invalid_image",
     ),
     "heic: EXIF that claims 60 GB": (lambda: heic_with_exif(1_000_000), "read"),

@@ -14,6 +14,7 @@ from cutout.errors import InvalidImage, UnsupportedImageFormat
 AV1 = b"av01"
 """The kind of an item that AV1 decodes."""
 
+_CONFIGURATION = b"hvcC"  # HEVC's, whose units libheif hands over before those of the item's data
 _TURNS = {b"irot", b"imir", b"clap"}
 _ONCE = {b"meta", b"pitm", b"iinf", b"iloc", b"iref", b"iprp", b"ipco", b"idat"}
 _SHORT = 2  # the last version of ``infe`` that has numbers of 16 bits
@@ -36,7 +37,8 @@ class Items:
     and height; ``colours`` are the code points of its primaries and transfer characteristics where
     it names them (``nclx``). ``parts`` are the items that it is put together from, ``auxiliary``
     its alpha plane and the like. ``turns`` tells how often it is rotated, mirrored or cropped.
-    ``data`` is what AV1 decodes, and ``data_bytes`` tells how much data an item of any kind has.
+    ``data`` is what AV1 decodes, and ``data_bytes`` tells how much data an item of any kind has,
+    with what HEVC's configuration adds to it.
     """
 
     primary: int = 0
@@ -193,6 +195,8 @@ class _Walk:
         kind, body, stop = box
         self._copy(stop - body)
         self._items.turns[item] += kind in _TURNS
+        if kind == _CONFIGURATION:
+            self._items.data_bytes[item] += stop - body
         if kind == b"colr" and self._file[body : body + 4] == b"nclx":
             self._items.colours[item] = struct.unpack_from(">HH", self._file, body + 4)
         if kind == b"ispe":

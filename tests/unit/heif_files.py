@@ -216,6 +216,67 @@ def heic_with_alpha(columns: int, rows: int, side: int) -> bytes:
     return _file(b"heic", items, (b"auxl", 2, [1]), (b"dimg", 2, [3] * (columns * rows)))
 
 
+def heic_of_shared_exif(count: int, size: int) -> bytes:
+    """Return a HEIC with ``count`` EXIF items, all of which are the same bytes of the file."""
+    picture = _coded(heic(64), b"hvc1", b"hvcC", 64)
+    exif = _Item(kind=b"Exif", data=bytes(4) + b"II*\0" + bytes(size), properties=())
+    items = [picture, exif, *[replace(exif, data=b"")] * (count - 1)]
+    data = _file(b"heic", items, *((b"cdsc", item, [1]) for item in range(2, count + 2)))
+    place = data.index(b"iloc") + 4 + 4 + 2 + 2 + 14  # the entry of the first one, of 14 bytes
+    place_of_all = data[place + 6 : place + 14]
+    for entry in range(place + 14, place + 14 * count, 14):
+        data = data[: entry + 6] + place_of_all + data[entry + 14 :]
+    return data
+
+
+def heic_of_described_pictures(count: int, exif_bytes: int) -> bytes:
+    """Return a HEIC of so many pictures, which one EXIF item describes; libheif reads up to 49."""
+    picture = _coded(heic(64), b"hvc1", b"hvcC", 64)
+    exif = _Item(kind=b"Exif", data=bytes(4) + b"II*\0" + bytes(exif_bytes), properties=())
+    items = [*[picture] * count, exif]
+    return _file(b"heic", items, (b"cdsc", count + 1, list(range(1, count + 1))))
+
+
+def heic_with_profile(times: int, size: int) -> bytes:
+    """Return a HEIC whose picture is linked to one colour profile again and again."""
+    picture = _coded(heic(64), b"hvc1", b"hvcC", 64)
+    profile = _box(b"colr", b"prof", bytes(size))
+    data = _file(b"heic", [replace(picture, properties=(*picture.properties, profile))])
+    place = data.index(b"ipma") - 4
+    links = bytes([1, 0x82, *[3] * times])
+    box = _full(b"ipma", 0, struct.pack(">IHB", 1, 1, len(links)), links)
+    grown = len(box) - struct.unpack_from(">I", data, place)[0]
+    whole = bytearray(data[:place] + box + data[place + len(box) - grown :])
+    for name in (b"iprp", b"meta"):
+        at = whole.index(name) - 4
+        struct.pack_into(">I", whole, at, struct.unpack_from(">I", whole, at)[0] + grown)
+    at = whole.index(b"iloc") + 4 + 4 + 2 + 2 + 6  # where the picture's data begins
+    struct.pack_into(">I", whole, at, struct.unpack_from(">I", whole, at)[0] + grown)
+    return bytes(whole)
+
+
+def heic_of_idle_units(columns: int, rows: int, count: int) -> bytes:
+    """Return a HEIC of one tile, named for all of them, with ``count`` units that say nothing."""
+    tile = _coded(heic(64), b"hvc1", b"hvcC", 64)
+    idle = struct.pack(">IBB", 2, 48 << 1, 1)
+    items = [_layout(columns, rows, 64), replace(tile, data=idle * count + tile.data)]
+    return _file(b"heic", items, (b"dimg", 1, [2] * (columns * rows)))
+
+
+def heic_of_idle_configuration(columns: int, rows: int, arrays: int) -> bytes:
+    """Return a HEIC of one tile, named for all of them, whose configuration has idle units.
+
+    Each array has 65,535 of them, and 256 kB.
+    """
+    tile = _coded(heic(64), b"hvc1", b"hvcC", 64)
+    size, configuration = tile.properties
+    head, count, own = configuration[8:30], configuration[30], configuration[31:]
+    idle = struct.pack(">BH", 48, 65_535) + struct.pack(">HBB", 2, 48 << 1, 1) * 65_535
+    box = _box(b"hvcC", head, bytes([count + arrays]), own, idle * arrays)
+    items = [_layout(columns, rows, 64), replace(tile, properties=(size, box))]
+    return _file(b"heic", items, (b"dimg", 1, [2] * (columns * rows)))
+
+
 def heic_of_layers(width: int, height: int, *, count: int = 1) -> bytes:
     """Return a HEIC that claims 64x64 px, of pictures laid over a canvas of another size."""
     canvas = struct.pack(">BBHHHHII", 0, 1, 0, 0, 0, 65_535, width, height)
@@ -304,6 +365,13 @@ def avif_of_shared_data() -> bytes:
         start = struct.unpack_from(">I", data, place + 14 + 6)[0]
         data = data[: at + 6] + struct.pack(">II", start, end - start) + data[at + 14 :]
     return data
+
+
+def avif_of_units(items: int, header: bytes) -> bytes:
+    """Return an AVIF of so many items, the data of each being a sequence header 1,000 times."""
+    unit = bytes([1 << 3 | 2, len(header)]) + header
+    first = _Item(kind=b"av01", data=unit * 1_000, properties=(_size(64, 64),))
+    return _file(b"avif", [first, *[replace(first, properties=())] * (items - 1)])
 
 
 def avif_with_alpha(side: int, *, has_boxes_of_links: bool) -> bytes:

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from cutout.errors import InvalidImage
-from cutout.image.av1 import code_points, largest_frame_px
+from cutout.image.av1 import code_points, largest_frames_px
 from image_files import encoded
 
 
@@ -17,6 +17,11 @@ def bits(*fields: tuple[int, int]) -> bytes:
 def unit(kind: int, content: bytes) -> bytes:
     """Return one OBU of under 128 bytes, with its size."""
     return bytes([kind << 3 | 2, len(content)]) + content
+
+
+def largest(data: bytes) -> int:
+    """Return the pixels of the largest frame that the data of a file's one item allows."""
+    return largest_frames_px({7: data})[7]
 
 
 SIZE = ((11, 4), (10, 4), (3999, 12), (1499, 11))  # 4,000 x 1,500 px, in 12 and 11 bits
@@ -37,23 +42,23 @@ FULL = bits(
 @pytest.mark.parametrize("header", [STILL, PLAIN, FULL], ids=["still", "plain", "full"])
 def test_the_size_is_found_behind_whatever_comes_before_it(header: bytes) -> None:
     """Alone, between other units, and in a unit without a size, which is the last one."""
-    assert largest_frame_px(unit(1, header)) == 6_000_000
-    assert largest_frame_px(unit(2, b"") + unit(1, header) + unit(6, b"frame")) == 6_000_000
-    assert largest_frame_px(unit(2, b"") + bytes([1 << 3]) + header) == 6_000_000
-    assert largest_frame_px(unit(2, b"") + bytes([1 << 3 | 6, 0, len(header)]) + header) == 6e6
+    assert largest(unit(1, header)) == 6_000_000
+    assert largest(unit(2, b"") + unit(1, header) + unit(6, b"frame")) == 6_000_000
+    assert largest(unit(2, b"") + bytes([1 << 3]) + header) == 6_000_000
+    assert largest(unit(2, b"") + bytes([1 << 3 | 6, 0, len(header)]) + header) == 6e6
 
 
 def test_the_largest_of_several_counts() -> None:
     """A decoder goes by the latest one."""
     small = bits((0, 3), (1, 1), (1, 1), (8, 5), (3, 4), (3, 4), (9, 4), (9, 4))
-    assert largest_frame_px(unit(1, small)) == 100
-    assert largest_frame_px(unit(1, small) + unit(1, STILL) + unit(1, small)) == 6_000_000
+    assert largest(unit(1, small)) == 100
+    assert largest(unit(1, small) + unit(1, STILL) + unit(1, small)) == 6_000_000
 
 
 def test_what_an_encoder_writes() -> None:
     """The file's own size; its boxes are passed by."""
     data = encoded(Image.new("RGB", (300, 200)), "AVIF")
-    assert largest_frame_px(data[data.index(b"mdat") + 4 :]) == 60_000
+    assert largest(data[data.index(b"mdat") + 4 :]) == 60_000
     assert code_points(data[data.index(b"mdat") + 4 :]) == (1, 13)
 
 
@@ -116,11 +121,33 @@ def test_data_without_a_header_names_no_colours() -> None:
 def test_a_header_that_is_cut_off(data: bytes) -> None:
     """Its reader says so."""
     with pytest.raises(IndexError):
-        largest_frame_px(data)
+        largest(data)
 
 
 def test_endless_units() -> None:
     """Two bytes each; a picture has three."""
     with pytest.raises(InvalidImage):
-        largest_frame_px(unit(2, b"") * 1_001)
-    assert largest_frame_px(unit(2, b"") * 1_000) == 0
+        largest(unit(2, b"") * 1_001)
+    assert largest(unit(2, b"") * 1_000) == 0
+
+
+def test_endless_units_in_many_items() -> None:
+    """Each item has few enough, and all together take long."""
+    items = dict.fromkeys(range(20), unit(1, STILL) * 1_000)
+    assert set(largest_frames_px(items).values()) == {6_000_000}
+    with pytest.raises(InvalidImage) as refusal:
+        largest_frames_px(items | {20: unit(1, STILL)})
+    assert "it has over 20000 units of data" in str(refusal.value)
+
+
+@pytest.mark.parametrize("zeros", [31, 32])
+def test_a_number_whose_length_is_told_in_unary(zeros: int) -> None:
+    """It has 32 bits at the most; no decoder reads a longer one, of which each bit takes time."""
+    interval = ((0, zeros), (1, 1), (0, zeros))
+    timing = ((1, 1), (7, 32), (9, 32), (1, 1), *interval, (0, 1))
+    data = unit(1, bits((0, 3), (0, 1), (0, 1), *timing, (0, 1), (0, 5), *POINT, *SIZE))
+    if zeros < 32:
+        assert largest(data) == 6_000_000
+    else:
+        with pytest.raises(IndexError):
+            largest(data)

@@ -20,13 +20,19 @@ from heif_files import (
     avif_grid,
     avif_of_a_large_frame,
     avif_of_shared_data,
+    avif_of_units,
     heic,
     heic_cropped,
     heic_grid,
+    heic_of_described_pictures,
+    heic_of_idle_configuration,
+    heic_of_idle_units,
     heic_of_itself,
     heic_of_layers,
+    heic_of_shared_exif,
     heic_turned,
     heic_with_alpha,
+    heic_with_profile,
     heic_with_two,
 )
 from PIL import Image
@@ -83,6 +89,21 @@ def number(value: int) -> tuple[int, int, bytes]:
     return 4, 1, struct.pack("<I", value)
 
 
+def exif_of_one_tag(count: int) -> bytes:
+    """Return an EXIF block with the places of so many strips, as numbers of 16 bits."""
+    return tiff_head(t273=(3, count, struct.pack("<I", 26))) + b"\x12\x34" * count
+
+
+def tiff_of_numbers(tag: str, kind: int, size: int) -> bytes:
+    """Return a TIFF of 64 x 64 px in which a tag has as many numbers as take so many bytes."""
+    number_bytes = {3: 2, 5: 8}[kind]
+    tags = {"t256": number(64), "t257": number(64), "t258": number(8), "t262": number(1)}
+    start = 8 + 2 + 12 * (len(tags | {tag: b""}) + 2) + 4
+    tags |= {tag: (kind, size // number_bytes, struct.pack("<I", start))}
+    tags |= {"t273": number(start + size), "t279": number(64 * 64)}
+    return tiff_head(**tags) + b"\x12\x34\x56\x78" * (size // 4) + bytes(64 * 64)
+
+
 def tiff_of_strips(width: int, height: int, **more: tuple[int, int, bytes]) -> bytes:
     """Return a grey TIFF of one-row strips, all of which are the same bytes."""
     count = height
@@ -99,6 +120,35 @@ def tiff_of_strips(width: int, height: int, **more: tuple[int, int, bytes]) -> b
         + struct.pack("<I", width) * count
         + bytes(width)
     )
+
+
+def tiff_of_shared_strips(compression: int, strip: bytes, count: int = 65_535) -> bytes:
+    """Return a grey TIFF of strips of 700 x 1 px, all of which are the same compressed bytes."""
+    tags = {"t256": number(700), "t257": number(count), "t258": number(8)}
+    tags |= {"t259": number(compression), "t262": number(1), "t277": number(1), "t278": number(1)}
+    start = 8 + 2 + 12 * (len(tags) + 2) + 4
+    tags |= {
+        "t273": (4, count, struct.pack("<I", start)),
+        "t279": (4, count, struct.pack("<I", start + 4 * count)),
+    }
+    return (
+        tiff_head(**tags)
+        + struct.pack("<I", start + 8 * count) * count
+        + struct.pack("<I", len(strip)) * count
+        + strip
+    )
+
+
+def jpeg_behind_junk(size: int) -> bytes:
+    """Return a JPEG of 700 x 1 px with so many bytes before its first segment."""
+    data = encoded(Image.new("L", (700, 1)), "JPEG")
+    return data[:2] + bytes(size) + data[2:]
+
+
+def deflated_behind_nothing(size: int) -> bytes:
+    """Return 700 zeros, deflated, behind so many bytes of stored blocks that hold nothing."""
+    whole = zlib.compress(bytes(700))
+    return whole[:2] + b"\0\0\0\xff\xff" * (size // 5) + whole[2:]
 
 
 def tiff_of_tiles(width: int, height: int, side: int) -> bytes:
@@ -288,6 +338,10 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: png(64, 64, png_chunk(b"eXIf", exif_of_many_tags(4_000_000))),
         "read",
     ),
+    "png: EXIF of 60 million numbers": (
+        lambda: png(64, 64, png_chunk(b"eXIf", exif_of_one_tag(60_000_000))),
+        "read",
+    ),
     "png: a million chunks": (
         lambda: png(64, 64, png_chunk(b"teXt", b"") * 1_000_000),
         "invalid_image",
@@ -340,6 +394,18 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "tiff: 2 x 20,000,000 in strips": (lambda: tiff_of_strips(2, 2_000_000), "image_too_large"),
     "tiff: 65,535 strips": (lambda: tiff_of_strips(760, 65_535), "read"),
+    "tiff: 65,535 strips of JPEG that share 1 MB": (
+        lambda: tiff_of_shared_strips(7, jpeg_behind_junk(1_000_000)),
+        "invalid_image",
+    ),
+    "tiff: 65,535 strips of deflate that share 1 MB": (
+        lambda: tiff_of_shared_strips(8, deflated_behind_nothing(1_000_000)),
+        "invalid_image",
+    ),
+    "tiff: 65,535 equal strips": (
+        lambda: tiff_of_shared_strips(8, zlib.compress(bytes(700))),
+        "read",
+    ),
     "tiff: tiles of 1 x 1": (lambda: tiff_of_tiles(1200, 1000, 1), "invalid_image"),
     "tiff: tiles of 28 x 28": (lambda: tiff_of_tiles(7000, 7000, 28), "read"),
     "tiff: 49 MP of float": (
@@ -349,6 +415,18 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "tiff: 49 MP of 32 bit": (
         lambda: tiff(np.zeros((7000, 7000), np.int32), compression="zlib"),
         "read",
+    ),
+    "tiff: a resolution of 7 million fractions": (
+        lambda: tiff_of_numbers("t282", 5, 56_000_000),
+        "invalid_image",
+    ),
+    "tiff: a palette as large as there is": (
+        lambda: tiff_of_numbers("t320", 3, 2 * 3 * 65_536),
+        "read",
+    ),
+    "tiff: 60 million strips": (
+        lambda: exif_of_one_tag(60_000_000),
+        "image_too_small",
     ),
     "tiff: tags that claim 250 GB": (lambda: exif_of_many_tags(4_000_000), "invalid_image"),
     "avif: pixels": (lambda: avif_that_claims(30_000, 30_000), "image_too_large"),
@@ -361,6 +439,10 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "avif: a frame that is a little larger": (lambda: avif_of_a_large_frame(128), "read"),
     "avif: tiles that share their data": (avif_of_shared_data, "invalid_image"),
+    "avif: four million sequence headers": (
+        lambda: avif_of_units(4_000, bytes.fromhex("18623ffff688")),
+        "invalid_image",
+    ),
     "avif: a film": (lambda: avif_film(64), "read"),
     "avif: a grid of one tile": (lambda: avif_grid(27, 27, 256), "invalid_image"),
     "heic: a grid of 47 MP in 2 kB": (lambda: heic_grid(27, 27, 256), "read"),
@@ -389,6 +471,27 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "heic: a grid of itself": (heic_of_itself, "invalid_image"),
     "heic: two lists of items": (lambda: heic_with_two(b"iinf"), "invalid_image"),
     "heic: two lists of sizes": (lambda: heic_with_two(b"iprp"), "invalid_image"),
+    "heic: 400 EXIF blocks that share 4 MB": (
+        lambda: heic_of_shared_exif(400, 4_000_000),
+        "invalid_image",
+    ),
+    "heic: 45 pictures that share an EXIF block of 25 MB": (
+        lambda: heic_of_described_pictures(45, 25_000_000),
+        "invalid_image",
+    ),
+    "heic: a profile of 3 MB, 100 times": (
+        lambda: heic_with_profile(100, 3_000_000),
+        "invalid_image",
+    ),
+    "heic: a profile of 3 MB": (lambda: heic_with_profile(1, 3_000_000), "read"),
+    "heic: 961 tiles that share 160,000 idle units": (
+        lambda: heic_of_idle_units(31, 31, 160_000),
+        "invalid_image",
+    ),
+    "heic: 961 tiles that share 4 arrays of idle units": (
+        lambda: heic_of_idle_configuration(31, 31, 4),
+        "invalid_image",
+    ),
     "heic: EXIF that claims 60 GB": (lambda: heic_with_exif(1_000_000), "read"),
     "avif: EXIF that claims 60 GB": (lambda: avif_with_exif(1_000_000), "read"),
     "heic: pixels": (lambda: heic_that_claims(30_000, 30_000), "image_too_large"),

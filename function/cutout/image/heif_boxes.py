@@ -14,11 +14,15 @@ from cutout.errors import InvalidImage, UnsupportedImageFormat
 AV1 = b"av01"
 """The kind of an item that AV1 decodes."""
 
+_CONFIGURATION = b"hvcC"  # HEVC's, whose units libheif hands over before those of the item's data
 _TURNS = {b"irot", b"imir", b"clap"}
 _ONCE = {b"meta", b"pitm", b"iinf", b"iloc", b"iref", b"iprp", b"ipco", b"idat"}
 _SHORT = 2  # the last version of ``infe`` that has numbers of 16 bits
 _MOST_THINGS = 100_000  # boxes, references, properties and pieces; a photo has a few hundred
 _MOST_SHARED = 4  # times the file's size: libavif writes equal tiles once, and layers share data
+_MOST_COPIED_BYTES = 1 << 26
+"""Of metadata and properties, which pillow_heif copies for each picture that they belong to. Photos
+have some kB of them, and the same colour profile for each tile."""
 _IN_FILE, _IN_IDAT = 0, 1  # where the offsets of an item's data begin
 
 _Box = tuple[bytes, int, int]
@@ -33,7 +37,8 @@ class Items:
     and height; ``colours`` are the code points of its primaries and transfer characteristics where
     it names them (``nclx``). ``parts`` are the items that it is put together from, ``auxiliary``
     its alpha plane and the like. ``turns`` tells how often it is rotated, mirrored or cropped.
-    ``data`` is what AV1 decodes.
+    ``data`` is what AV1 decodes, and ``data_bytes`` tells how much data an item of any kind has,
+    with what HEVC's configuration adds to it.
     """
 
     primary: int = 0
@@ -45,6 +50,7 @@ class Items:
     parts: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     auxiliary: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     data: dict[int, bytes] = field(default_factory=dict)
+    data_bytes: dict[int, int] = field(default_factory=lambda: defaultdict(int))
 
 
 def read_items(file: bytes) -> Items:
@@ -66,6 +72,8 @@ class _Walk:
         self._file = file
         self._items = Items()
         self._things = 0
+        self._copied_bytes = 0
+        self._described: dict[int, int] = defaultdict(int)  # by metadata: how many pictures
 
     def items(self) -> Items:
         """Return the items; see :func:`read_items`."""
@@ -80,14 +88,22 @@ class _Walk:
         if b"iref" in boxes:
             self._read_references(*boxes[b"iref"])
         self._read_properties(*boxes[b"iprp"])
-        if AV1 in self._items.kinds.values():
-            self._read_data(boxes[b"iloc"][0], boxes.get(b"idat", (0, 0)))
+        self._read_data(boxes[b"iloc"][0], boxes.get(b"idat", (0, 0)))
         return self._items
 
     def _count(self, things: int = 1) -> None:
         self._things += things
         if self._things > _MOST_THINGS:
             raise InvalidImage(reason=f"it has over {_MOST_THINGS} boxes and references")
+
+    def _copy(self, size: int) -> None:
+        """Count bytes of which a copy is kept.
+
+        :raises InvalidImage: they are too many.
+        """
+        self._copied_bytes += size
+        if self._copied_bytes > _MOST_COPIED_BYTES:
+            raise InvalidImage(reason="its parts share their data")
 
     def _boxes(self, start: int, end: int) -> Iterator[_Box]:
         """Yield the boxes between two offsets."""
@@ -133,7 +149,10 @@ class _Walk:
             self._items.kinds[item] = kind
 
     def _read_references(self, start: int, end: int) -> None:
-        """Add what each item is made of (``dimg``), and its auxiliary pictures (``auxl``)."""
+        """Add what each item is made of (``dimg``), and its auxiliary pictures (``auxl``).
+
+        Of metadata it is counted how many items they describe (``cdsc``).
+        """
         step = 4 if self._file[start] else 2
         for kind, body, _ in self._boxes(start + 4, end):
             (item,) = self._numbers(start, 1, at=body)
@@ -145,6 +164,8 @@ class _Walk:
             elif kind == b"auxl":
                 for main in set(named):
                     self._items.auxiliary[main].append(item)
+            elif kind == b"cdsc":
+                self._described[item] += count
 
     def _read_properties(self, start: int, end: int) -> None:
         """Add what the properties of each item say (``ipma`` and ``ipco``)."""
@@ -171,8 +192,11 @@ class _Walk:
             at += links * step
 
     def _read_property(self, item: int, box: _Box) -> None:
-        kind, body, _ = box
+        kind, body, stop = box
+        self._copy(stop - body)
         self._items.turns[item] += kind in _TURNS
+        if kind == _CONFIGURATION:
+            self._items.data_bytes[item] += stop - body
         if kind == b"colr" and self._file[body : body + 4] == b"nclx":
             self._items.colours[item] = struct.unpack_from(">HH", self._file, body + 4)
         if kind == b"ispe":
@@ -181,8 +205,13 @@ class _Walk:
                 self._items.pixels[item], self._items.sizes[item] = width * height, (width, height)
 
     def _read_data(self, start: int, idat: tuple[int, int]) -> None:
-        """Add the data of the items that AV1 decodes (``iloc``)."""
-        version, at = self._file[start], start + 4
+        """Add how much data the items have (``iloc``), and the data of those that AV1 decodes.
+
+        Of a kind of place that no decoder here reads only the size is taken.
+
+        :raises InvalidImage: the items share their data; decoders keep a copy for each of them.
+        """
+        version, at, view = self._file[start], start + 4, memoryview(self._file)
 
         def number(size: int) -> int:
             nonlocal at
@@ -196,7 +225,7 @@ class _Walk:
         places = {_IN_FILE: (0, len(self._file)), _IN_IDAT: idat}
         for _ in range(number(wide)):
             item = number(wide)
-            first, last = places[number(2) & 15 if version else _IN_FILE]
+            first, last = places.get(number(2) & 15 if version else _IN_FILE, (0, 0))
             number(2)
             first += number(of_base)
             parts = []
@@ -204,10 +233,12 @@ class _Walk:
                 self._count()
                 number(of_index if version else 0)
                 begin, length = first + number(of_offset), number(of_length)
-                parts.append(self._file[begin : begin + length if length else last])
+                parts.append(view[begin : begin + length if length else last])
                 left -= len(parts[-1])
                 if left < 0:
                     raise InvalidImage(reason="its parts share their data")
+            self._items.data_bytes[item] += sum(map(len, parts))
+            self._copy(sum(map(len, parts)) * self._described[item])
             if self._items.kinds.get(item) == AV1:
                 if item in self._items.data:
                     raise KeyError(item)

@@ -25,6 +25,7 @@ _STRIP_OFFSETS, _STRIP_BYTES = 273, 279
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
 _READ = {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _PLANAR}
 _READ |= {_STRIP_OFFSETS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES}
+_OF_CHUNKS = {_STRIP_OFFSETS, _STRIP_BYTES, _TILE_OFFSETS, _TILE_BYTES}
 _READ |= {_PHOTOMETRIC, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _KIND_OF_PICTURE}
 _NOT_OF_PIXELS = {_KIND_OF_PICTURE, _ORIENTATION}
 _FURTHER_DIRECTORIES = 330
@@ -32,8 +33,15 @@ _REDUCED = 1  # a bit of the kind of picture: it is a smaller copy of another on
 
 _MAX_ENTRIES = 65_535
 _SHARED_BYTES = 65_536  # how many bytes honest tags may share or repeat
+_MAX_NUMBERS = 300_000
+"""Of all tags but those of strips and tiles. Pillow makes an object of each, some of 150 bytes. The
+largest palette has 196,608."""
+_NUMBERS = set(_TYPE_BYTES) - {1, 2, 6, 7}  # Pillow keeps those as bytes
 _MAX_CHUNKS: Final = 65_536
 """The most strips or tiles. 50 MP have as many in tiles of 28 px squared, at about 20 µs each."""
+_MOST_SHARED = 4
+"""How many times the size of the file, or a byte for each pixel, all strips may have in all. Some
+writers store equal tiles once. libtiff was measured to take up to 3.6 ns for each of the bytes."""
 _MAX_TILE_PX = 1 << 24  # a tile is decoded whole however small the image is
 _UNCOMPRESSED, _OLD_JPEG, _JPEG = 1, 6, 7
 _COMPRESSIONS = {_UNCOMPRESSED, 2, 3, 4, 5, _OLD_JPEG, _JPEG, 8, 32_771, 32_773, 32_809, 32_946}
@@ -52,7 +60,8 @@ _MAX_SCANNED_PX = 700_000_000  # of all components; libtiff itself stops at 100 
 class Directory:
     """The integers of the tags that matter here: tag → values.
 
-    Of a tag that comes twice the first one is there. ``is_ambiguous`` says that the other one
+    Of a tag with more than 65,537 values the first ones are there, and of a tag that comes twice
+    the first one. ``is_ambiguous`` says that the other one
     describes the pixels in another way, and ``is_cut`` that the data of some tag is not all in the
     file. ``has_others`` says that a tag names more directories, and ``next_at`` is where the file
     has the directory that follows, 0 if none does.
@@ -127,8 +136,9 @@ class Directory:
         """Hold strips, tiles and the scans in them to what a picture needs.
 
         :raises ImageTooLarge: a tile has more than ``max_pixels``.
-        :raises InvalidImage: there are too many strips, tiles or scans, or a tag is there twice, of
-            which Pillow and libtiff might each read another one.
+        :raises InvalidImage: there are too many strips, tiles or scans, they have far more data in
+            all than the file, or a tag is there twice, of which Pillow and libtiff might each read
+            another one.
         """
         if self.is_ambiguous:
             raise InvalidImage(reason="it says in two ways how its pixels are stored")
@@ -145,24 +155,43 @@ class Directory:
         chunks = -(-width // chunk_width) * -(-height // chunk_height)
         if self._first(_PLANAR, 1) != 1:
             chunks *= self._first(_SAMPLES, 1)
-        if max(chunks, len(offsets)) > _MAX_CHUNKS:
+        if max(chunks, len(offsets), len(sizes)) > _MAX_CHUNKS:
             raise InvalidImage(reason=f"it has more than {_MAX_CHUNKS} strips or tiles")
+        if self._first(_COMPRESSION, _UNCOMPRESSED) != _UNCOMPRESSED:
+            self._check_compressed(data, offsets, sizes, chunk_px=chunk_width * chunk_height)
+
+    def _check_compressed(
+        self, data: bytes, offsets: tuple[int, ...], sizes: tuple[int, ...], *, chunk_px: int
+    ) -> None:
+        """Hold the data of all strips or tiles, and the scans in it, to what a picture needs.
+
+        Where nothing is compressed, no more is read of any of them than its pixels.
+
+        :raises InvalidImage: there is far more data in all than the file, or there are too many
+            scans.
+        """
+        width, height = self.size
+        sizes = tuple(min(max(size, 0), len(data)) for size in sizes)
+        if sum(sizes) > _MOST_SHARED * max(len(data), width * height):
+            raise InvalidImage(reason="its strips or tiles claim far more data than the file holds")
         compression = self._first(_COMPRESSION, _UNCOMPRESSED)
-        if compression in {_OLD_JPEG, _JPEG}:
-            if compression == _OLD_JPEG or len(sizes) != len(offsets):
-                offsets, sizes = (0,), (len(data),)
-            scans = sum(
-                data.count(_START_OF_SCAN, offset, offset + size)
-                for offset, size in zip(offsets, sizes, strict=True)
-            )
-            if scans * chunk_width * chunk_height > _MAX_SCANNED_PX:
-                raise InvalidImage(reason=f"it has {scans} scans, which only a damaged file needs")
+        if compression not in {_OLD_JPEG, _JPEG}:
+            return
+        if compression == _OLD_JPEG or len(sizes) != len(offsets):
+            offsets, sizes = (0,), (len(data),)
+        scans = sum(
+            data.count(_START_OF_SCAN, offset, offset + size)
+            for offset, size in zip(offsets, sizes, strict=True)
+        )
+        if scans * chunk_px > _MAX_SCANNED_PX:
+            raise InvalidImage(reason=f"it has {scans} scans, which only a damaged file needs")
 
 
 def read_directory(data: bytes) -> Directory:
     """Return the first directory.
 
-    :raises InvalidImage: it is cut off, or its tags claim more data than there is.
+    :raises InvalidImage: it is cut off, or its tags claim more data than there is, or have far more
+        numbers than a picture needs.
     """
     try:
         return _read_directory(data)
@@ -195,7 +224,7 @@ def _read_directory(data: bytes, place: int | None = None) -> Directory:
     values: dict[int, tuple[int, ...]] = {}
     seen: dict[int, bytes] = {}
     is_ambiguous = is_cut = has_others = False
-    claimed, end = 0, start + entries * entry_bytes
+    claimed, numbers, end = 0, 0, start + entries * entry_bytes
     for entry in range(start, end, entry_bytes):
         tag, kind, count = struct.unpack_from(f"{order}HH{offset_format}", data, entry)
         size = count * _TYPE_BYTES.get(kind, 0)
@@ -203,8 +232,8 @@ def _read_directory(data: bytes, place: int | None = None) -> Directory:
         if size > inline:
             claimed += size
             (at,) = struct.unpack_from(order + offset_format, data, at)
-        if claimed > len(data) + _SHARED_BYTES:
-            raise InvalidImage(reason="its tags claim more data than the file holds")
+        numbers += count * (kind in _NUMBERS and tag not in _OF_CHUNKS)
+        _check_claims(claimed, numbers, len(data))
         is_cut |= max(entry + entry_bytes, at + size) > len(data)
         has_others |= tag == _FURTHER_DIRECTORIES
         if tag not in _READ:
@@ -213,7 +242,9 @@ def _read_directory(data: bytes, place: int | None = None) -> Directory:
         if tag in seen:
             is_ambiguous |= tag not in _NOT_OF_PIXELS and whole != seen[tag]
         elif kind in _INTEGERS:
-            values[tag] = struct.unpack_from(f"{order}{count}{_INTEGERS[kind]}", data, at)
+            # One more than is accepted: each value takes 40 bytes here, and 2 in a file of 64 MB.
+            read = min(count, _MAX_CHUNKS + 1)
+            values[tag] = struct.unpack_from(f"{order}{read}{_INTEGERS[kind]}", data, at)
         seen.setdefault(tag, whole)
     following = data[end : end + inline]  # where the next directory begins; it may be cut off
     directory = Directory(
@@ -226,3 +257,14 @@ def _read_directory(data: bytes, place: int | None = None) -> Directory:
     if min(directory.size) < 0:
         raise InvalidImage(reason="it is a damaged or truncated TIFF file")
     return directory
+
+
+def _check_claims(claimed: int, numbers: int, file_bytes: int) -> None:
+    """Hold what the tags say that they have to what the file can have, and to what a picture needs.
+
+    :raises InvalidImage: they claim more bytes or numbers.
+    """
+    if claimed > file_bytes + _SHARED_BYTES:
+        raise InvalidImage(reason="its tags claim more data than the file holds")
+    if numbers > _MAX_NUMBERS:
+        raise InvalidImage(reason=f"its tags have more than {_MAX_NUMBERS} numbers")

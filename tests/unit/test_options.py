@@ -392,6 +392,16 @@ def test_an_empty_bg_color_beside_another_background(other: tuple[str, object]) 
         parse_options([other, ("bg_color", "")])
 
 
+def test_an_option_that_came_as_a_file_is_told_so() -> None:
+    """Its words would do, and are not repeated as those that are accepted."""
+    with pytest.raises(InvalidOption) as refusal:
+        parse(("size", b"auto"))
+    assert refusal.value.code == "invalid_size"
+    assert str(refusal.value) == (
+        "size must be a text part of the form, and it was sent as a file."
+    )
+
+
 def test_a_background_by_url_where_none_is_fetched() -> None:
     """Only that one is refused."""
     url = ("bg_image_url", "https://shop.example/b.jpg")

@@ -61,10 +61,10 @@ class Directory:
     """The integers of the tags that matter here: tag → values.
 
     Of a tag with more than 65,537 values the first ones are there, and of a tag that comes twice
-    the first one. ``is_ambiguous`` says that the other one
-    describes the pixels in another way, and ``is_cut`` that the data of some tag is not all in the
-    file. ``has_others`` says that a tag names more directories, and ``next_at`` is where the file
-    has the directory that follows, 0 if none does.
+    the first one. ``is_ambiguous`` says that the other one describes the pixels in another way, and
+    ``is_cut`` that the data of some tag is not all in the file. ``has_others`` says that a tag
+    names more directories, and ``next_at`` is where the file has the directory that follows, 0 if
+    none does.
     """
 
     values: Mapping[int, tuple[int, ...]]

@@ -103,8 +103,7 @@ def parse_options(
         raise MultipleBackgrounds(given=" and ".join(backgrounds))
     for name, wire in present.items():
         if isinstance(wire, bytes) and name not in _WITH_OWN_REFUSAL:
-            option = _BY_NAME[name]
-            raise InvalidOption(option=option.code or name, name=name, accepted=_NO_FILE)
+            raise InvalidOption(option=name, accepted=_NO_FILE)
     if not fetches_urls and "bg_image_url" in present:
         raise BackgroundUrlDisabled
     if models and "model" in present and present["model"] not in models:

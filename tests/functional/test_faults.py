@@ -4,7 +4,9 @@ What S3 does wrong is in ``test_s3_faults`` and ``test_large_images``, models th
 altered are in ``test_models``.
 """
 
+import contextlib
 import ctypes
+import itertools
 import json
 import os
 import signal
@@ -24,7 +26,7 @@ from conftest import LIMITS, deployment
 from numpy.typing import NDArray
 
 import app
-from cutout.deadline import within
+from cutout.deadline import interruptible, within
 from cutout.errors import OutOfTime
 from cutout.http.large_images import Transfer
 from cutout.image.card import read_card
@@ -195,6 +197,23 @@ def test_a_deadline_at_every_moment_of_a_request(client: Client) -> None:
     assert statuses.pop() == 200  # the count is past the last moment
     assert set(statuses) <= {200, 504}
     assert statuses.count(504) > 10
+
+
+def test_a_deadline_at_every_moment_of_work_in_a_library() -> None:
+    """Whenever the alarm comes, the next image is worked on: nothing keeps a lock for ever."""
+    turns = itertools.count()
+    is_sent = True
+    while is_sent:
+        alarm = AlarmAt(next(turns))
+        sys.setprofile(alarm)
+        try:
+            with contextlib.suppress(OutOfTime):
+                within(60_000, lambda: interruptible(lambda: "dropped"))
+        finally:
+            sys.setprofile(None)
+        assert within(5_000, lambda: interruptible(lambda: "next")) == "next"
+        is_sent = alarm.is_sent
+    assert next(turns) > 5
 
 
 def test_a_deadline_in_the_middle_of_an_upload(cloud: Cloud) -> None:

@@ -24,7 +24,7 @@ from cutout.report import Report
 from cutout.stages import StageTimer
 
 Loader = Callable[[], Model | ModelUnavailable]
-"""Loads a model, or says why it cannot."""
+"""Loads a model, or says why it never can; too little memory, which can pass, is MemoryError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +185,7 @@ class Remover:
         """Return the model of this name, or the default one for ``None``.
 
         :raises ModelUnavailable: it did not load.
+        :raises MemoryError: there is too little memory to load it; the next call tries again.
         :raises ValueError: there is no such model; who parses the options knows their names.
         """
         model = self._default

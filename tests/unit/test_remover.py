@@ -23,6 +23,7 @@ from cutout.errors import (
     InvalidBackground,
     InvalidOption,
     ModelUnavailable,
+    OutOfMemory,
     RoiExceedsBounds,
     RoiRegionEmpty,
     envelope,
@@ -322,6 +323,21 @@ def test_a_missing_model_keeps_no_photo() -> None:
     finally:
         tracemalloc.stop()
     assert current < 1_000_000
+
+
+def test_a_further_model_is_loaded_again_after_a_lack_of_memory() -> None:
+    """What was missing may be there for the next photo."""
+    is_short = [True]
+
+    def load() -> Model:
+        if is_short and is_short.pop():
+            raise MemoryError
+        return finds(0, 9, 0, 9)
+
+    remover = Remover(finds(0, 9, 0, 9), LIMITS, name="mine", others={"other": load})
+    with pytest.raises(OutOfMemory):
+        remover.remove(photo(40, 30), Options(model="other"))
+    assert remover.remove(photo(40, 30), Options(model="other")).file.format == "png"
 
 
 def test_a_missing_model_says_why_each_time() -> None:

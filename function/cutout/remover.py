@@ -194,7 +194,11 @@ class Remover:
                 names = [each for each in (self._name, *self._others) if each is not None]
                 raise ValueError(f"model must be one of {', '.join(names)}, not {name!r}")
             if name not in self._loaded:
-                self._loaded[name] = self._others[name]()
+                loaded = self._others[name]()
+                if isinstance(loaded, ModelUnavailable):
+                    # The loader's own error keeps its frames, and these keep the photo at hand.
+                    loaded = ModelUnavailable(**loaded.facts)
+                self._loaded[name] = loaded
             model = self._loaded[name]
         if isinstance(model, ModelUnavailable):
             # A new one each time: an exception that is raised again keeps the frames of every

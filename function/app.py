@@ -42,7 +42,10 @@ metrics = Metrics(namespace=settings.metrics_namespace, service=settings.service
 
 
 def load_model(settings: Settings, name: str) -> Model | ModelUnavailable:
-    """Return a model of the deployment, or why it did not load, which the replies will tell."""
+    """Return a model of the deployment, or why it did not load, which the replies will tell.
+
+    :raises MemoryError: there is too little memory for it at the moment.
+    """
     places = [settings.model_dir] if settings.model_dir else [LAYER_MODELS, LOCAL_MODELS]
     folders = [place / name for place in places]
     folder = next((folder for folder in folders if folder.is_dir()), None)
@@ -58,6 +61,14 @@ def load_model(settings: Settings, name: str) -> Model | ModelUnavailable:
         return error
 
 
+def load_default(settings: Settings, name: str) -> Model | ModelUnavailable:
+    """Return the default model, or why it did not load: the start goes on in any case."""
+    try:
+        return load_model(settings, name)
+    except MemoryError:
+        return ModelUnavailable(reason="there was too little memory to load it at the start")
+
+
 def _check(remover: Remover) -> None:
     """Log that there is no model; run the network once if no request waits for the start."""
     try:
@@ -68,7 +79,7 @@ def _check(remover: Remover) -> None:
 
 default_model, *other_models = settings.model_names
 remover = Remover(
-    load_model(settings, default_model),
+    load_default(settings, default_model),
     Limits(max_pixels=settings.max_pixels),
     memory_pixels=settings.memory_pixels,
     name=default_model,

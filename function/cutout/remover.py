@@ -24,7 +24,7 @@ from cutout.report import Report
 from cutout.stages import StageTimer
 
 Loader = Callable[[], Model | ModelUnavailable]
-"""Loads a model, or says why it cannot."""
+"""Loads a model, or says why it never can; too little memory, which can pass, is MemoryError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +185,7 @@ class Remover:
         """Return the model of this name, or the default one for ``None``.
 
         :raises ModelUnavailable: it did not load.
+        :raises MemoryError: there is too little memory to load it; the next call tries again.
         :raises ValueError: there is no such model; who parses the options knows their names.
         """
         model = self._default
@@ -193,7 +194,11 @@ class Remover:
                 names = [each for each in (self._name, *self._others) if each is not None]
                 raise ValueError(f"model must be one of {', '.join(names)}, not {name!r}")
             if name not in self._loaded:
-                self._loaded[name] = self._others[name]()
+                loaded = self._others[name]()
+                if isinstance(loaded, ModelUnavailable):
+                    # The loader's own error keeps its frames, and these keep the photo at hand.
+                    loaded = ModelUnavailable(**loaded.facts)
+                self._loaded[name] = loaded
             model = self._loaded[name]
         if isinstance(model, ModelUnavailable):
             # A new one each time: an exception that is raised again keeps the frames of every

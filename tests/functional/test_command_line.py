@@ -890,6 +890,34 @@ def test_a_missing_model_has_its_own_status(here: Path) -> None:
     assert not (here / "out.png").exists()
 
 
+SHORT_OF_MEMORY = """
+import sys
+from cutout.cli import run
+
+def read_model(folder):
+    raise MemoryError
+
+run.read_model = read_model
+sys.exit(run.main(sys.argv[1:]))
+"""
+
+
+def test_too_little_memory_for_the_model_says_so(here: Path) -> None:
+    """And not that something is wrong with its files."""
+    done = subprocess.run(
+        [sys.executable, "-c", SHORT_OF_MEMORY, "photo.jpg", "out.png"],
+        cwd=here,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (
+        3,
+        f"cutout: error: there is too little memory to load the model {ROOT / 'models/erase-s'}\n",
+    )
+
+
 def test_a_model_that_cannot_be_used_says_why(here: Path) -> None:
     """Its card is not one."""
     (here / "mine").mkdir()

@@ -4,7 +4,9 @@ What S3 does wrong is in ``test_s3_faults`` and ``test_large_images``, models th
 altered are in ``test_models``.
 """
 
+import contextlib
 import ctypes
+import itertools
 import json
 import os
 import signal
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -24,7 +27,7 @@ from conftest import LIMITS, deployment
 from numpy.typing import NDArray
 
 import app
-from cutout.deadline import within
+from cutout.deadline import interruptible, within
 from cutout.errors import OutOfTime
 from cutout.http.large_images import Transfer
 from cutout.image.card import read_card
@@ -164,15 +167,19 @@ def test_a_deadline_in_a_finalizer(monkeypatch: pytest.MonkeyPatch) -> None:
 class AlarmAt:
     """Sends the alarm at one call or return of a Python function, counted from 0.
 
-    What is not under an alarm does not count. ``is_sent`` tells whether the count was reached.
+    What is not under an alarm does not count, and with ``modules`` neither do functions of others.
+    ``is_sent`` tells whether the count was reached.
     """
 
-    def __init__(self, turn: int) -> None:
+    def __init__(self, turn: int, modules: frozenset[str] = frozenset()) -> None:
         self.is_sent = False
         self._turn = turn
+        self._modules = modules
 
-    def __call__(self, _frame: FrameType, event: str, _value: object) -> None:
+    def __call__(self, frame: FrameType, event: str, _value: object) -> None:
         if event not in {"call", "return"} or signal.getitimer(signal.ITIMER_REAL)[0] == 0:
+            return
+        if self._modules and frame.f_globals.get("__name__") not in self._modules:
             return
         self._turn -= 1
         if self._turn < 0 and not self.is_sent:
@@ -195,6 +202,46 @@ def test_a_deadline_at_every_moment_of_a_request(client: Client) -> None:
     assert statuses.pop() == 200  # the count is past the last moment
     assert set(statuses) <= {200, 504}
     assert statuses.count(504) > 10
+
+
+def test_a_deadline_at_every_moment_of_work_in_a_library() -> None:
+    """Whenever the alarm comes, the next image is worked on: nothing keeps a lock for ever."""
+    turns = itertools.count()
+    is_sent = True
+    while is_sent:
+        alarm = AlarmAt(next(turns))
+        sys.setprofile(alarm)
+        try:
+            with contextlib.suppress(OutOfTime):
+                within(60_000, lambda: interruptible(lambda: "dropped"))
+        finally:
+            sys.setprofile(None)
+        assert within(5_000, lambda: interruptible(lambda: "next")) == "next"
+        is_sent = alarm.is_sent
+    assert next(turns) > 5
+
+
+# A connection whose call was interrupted is closed by whoever collects it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_deadline_at_every_moment_of_a_lock_in_boto3(cloud: Cloud) -> None:
+    """Its pool of connections takes locks for each call; the next call finds them free."""
+    uploaded = cloud.put("uploads/cat.png", png())
+    source = ObjectRef(bucket=uploaded.bucket, key=uploaded.key)
+    find = partial(cloud.store.find, source)
+    assert find() is not None
+    turns = itertools.count()
+    is_sent = True
+    while is_sent:
+        alarm = AlarmAt(next(turns), frozenset({"queue", "threading", "urllib3.connectionpool"}))
+        sys.setprofile(alarm)
+        try:
+            with contextlib.suppress(OutOfTime):
+                within(60_000, find)
+        finally:
+            sys.setprofile(None)
+        assert within(10_000, find) is not None
+        is_sent = alarm.is_sent
+    assert next(turns) > 20
 
 
 def test_a_deadline_in_the_middle_of_an_upload(cloud: Cloud) -> None:

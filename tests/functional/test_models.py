@@ -924,6 +924,20 @@ def test_every_place_of_a_missing_model_is_named() -> None:
     )
 
 
+def test_too_little_memory_for_the_default_model_ends_no_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The health check answers whatever the state of the model is, and the log tells why."""
+
+    def read_model(_folder: Path) -> Model:
+        raise MemoryError
+
+    monkeypatch.setattr(app, "read_model", read_model)
+    model = app.load_default(Settings(), "erase-s")
+    assert isinstance(model, ModelUnavailable)
+    assert model.facts["reason"] == "there was too little memory to load it at the start"
+
+
 def test_a_layer_is_not_made_of_a_wrong_card(shelf: Shelf, tmp_path: Path) -> None:
     """What the function would refuse when it starts is refused when it is built."""
     put(shelf, "mine")

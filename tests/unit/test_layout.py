@@ -66,7 +66,7 @@ SOLE_IMPORTERS = {
     "botocore": {"store.client", "keys"},
     "aws_lambda_powertools": {"http.api", "s3.handler", "telemetry", "app"},
     "os": {"app", "__init__", "cli.interrupts"},
-    "concurrent.futures": {"deadline", "cli.run"},
+    "concurrent.futures": {"cli.run"},
     "socket": {"http.connect", "http.line"},
     "ssl": {"http.connect"},
     "http.client": {"http.fetch"},

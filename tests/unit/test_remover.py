@@ -23,6 +23,7 @@ from cutout.errors import (
     InvalidBackground,
     InvalidOption,
     ModelUnavailable,
+    OutOfMemory,
     RoiExceedsBounds,
     RoiRegionEmpty,
     envelope,
@@ -322,6 +323,51 @@ def test_a_missing_model_keeps_no_photo() -> None:
     finally:
         tracemalloc.stop()
     assert current < 1_000_000
+
+
+def test_a_further_model_that_does_not_load_keeps_no_photo() -> None:
+    """Not of the request that asked for it first, either: it was at hand when the model failed."""
+
+    def check() -> None:
+        raise ModelUnavailable(reason="its checksum is wrong")
+
+    def load() -> Model | ModelUnavailable:
+        try:
+            check()
+        except ModelUnavailable as error:
+            return error
+        return finds(0, 9, 0, 9)
+
+    remover = Remover(finds(0, 9, 0, 9), LIMITS, name="mine", others={"broken": load})
+    data = photo(1000, 1000)
+    remover.remove(data, Options())
+    gc.collect()
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelUnavailable) as refused:
+            remover.remove(data, Options(model="broken"))
+        assert refused.value.facts == {"reason": "its checksum is wrong"}
+        del refused
+        gc.collect()
+        current, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert current < 1_000_000  # the photo has 3 MB of pixels
+
+
+def test_a_further_model_is_loaded_again_after_a_lack_of_memory() -> None:
+    """What was missing may be there for the next photo."""
+    is_short = [True]
+
+    def load() -> Model:
+        if is_short and is_short.pop():
+            raise MemoryError
+        return finds(0, 9, 0, 9)
+
+    remover = Remover(finds(0, 9, 0, 9), LIMITS, name="mine", others={"other": load})
+    with pytest.raises(OutOfMemory):
+        remover.remove(photo(40, 30), Options(model="other"))
+    assert remover.remove(photo(40, 30), Options(model="other")).file.format == "png"
 
 
 def test_a_missing_model_says_why_each_time() -> None:

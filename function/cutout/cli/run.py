@@ -142,6 +142,9 @@ def _main(arguments: Sequence[str]) -> int:
     except ModelUnavailable as error:
         _say(f"cutout: error: {_model_problem(command.model, error)}")
         return NO_MODEL
+    except MemoryError:
+        _say(f"cutout: error: there is too little memory to load the model {command.model}")
+        return NO_MODEL
 
 
 def _reason(error: UsageError | OSError) -> str:

@@ -33,6 +33,7 @@ def read_model(folder: Path) -> Model:
 
     :raises ModelUnavailable: the card or the file is missing or wrong; the reason is in its facts,
         for the log.
+    :raises MemoryError: it needs more memory than there is.
     """
     card = read_card(folder)
     return Model(card=card, network=load_network(card, folder))
@@ -47,6 +48,7 @@ def load_network(card: ModelCard, folder: Path, *, threads: int = 0) -> Network:
     :raises ModelUnavailable: the file is missing, is not the card's file, or is not a network that
         takes the card's tensor; the reason is in its facts, for the log. A pass raises it, too, if
         what it puts out is no matte.
+    :raises MemoryError: it needs more memory than there is, which says nothing about the files.
     """
     file = folder / card.file
     try:
@@ -69,7 +71,12 @@ def load_network(card: ModelCard, folder: Path, *, threads: int = 0) -> Network:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3  # errors only; warnings about the graph help nobody here
     try:
-        session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        with memory_shortage_told(0):  # there is no picture yet
+            session = onnxruntime.InferenceSession(
+                file, options, providers=["CPUExecutionProvider"]
+            )
+    except MemoryError:
+        raise
     except Exception as error:  # the runtime's errors share no base but Exception
         raise ModelUnavailable(reason=f"{card.file}: {error}") from error
     input_name = _input_name(session, card)

@@ -279,6 +279,36 @@ EQUIVALENT = {
     "store/bucket.py": {
         'with mapped("ListObjectsV2", gone=None):': "None is as false as False",
     },
+    "http/body.py": {
+        **dict.fromkeys(
+            (
+                "return _SPECIAL.split(boundary, )[0] or boundary",
+                "return _SPECIAL.split(boundary, maxsplit=2)[0] or boundary",
+            ),
+            "only the first piece is taken",
+        ),
+        **dict.fromkeys(
+            (
+                'encoding = (part.header("content-transfer-encoding") or "binary").strip().lower()',
+                'encoding = (part.header("CONTENT-TRANSFER-ENCODING") or "binary").strip().lower()',
+                'encoding = (part.header("Content-Transfer-Encoding") or "BINARY").strip().lower()',
+                'is_image = (part.header("content-type") or "").lower().startswith("image/")',
+                'is_image = (part.header("CONTENT-TYPE") or "").lower().startswith("image/")',
+                'boundary, header_charset="LATIN-1", max_segment_count=_MAX_PARTS',
+                'name = (part.name or "").encode("LATIN-1").decode(errors="replace")',
+            ),
+            "the case of these names makes no difference",
+        ),
+        'is_image = (part.header("Content-Type") or "XXXX").lower().startswith("image/")': (
+            "neither is the type of an image"
+        ),
+        "document = json.loads(body, object_pairs_hook=_Pairs, strict=None)": (
+            "None is as false as False"
+        ),
+        'content = _content(part, name, b"XXXX".join(chunks))': (
+            "the parser gives the data of a part in one piece where it gets the whole body at once"
+        ),
+    },
 }
 MAX_SURVIVORS = 0.05
 SURVIVED, NOT_REACHED = 0, 33  # mutmut's exit codes

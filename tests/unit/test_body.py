@@ -60,13 +60,14 @@ def test_multipart_gives_files_as_bytes_and_fields_as_text() -> None:
     "content_type",
     [
         f'multipart/form-data; boundary="{BOUNDARY}"',
+        rf'multipart/form-data; boundary="\{BOUNDARY}"',
         f"Multipart/Form-Data; Boundary={BOUNDARY}",
         f"multipart/form-data; charset=utf-8; boundary={BOUNDARY}",
         f"multipart/form-data, Multipart/form-data; boundary={BOUNDARY}",
     ],
 )
 def test_the_content_type_is_read_as_the_rfc_says(content_type: str) -> None:
-    """Types and parameter names are case-insensitive, values may be quoted.
+    """Types and parameter names are case-insensitive, values may be quoted, and signs escaped then.
 
     A header that was set twice is a list, as ``fetch`` sends ``Content-Type`` and ``content-type``.
     """
@@ -227,6 +228,7 @@ CROP = part('name="crop"', b"1")
         ("multipart/form-data; boundary=other", CROP + END, NOT_DIVIDED),
         (f"multipart/form-data; boundary={'b' * 500}", b"x", NOT_DIVIDED),
         ("multipart/form-data; boundary=\u00e9", b"x", NOT_DIVIDED),
+        ("multipart/form-data; boundary=\ud800", b"x", NOT_DIVIDED),
         (MULTIPART, CROP * 65 + END, TOO_MUCH),
         (MULTIPART, part('name="' + "n" * 5000 + '"', b"1") + END, TOO_MUCH),
         (MULTIPART, part('name="crop"', b"1", *(f"X-{n}: 1" for n in range(20))) + END, TOO_MUCH),
@@ -253,6 +255,12 @@ def test_malformed_multipart(content_type: str, body: bytes, cause: str) -> None
 def test_a_multipart_body_may_have_64_parts() -> None:
     """All of them are kept."""
     assert parse_body(MULTIPART, CROP * 64 + END).fields == (("crop", "1"),) * 64
+
+
+def test_a_text_of_json_may_have_its_lines_broken() -> None:
+    """As shells put the output of ``base64 photo.jpg`` into it."""
+    body = b'{"image_base64": "/9j/\r\n\t4AAQ\n"}'
+    assert parse_body("application/json", body).fields == (("image_base64", "/9j/\r\n\t4AAQ\n"),)
 
 
 def test_json_keeps_types_and_repetitions() -> None:
@@ -339,6 +347,14 @@ def test_a_form_has_a_thousand_fields_at_most() -> None:
     assert parse_body(FORM, urlencode(fields).encode()).fields == tuple(fields)
     with pytest.raises(InvalidForm, match=r"but it has more than 1000 fields\.$"):
         parse_body(FORM, urlencode([*fields, ("crop", "1")]).encode())
+
+
+def test_a_form_has_half_a_million_percent_signs_at_most() -> None:
+    """Each of them takes memory, and base64 in the largest request has fewer."""
+    most = b"%41" * 500_000
+    assert parse_body(FORM, b"note=" + most).fields == (("note", "A" * 500_000),)
+    with pytest.raises(InvalidForm, match=r"but it has more than 500000 percent signs\.$"):
+        parse_body(FORM, b"note=" + most + b"%41")
 
 
 def test_a_photo_that_is_sent_as_a_form_is_told_what_it_needs() -> None:
@@ -567,6 +583,12 @@ def test_a_file_of_many_chunks_is_whole() -> None:
     assert parse_body(MULTIPART, body).fields == (("image_file", photo),)
 
 
+def test_a_name_that_is_not_in_utf_8_is_an_unknown_field() -> None:
+    """It is kept, with a sign in place of what cannot be read."""
+    body = part('name="NAME"', b"1").replace(b"NAME", "größe".encode("latin-1"))
+    assert parse_body(MULTIPART, body + END).fields == (("gr\ufffd\ufffde", "1"),)
+
+
 def test_a_part_without_a_name_has_an_empty_one() -> None:
     """It is an unknown field."""
     assert parse_body(MULTIPART, part('filename="x"', b"y") + END).fields == (("", b"y"),)
@@ -574,10 +596,13 @@ def test_a_part_without_a_name_has_an_empty_one() -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [(b"QQ", b"A"), (b"QQ=", b"A"), (b"QQ==", b"A"), (b"QUI", b"AB"), (b"QUI=", b"AB"), (b"QUJD", b"ABC")],
-)  # fmt: skip
+    [
+        *[(b"QQ", b"A"), (b"QQ=", b"A"), (b"QQ==", b"A"), (b"QQ===", b"A")],
+        *[(b"QUI", b"AB"), (b"QUI=", b"AB"), (b"QUJD", b"ABC"), (b"QUJX", b"ABW")],
+    ],
+)
 def test_the_padding_of_base64_may_be_missing(text: bytes, expected: bytes) -> None:
-    """Whole, in part, or all of it."""
+    """Whole, in part, all of it, or more than that."""
     assert decode_base64(text, "image") == expected
 
 

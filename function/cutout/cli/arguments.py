@@ -81,6 +81,8 @@ def read_command(arguments: Sequence[str]) -> Command:
         flag, _, value = word.partition("=")
         if flag in _switches() and value:
             parser.error(_takes_no_value(flag, value))
+        if flag in _underscored():
+            parser.error(f"{flag} is written {_flag(flag[2:])} here")
     given = parser.parse_intermixed_args(arguments[:end])
     paths = [*given.paths, *arguments[end + 1 :]]
     if len(paths) < _FEWEST_PATHS:
@@ -117,6 +119,11 @@ def read_command(arguments: Sequence[str]) -> Command:
 
 def _flags() -> list[Option]:
     return [option for option in OPTIONS if option.name not in _LEFT_OUT]
+
+
+def _underscored() -> set[str]:
+    """Return what people type who know the options' names from the API, and what is no flag."""
+    return {f"--{option.name}" for option in _flags() if "_" in option.name}
 
 
 def _flag(name: str) -> str:

@@ -761,7 +761,13 @@ def test_a_pattern_that_names_the_output_folder_means_it(here: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["photo.jpg"], "give at least one photo or folder, and then the output"),
+        (
+            ["photo.jpg"],
+            (
+                "give at least one photo or folder, and then the output, as in make cutout "
+                "IN=photos/ OUT=cutouts/; --help shows how"
+            ),
+        ),
         (["photos", ""], "a name is empty; the current folder is ."),
         (["", "out/"], "a name is empty; the current folder is ."),
         (

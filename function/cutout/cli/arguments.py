@@ -86,7 +86,10 @@ def read_command(arguments: Sequence[str]) -> Command:
     given = parser.parse_intermixed_args(arguments[:end])
     paths = [*given.paths, *arguments[end + 1 :]]
     if len(paths) < _FEWEST_PATHS:
-        parser.error("give at least one photo or folder, and then the output; --help shows how")
+        parser.error(
+            "give at least one photo or folder, and then the output, as in make cutout IN=photos/ "
+            "OUT=cutouts/; --help shows how"
+        )
     if "" in paths:  # as a variable that is not set gives; Path("") is the current folder
         parser.error("a name is empty; the current folder is .")
     # The last word of a command with two paths is no value: it is the output, or a flag.

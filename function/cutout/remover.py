@@ -84,8 +84,10 @@ class Remover:
         made of a cutout that is scaled down; ``None`` sets no limit, and nothing is scaled down.
 
         :raises CutoutError: the failure that a stage found, of any kind in the tree.
+        :raises TypeError: ``data`` is something else, such as a path, or ``options`` are.
         :raises ValueError: ``options`` name a model that this remover does not have.
         """
+        _check_types(data, options)
         try:
             return self._removed(data, options, background, StageTimer(budget_ms), max_bytes)
         except MemoryError as error:
@@ -205,6 +207,23 @@ class Remover:
             # raise, and with them the photo of every request.
             raise ModelUnavailable(**model.facts)
         return model
+
+
+def _check_types(data: object, options: object) -> None:
+    """Name an argument of a wrong type; a stage would fail on it in words that tell nothing.
+
+    :raises TypeError: ``data`` is neither bytes nor a function, or ``options`` are no ``Options``.
+    """
+    if not isinstance(data, bytes | bytearray) and not callable(data):
+        raise TypeError(
+            "data must be the bytes of an image, or a function that returns them, not "
+            f"{type(data).__name__}; pathlib.Path.read_bytes reads them from a file"
+        )
+    if not isinstance(options, Options):
+        raise TypeError(
+            f"options must be Options, not {type(options).__name__}; "
+            "the first of the two values that cutout.options.parse_options returns is one"
+        )
 
 
 def _check_options(

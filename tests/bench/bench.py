@@ -2,7 +2,8 @@
 
 Times are medians of CPU time on one core, so that other work on the machine disturbs them little;
 what is compared runs side by side in the same run. With ``--rembg`` the table of
-rembg's figures beside ours comes first. All that is printed is written to ``results.md`` too.
+rembg's figures beside ours comes first. With ``--out tests/bench/results.md`` that file holds all
+that was printed, once everything is measured.
 """
 
 import argparse
@@ -47,7 +48,6 @@ LARGE_MP = 12.0
 MEMORY_MP = (12.0, 50.0)
 CORES_MP = (1.0, 12.0)
 RUNS = 7
-RESULTS = Path(__file__).with_name("results.md")
 LIMITS = Limits(max_pixels=50_000_000)
 
 
@@ -150,7 +150,7 @@ def webp(megapixels: float, runs: int) -> None:
 
 
 def main() -> None:
-    """Print the tables, and write them to a file."""
+    """Print the tables, and write them to a file if one is named."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--runs", type=int, default=RUNS, help="runs of which a time is the median")
     parser.add_argument(
@@ -172,9 +172,10 @@ def main() -> None:
         "--requests", type=int, default=whole.REQUESTS, help="after which growth is measured"
     )
     parser.add_argument("--rembg", action="store_true", help="measure rembg with u2netp beside it")
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="FILE", help="for the tables")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="for the tables, beside printing")
     given = parser.parse_args()
-    with given.out.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(Both(file)):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(Both(printed)):
         print(whole.heading())
         if given.rembg:
             whole.beside_rembg(given.sizes, given.runs)
@@ -186,6 +187,8 @@ def main() -> None:
         whole.refusal(given.runs)
         whole.cores(given.cores_sizes, given.runs)
         whole.cost(given.sizes, given.runs)
+    if given.out is not None:
+        given.out.write_text(printed.getvalue(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def check_out(folder: Path) -> None:
     """
     if sys.prefix == sys.base_prefix:
         pytest.skip("the tests do not run in a virtual environment that a checkout could use")
-    for name in _files():
+    for name in project_files():
         if (ROOT / name).is_file():  # a deleted file is still listed
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
@@ -45,7 +45,7 @@ def check_out(folder: Path) -> None:
         (folder / stamp).touch()
 
 
-def _files() -> Iterator[str]:
+def project_files() -> Iterator[str]:
     """Yield what git tracks, or would track.
 
     What was downloaded as a ZIP has no ``.git``, and a repository around it knows nothing of it.

@@ -761,7 +761,13 @@ def test_a_pattern_that_names_the_output_folder_means_it(here: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["photo.jpg"], "give at least one photo or folder, and then the output"),
+        (
+            ["photo.jpg"],
+            (
+                "give at least one photo or folder, and then the output, as in make cutout "
+                "IN=photos/ OUT=cutouts/; --help shows how"
+            ),
+        ),
         (["photos", ""], "a name is empty; the current folder is ."),
         (["", "out/"], "a name is empty; the current folder is ."),
         (
@@ -795,6 +801,14 @@ def test_a_pattern_that_names_the_output_folder_means_it(here: Path) -> None:
         (
             ["photo.jpg", "o.png", "--no-clean-edges", "No"],
             "error: --no-clean-edges takes no value such as No; --clean-edges turns it on",
+        ),
+        (
+            ["photo.jpg", "o.png", "--bg_color", "white"],
+            "error: --bg_color is written --bg-color here",
+        ),
+        (
+            ["photo.jpg", "o.png", "--shadow_opacity=9"],
+            "error: --shadow_opacity is written --shadow-opacity here",
         ),
         (["photo.jpg", "o.png", "--response", "url"], "unrecognized arguments: --response"),
         (["photo.jpg", "o.png", "--jobs", "0"], "argument --jobs: must be a positive integer"),

@@ -23,7 +23,7 @@ from tempfile import TemporaryFile
 from typing import IO
 
 import pytest
-from checkout import ROOT, check_out, environment, make
+from checkout import ROOT, check_out, environment, make, project_files
 from cloud import REGION, client, free_port
 from documents import (
     READ,
@@ -231,8 +231,13 @@ def test_it_works_as_it_is_written(reader: Reader, block: Block) -> None:
 
 
 def test_what_the_commands_write_does_no_harm(reader: Reader) -> None:
-    """After all of them, style, types and the layout of the tree are as they were."""
+    """After all of them, the files, style, types and the layout of the tree are as they were."""
     reader.stop()
+    files = [name for name in project_files() if (ROOT / name).is_file()]
+    changed = [
+        name for name in files if (reader.folder / name).read_bytes() != (ROOT / name).read_bytes()
+    ]
+    assert changed == []
     linted = make(reader.folder, "lint")
     assert linted.returncode == 0, linted.stdout + linted.stderr
     tested = make(reader.folder, "test", "ARGS=tests/unit/test_layout.py -k top_level")

@@ -303,6 +303,33 @@ def test_a_model_that_is_not_there_is_told_from_those_that_are() -> None:
         remover.remove(photo(40, 30), Options(model="third"))
 
 
+NO_BYTES = "data must be the bytes of an image, or a function that returns them, not {}; {}"
+READ = "pathlib.Path.read_bytes reads them from a file"
+NO_OPTIONS = "options must be Options, not {}; {}"
+PARSED = "the first of the two values that cutout.options.parse_options returns is one"
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message"),
+    [
+        ("cat.jpg", Options(), NO_BYTES.format("str", READ)),
+        (Path("cat.jpg"), Options(), NO_BYTES.format(type(Path()).__name__, READ)),
+        (io.BytesIO(b"GIF"), Options(), NO_BYTES.format("BytesIO", READ)),
+        (ASTRONAUT, Options(), NO_BYTES.format("Image", READ)),
+        (b"GIF", {"format": "jpg"}, NO_OPTIONS.format("dict", PARSED)),
+        (b"GIF", parse_options({}.items()), NO_OPTIONS.format("tuple", PARSED)),
+    ],
+)
+def test_what_is_no_photo_and_what_are_no_options_are_named(
+    data: object, options: object, message: str
+) -> None:
+    """What a user without mypy writes. Python's own words were of ``startswith`` and ``size``."""
+    remover = Remover(finds(0, SIDE, 0, SIDE), LIMITS)
+    with pytest.raises(TypeError) as refused:
+        remover.remove(data, options)  # type: ignore[arg-type] # that is the point
+    assert str(refused.value) == message
+
+
 def test_a_missing_model_keeps_no_photo() -> None:
     """An exception that is raised again keeps the frames of every raise, and a photo with each."""
     remover = Remover(ModelUnavailable(reason="no such folder"), LIMITS)

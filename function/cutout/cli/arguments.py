@@ -81,10 +81,15 @@ def read_command(arguments: Sequence[str]) -> Command:
         flag, _, value = word.partition("=")
         if flag in _switches() and value:
             parser.error(_takes_no_value(flag, value))
+        if flag in _underscored():
+            parser.error(f"{flag} is written {_flag(flag[2:])} here")
     given = parser.parse_intermixed_args(arguments[:end])
     paths = [*given.paths, *arguments[end + 1 :]]
     if len(paths) < _FEWEST_PATHS:
-        parser.error("give at least one photo or folder, and then the output; --help shows how")
+        parser.error(
+            "give at least one photo or folder, and then the output, as in make cutout IN=photos/ "
+            "OUT=cutouts/; --help shows how"
+        )
     if "" in paths:  # as a variable that is not set gives; Path("") is the current folder
         parser.error("a name is empty; the current folder is .")
     # The last word of a command with two paths is no value: it is the output, or a flag.
@@ -117,6 +122,11 @@ def read_command(arguments: Sequence[str]) -> Command:
 
 def _flags() -> list[Option]:
     return [option for option in OPTIONS if option.name not in _LEFT_OUT]
+
+
+def _underscored() -> set[str]:
+    """Return what people type who know the options' names from the API, and what is no flag."""
+    return {f"--{option.name}" for option in _flags() if "_" in option.name}
 
 
 def _flag(name: str) -> str:

@@ -19,5 +19,5 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # home, and report what it does to its maker.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-__version__ = "0.17.0"
+__version__ = "0.18.0"
 """The release, as ``python -m cutout --version`` prints it; CHANGELOG.md says what it holds."""

@@ -216,7 +216,7 @@ class _Walk:
     def _read_data(self, start: int, idat: tuple[int, int]) -> None:
         """Add how much data the items have (``iloc``), and the data of those that AV1 decodes.
 
-        Of a kind of place that no decoder here reads only the size is taken.
+        Where the data is at a kind of place that no decoder here reads, only its size counts.
 
         :raises InvalidImage: the items share their data; decoders keep a copy for each of them.
         """

@@ -131,7 +131,7 @@ def _orders() -> "SimpleQueue[Callable[[], None] | None]":
 
 
 def _may_hold_a_lock(frame: FrameType | None) -> bool:
-    """Tell whether one of :data:`_TAKING_LOCKS` is at work in a frame, or called what is."""
+    """Tell whether a function of :data:`_TAKING_LOCKS` is running, be it this frame or a caller."""
     while frame is not None:
         if frame.f_globals.get("__name__") in _TAKING_LOCKS:
             return True

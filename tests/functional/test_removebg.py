@@ -315,9 +315,7 @@ def test_where_urls_are_fetched_they_are_offered() -> None:
 def test_a_background_that_is_refused_is_told_what_is_accepted(client: Client) -> None:
     """Of a photo the same fault has the same detail: the formats, the size, or the kind of URL."""
     formats = "jpeg, png, webp, gif, bmp, tiff, avif, heic"
-    with io.BytesIO() as file:
-        Image.new("RGB", (1, 9)).save(file, "PNG")
-        narrow = file.getvalue()
+    narrow = encoded(Image.new("RGB", (1, 9)))
     photo = ("a.jpg", JPEG)
     for data, detail in ((b"%PDF-1.7", formats), (narrow, "sides of at least 2 px")):
         behind = multipart(image_file=photo, bg_image_file=("b.png", data))

@@ -65,11 +65,15 @@ def _part(data: bytes, kind: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Item:
-    """An item of a file: its kind, its data, and the boxes of its properties."""
+    """An item of a file: its kind, its data, and the boxes of its properties.
+
+    One that is hidden is not shown by itself, as a tile is not.
+    """
 
     kind: bytes
     data: bytes
     properties: tuple[bytes, ...]
+    is_hidden: bool = False
 
 
 def _coded(file: bytes, codec: bytes, configuration: bytes, side: int) -> _Item:
@@ -98,18 +102,17 @@ def _file(
     if is_wide:
         return _wide_file(brand, items, *references)
     head = _box(b"ftyp", brand, bytes(4), b"mif1", brand)
-    boxes = [box for item in items for box in item.properties]
+    boxes = list(dict.fromkeys(box for item in items for box in item.properties))
     uses = (
         _box(kind, struct.pack(f">HH{len(named)}H", item, len(named), *named))
         for kind, item, named in references
     )
 
     def links() -> Iterator[bytes]:
-        index = 0
         for number, item in enumerate(items, 1):
             link = struct.pack(">HB", number, len(item.properties))
             for box in item.properties:
-                index += 1
+                index = boxes.index(box) + 1
                 link += bytes([index | (0 if box[4:8] == b"ispe" else 0x80)])
             yield link
 
@@ -123,7 +126,12 @@ def _file(
             0,
             struct.pack(">H", len(items)),
             *(
-                _full(b"infe", 2, struct.pack(">HH", number, 0), item.kind, b"\0")
+                _box(
+                    b"infe",
+                    struct.pack(">IHH", 2 << 24 | item.is_hidden, number, 0),
+                    item.kind,
+                    b"\0",
+                )
                 for number, item in enumerate(items, 1)
             ),
         ),
@@ -253,6 +261,17 @@ def heic_with_profile(times: int, size: int) -> bytes:
     at = whole.index(b"iloc") + 4 + 4 + 2 + 2 + 6  # where the picture's data begins
     struct.pack_into(">I", whole, at, struct.unpack_from(">I", whole, at)[0] + grown)
     return bytes(whole)
+
+
+def heic_grid_with_profile(columns: int, rows: int, size: int) -> bytes:
+    """Return a HEIC of hidden tiles of 64 px squared, each linked to one colour profile."""
+    tile = _coded(heic(64), b"hvc1", b"hvcC", 64)
+    profile = _box(b"colr", b"prof", bytes(size))
+    tile = replace(tile, properties=(*tile.properties, profile), is_hidden=True)
+    numbers = list(range(2, columns * rows + 2))
+    return _file(
+        b"heic", [_layout(columns, rows, 64), *[tile] * len(numbers)], (b"dimg", 1, numbers)
+    )
 
 
 def heic_of_idle_units(columns: int, rows: int, count: int) -> bytes:

@@ -197,7 +197,7 @@ NOT_DIVIDED = (
     + LET_LIBRARY
 )
 WRONG_HEAD = (
-    'a part does not begin with Content-Disposition: form-data; name="…", or another of its headers'
+    'a part lacks the header Content-Disposition: form-data; name="…", or another of its headers'
     " is wrong"
 )
 WRONG_LINES = "its lines do not end with CR and LF"

@@ -24,6 +24,7 @@ from heif_files import (
     heic,
     heic_cropped,
     heic_grid,
+    heic_grid_with_profile,
     heic_of_described_pictures,
     heic_of_idle_configuration,
     heic_of_idle_units,
@@ -481,6 +482,14 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "heic: a profile of 3 MB, 100 times": (
         lambda: heic_with_profile(100, 3_000_000),
+        "invalid_image",
+    ),
+    "heic: 192 tiles with one profile of 3 MB": (
+        lambda: heic_grid_with_profile(16, 12, 3_000_000),
+        "read",
+    ),
+    "heic: 400 tiles with one profile of 3 MB": (
+        lambda: heic_grid_with_profile(20, 20, 3_000_000),
         "invalid_image",
     ),
     "heic: a profile of 3 MB": (lambda: heic_with_profile(1, 3_000_000), "read"),

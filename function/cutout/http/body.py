@@ -167,7 +167,7 @@ def _why_malformed(error: Exception) -> str:
         return "its lines do not end with CR and LF"
     if "segment" in words:
         return (
-            'a part does not begin with Content-Disposition: form-data; name="…", or another of its'
+            'a part lacks the header Content-Disposition: form-data; name="…", or another of its'
             " headers is wrong"
         )
     return (

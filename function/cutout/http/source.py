@@ -16,7 +16,7 @@ _BASE64_STARTS = (b"data:", b"/9j/", b"iVBORw0KGgo", b"UklGR", b"R0lGOD")
 _AS_TEXT_STARTS = (b"\xef\xbf\xbd", b"\xc3\xbf\xc3\x98\xc3\xbf", b"\xc2\x89PNG")
 """How an image begins whose bytes were taken for characters and written as UTF-8: a JPEG or PNG
 with a replacement character for what is no UTF-8, or a JPEG and a PNG read as ISO 8859-1."""
-_MAX_LINE_BYTES = 1024
+_MAX_LINE_BYTES = 1024  # the name of a file, or most URLs, which came in place of the image
 _MAX_TOLD_FIELDS = 3  # in a message: their names are the caller's data
 _OPTION_NAMES = {option.name for option in OPTIONS}
 _JSON_AS_FORM = " JSON was sent as a form: it needs the Content-Type application/json."

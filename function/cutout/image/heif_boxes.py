@@ -20,9 +20,12 @@ _ONCE = {b"meta", b"pitm", b"iinf", b"iloc", b"iref", b"iprp", b"ipco", b"idat"}
 _SHORT = 2  # the last version of ``infe`` that has numbers of 16 bits
 _MOST_THINGS = 100_000  # boxes, references, properties and pieces; a photo has a few hundred
 _MOST_SHARED = 4  # times the file's size: libavif writes equal tiles once, and layers share data
-_MOST_COPIED_BYTES = 1 << 26
-"""Of metadata and properties, which pillow_heif copies for each picture that they belong to. Photos
-have some kB of them, and the same colour profile for each tile."""
+_MOST_KEPT_BYTES = 1 << 26
+"""Of metadata and properties of pictures that are shown. pillow_heif keeps a copy for each picture
+that they belong to. A photo is one picture, which has some kB of them, or a few MB."""
+_MOST_PASSED_BYTES = 1 << 30
+"""Of properties of hidden pictures, as tiles are. libheif copies them for a moment, at about 2 ns
+a byte. 192 tiles, which are 50 MP, may all have one colour profile of 5 MB."""
 _IN_FILE, _IN_IDAT = 0, 1  # where the offsets of an item's data begin
 
 _Box = tuple[bytes, int, int]
@@ -72,7 +75,8 @@ class _Walk:
         self._file = file
         self._items = Items()
         self._things = 0
-        self._copied_bytes = 0
+        self._hidden: set[int] = set()
+        self._kept_bytes = self._passed_bytes = 0
         self._described: dict[int, int] = defaultdict(int)  # by metadata: how many pictures
 
     def items(self) -> Items:
@@ -96,13 +100,16 @@ class _Walk:
         if self._things > _MOST_THINGS:
             raise InvalidImage(reason=f"it has over {_MOST_THINGS} boxes and references")
 
-    def _copy(self, size: int) -> None:
-        """Count bytes of which a copy is kept.
+    def _copy(self, size: int, *, is_kept: bool) -> None:
+        """Count bytes of which a decoder makes a copy, and keeps it or not.
 
         :raises InvalidImage: they are too many.
         """
-        self._copied_bytes += size
-        if self._copied_bytes > _MOST_COPIED_BYTES:
+        if is_kept:
+            self._kept_bytes += size
+        else:
+            self._passed_bytes += size
+        if self._kept_bytes > _MOST_KEPT_BYTES or self._passed_bytes > _MOST_PASSED_BYTES:
             raise InvalidImage(reason="its parts share their data")
 
     def _boxes(self, start: int, end: int) -> Iterator[_Box]:
@@ -147,6 +154,8 @@ class _Walk:
             if item in self._items.kinds:
                 raise KeyError(item)
             self._items.kinds[item] = kind
+            if self._file[body + 3] & 1:
+                self._hidden.add(item)
 
     def _read_references(self, start: int, end: int) -> None:
         """Add what each item is made of (``dimg``), and its auxiliary pictures (``auxl``).
@@ -193,7 +202,7 @@ class _Walk:
 
     def _read_property(self, item: int, box: _Box) -> None:
         kind, body, stop = box
-        self._copy(stop - body)
+        self._copy(stop - body, is_kept=item not in self._hidden)
         self._items.turns[item] += kind in _TURNS
         if kind == _CONFIGURATION:
             self._items.data_bytes[item] += stop - body
@@ -207,7 +216,7 @@ class _Walk:
     def _read_data(self, start: int, idat: tuple[int, int]) -> None:
         """Add how much data the items have (``iloc``), and the data of those that AV1 decodes.
 
-        Of a kind of place that no decoder here reads only the size is taken.
+        Where the data is at a kind of place that no decoder here reads, only its size counts.
 
         :raises InvalidImage: the items share their data; decoders keep a copy for each of them.
         """
@@ -238,7 +247,7 @@ class _Walk:
                 if left < 0:
                     raise InvalidImage(reason="its parts share their data")
             self._items.data_bytes[item] += sum(map(len, parts))
-            self._copy(sum(map(len, parts)) * self._described[item])
+            self._copy(sum(map(len, parts)) * self._described[item], is_kept=True)
             if self._items.kinds.get(item) == AV1:
                 if item in self._items.data:
                     raise KeyError(item)

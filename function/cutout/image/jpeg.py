@@ -30,7 +30,8 @@ _NEEDED_BY_DECODER = {
 least. libjpeg takes no notice of shorter ones, and Pillow takes the file for damaged."""
 _EXIF = b"Exif\0\0"
 _COEFFICIENTS = 64
-_READ_BITS, _MAX_BITS = 8, 16  # of a sample: what the decoder reads, and what there is (B.2.2)
+_READ_BITS = 8  # of a sample, by the decoder
+_POSSIBLE_BITS = range(2, 17)  # of a sample (ITU-T T.81, B.2.2)
 
 # In compressed data FF is followed by 00 (a stuffed byte) or D0 to D7 (a restart marker).
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
@@ -187,7 +188,7 @@ class _Walk:
         if self._frame is not None or len(body) < 9 or len(body) != 6 + 3 * body[5]:  # noqa: PLR2004
             raise InvalidImage(reason="it is a damaged or truncated JPEG file")
         bits = body[0]
-        if bits != _READ_BITS and 1 < bits <= _MAX_BITS:
+        if bits != _READ_BITS and bits in _POSSIBLE_BITS:
             raise UnsupportedImageFormat(found=f"a JPEG with {bits} bits for each sample")
         self._frame, self._kind = body, marker
         self._precision = {component: [None] * _COEFFICIENTS for component in body[6::3]}

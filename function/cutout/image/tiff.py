@@ -242,7 +242,7 @@ def _read_directory(data: bytes, place: int | None = None) -> Directory:
         if tag in seen:
             is_ambiguous |= tag not in _NOT_OF_PIXELS and whole != seen[tag]
         elif kind in _INTEGERS:
-            # One more than is accepted: each value takes 40 bytes here, and 2 in a file of 64 MB.
+            # One more than is accepted. A value takes 40 bytes here, and may have 2 in the file.
             read = min(count, _MAX_CHUNKS + 1)
             values[tag] = struct.unpack_from(f"{order}{read}{_INTEGERS[kind]}", data, at)
         seen.setdefault(tag, whole)

@@ -105,28 +105,14 @@ def tiff_of_numbers(tag: str, kind: int, size: int) -> bytes:
     return tiff_head(**tags) + b"\x12\x34\x56\x78" * (size // 4) + bytes(64 * 64)
 
 
-def tiff_of_strips(width: int, height: int, **more: tuple[int, int, bytes]) -> bytes:
-    """Return a grey TIFF of one-row strips, all of which are the same bytes."""
+def tiff_of_strips(
+    width: int, height: int, strip: bytes | None = None, **more: tuple[int, int, bytes]
+) -> bytes:
+    """Return a grey TIFF of one-row strips, all of which are the same bytes, zeros by default."""
     count = height
+    strip = bytes(width) if strip is None else strip
     tags = {"t256": number(width), "t257": number(height), "t258": number(8)}
     tags |= {"t259": number(1), "t262": number(1), "t277": number(1), "t278": number(1)} | more
-    start = 8 + 2 + 12 * (len(tags) + 2) + 4
-    tags |= {
-        "t273": (4, count, struct.pack("<I", start)),
-        "t279": (4, count, struct.pack("<I", start + 4 * count)),
-    }
-    return (
-        tiff_head(**tags)
-        + struct.pack("<I", start + 8 * count) * count
-        + struct.pack("<I", width) * count
-        + bytes(width)
-    )
-
-
-def tiff_of_shared_strips(compression: int, strip: bytes, count: int = 65_535) -> bytes:
-    """Return a grey TIFF of strips of 700 x 1 px, all of which are the same compressed bytes."""
-    tags = {"t256": number(700), "t257": number(count), "t258": number(8)}
-    tags |= {"t259": number(compression), "t262": number(1), "t277": number(1), "t278": number(1)}
     start = 8 + 2 + 12 * (len(tags) + 2) + 4
     tags |= {
         "t273": (4, count, struct.pack("<I", start)),
@@ -396,15 +382,15 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "tiff: 2 x 20,000,000 in strips": (lambda: tiff_of_strips(2, 2_000_000), "image_too_large"),
     "tiff: 65,535 strips": (lambda: tiff_of_strips(760, 65_535), "read"),
     "tiff: 65,535 strips of JPEG that share 1 MB": (
-        lambda: tiff_of_shared_strips(7, jpeg_behind_junk(1_000_000)),
+        lambda: tiff_of_strips(700, 65_535, jpeg_behind_junk(1_000_000), t259=number(7)),
         "invalid_image",
     ),
     "tiff: 65,535 strips of deflate that share 1 MB": (
-        lambda: tiff_of_shared_strips(8, deflated_behind_nothing(1_000_000)),
+        lambda: tiff_of_strips(700, 65_535, deflated_behind_nothing(1_000_000), t259=number(8)),
         "invalid_image",
     ),
     "tiff: 65,535 equal strips": (
-        lambda: tiff_of_shared_strips(8, zlib.compress(bytes(700))),
+        lambda: tiff_of_strips(700, 65_535, zlib.compress(bytes(700)), t259=number(8)),
         "read",
     ),
     "tiff: tiles of 1 x 1": (lambda: tiff_of_tiles(1200, 1000, 1), "invalid_image"),

@@ -176,7 +176,7 @@ def here(tmp_path: Path) -> Path:
 
 
 def test_one_photo_on_a_colour(here: Path) -> None:
-    """A single photo is quiet, and its result is replaced without being asked."""
+    """A single photo with a clear subject is quiet; its result is replaced without being asked."""
     (here / "out.png").write_bytes(b"old")
     assert run(here, "photo.jpg", "out.png", "--bg-color", "white") == (0, b"", "")
     with Image.open(here / "out.png") as image, Image.open(here / "photo.jpg") as photo:
@@ -258,7 +258,8 @@ def test_the_results_to_look_at_are_named_and_counted(here: Path) -> None:
         "Look at these results: 1 without a subject, 1 with a confidence below 0.8.",
         OTHERS.strip(),
     ]
-    assert run(here, "photos/empty.png", "empty.png") == (0, b"", "")
+    told = "photos/empty.png: done, without a subject\n"
+    assert run(here, "photos/empty.png", "empty.png") == (0, b"", told)
 
 
 @pytest.mark.parametrize(

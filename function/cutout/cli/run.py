@@ -32,11 +32,10 @@ _UNSURE = 0.8
 class Progress:
     """Counts the photos, and shows them: a bar on a terminal, or a line for each if verbose.
 
-    Of ``several`` photos those whose results somebody should look at have a line in any case.
+    Photos whose results somebody should look at have a line in any case.
     """
 
     total: int
-    several: bool
     verbose: bool
     done: int = 0
     empty: int = 0
@@ -60,7 +59,7 @@ class Progress:
             is_unsure = not is_empty and confidence < _UNSURE
             self.empty += is_empty
             self.unsure += is_unsure
-            if self.verbose or (self.several and (is_empty or is_unsure)):
+            if self.verbose or is_empty or is_unsure:
                 found = "without a subject" if is_empty else f"confidence {confidence:.2f}"
                 _say(f"{job.name}: done, {found}")
         self._draw()
@@ -136,7 +135,7 @@ def _main(arguments: Sequence[str]) -> int:
     if problem := _stream_problem(plan.jobs[0]):
         _say(f"cutout: error: {problem}")
         return WRONG_COMMAND
-    progress = Progress(total=len(plan.jobs), several=plan.several, verbose=command.verbose)
+    progress = Progress(total=len(plan.jobs), verbose=command.verbose)
     try:
         return _run(command, plan, progress)
     except ModelUnavailable as error:

@@ -190,6 +190,16 @@ def test_parameters_explain_and_limit_themselves(name: str) -> None:
     assert f'{{"Ref": "{name}"}}' in used or f"${{{name}}}" in used
 
 
+def test_what_a_parameter_must_be_includes_how_long_it_may_be() -> None:
+    """CloudFormation says these words whichever limit the value breaks, the length included."""
+    limits = {n: p["MaxLength"] for n, p in TEMPLATE["Parameters"].items() if "MaxLength" in p}
+    assert len(limits) > 5
+    limits["ApiKeyHashes"] = 63  # digests, for whoever counts no characters of a list
+    for name, limit in limits.items():
+        said = TEMPLATE["Parameters"][name]["ConstraintDescription"]
+        assert re.search(rf"\b{limit}\b.* at most", said), name
+
+
 def test_the_readme_says_what_to_type_for_a_hidden_parameter() -> None:
     """The guided deployment takes no empty answer for one, whatever its default is."""
     hidden = [name for name, parameter in TEMPLATE["Parameters"].items() if "NoEcho" in parameter]

@@ -97,6 +97,26 @@ UNCONDITIONAL = {
     "apigateway.amazonaws.com": "the same, by the account's own setting",
 }
 
+# What each alarm watches, and from when on it is one, in periods of five minutes.
+ALARMS = {
+    "ApiErrorsAlarm": f"Sum of AWS/ApiGateway 5XXError (ApiName={STACK}, Stage=live) >= 1",
+    "HttpApiErrorsAlarm": "Sum of AWS/ApiGateway 5xx (ApiId=HttpApi) >= 1",
+    "UploadErrorsAlarm": "Sum of AWS/Lambda Errors (FunctionName=UploadFunction) >= 1",
+    "ApiThrottlesAlarm": "Sum of AWS/Lambda Throttles (FunctionName=ApiFunction) >= 1",
+    "UploadThrottlesAlarm": "Sum of AWS/Lambda Throttles (FunctionName=UploadFunction) >= 1",
+    "LatencyAlarm": "p95 of AWS/Lambda Duration (FunctionName=ApiFunction) > 15000 in 2 of 3",
+    "DeadLettersAlarm": (
+        "Maximum of AWS/SQS ApproximateNumberOfMessagesVisible"
+        " (QueueName=UploadDeadLetters.QueueName) >= 1"
+    ),
+    "LostUploadsAlarm": (
+        "Sum of AWS/Events InvocationsFailedToBeSentToDlq (RuleName=UploadRule) >= 1"
+    ),
+    "QueueAgeAlarm": (
+        "Maximum of AWS/SQS ApproximateAgeOfOldestMessage (QueueName=UploadQueue.QueueName) > 3600"
+    ),
+}
+
 FULL = Deployment(**EVERYTHING)
 PLAIN = Deployment()
 
@@ -754,48 +774,40 @@ def test_heic_is_a_layer_that_can_be_left_out() -> None:
 # ---- watching
 
 
-def test_alarms_are_sent_where_there_is_an_address() -> None:
-    """All to one topic; without an address they are only shown."""
+def watched(alarm: dict[str, Any]) -> str:
+    """Return what an alarm watches and from when on it is one, as the list above has it."""
+    dimensions = ", ".join(f"{one['Name']}={one['Value']}" for one in alarm["Dimensions"])
+    statistic = alarm.get("Statistic") or alarm["ExtendedStatistic"]
+    signs = {"GreaterThanThreshold": ">", "GreaterThanOrEqualToThreshold": ">="}
+    text = f"{statistic} of {alarm['Namespace']} {alarm['MetricName']} ({dimensions})"
+    text += f" {signs[alarm['ComparisonOperator']]} {alarm['Threshold']}"
+    periods = alarm["EvaluationPeriods"]
+    return text if periods == 1 else f"{text} in {alarm['DatapointsToAlarm']} of {periods}"
+
+
+def test_each_alarm_watches_what_it_is_for() -> None:
+    """One on a metric that nobody writes, or on another queue, would be silent for ever."""
     alarms = FULL.of_type("AWS::CloudWatch::Alarm")
-    watched = {alarm["MetricName"] for alarm in alarms.values()}
-    assert watched == {
-        *("5XXError", "5xx", "Errors", "Throttles", "Duration"),
-        *("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"),
-        "InvocationsFailedToBeSentToDlq",
+    assert {name: watched(alarm) for name, alarm in alarms.items()} == ALARMS
+    assert {alarm["Period"] for alarm in alarms.values()} == {300}
+    plain = PLAIN.of_type("AWS::CloudWatch::Alarm")
+    assert {name: watched(alarm) for name, alarm in plain.items()} == {
+        name: text for name, text in ALARMS.items() if name != "HttpApiErrorsAlarm"
     }
-    for alarm in alarms.values():
-        assert alarm["AlarmActions"] == ["AlarmTopic"]
+    (api,) = PLAIN.of_type("AWS::ApiGateway::RestApi").values()
+    assert api["Name"] == STACK
+
+
+def test_alarms_are_sent_where_there_is_an_address() -> None:
+    """All to one topic, and their end too; without an address they are only shown."""
+    for alarm in FULL.of_type("AWS::CloudWatch::Alarm").values():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == ["AlarmTopic"]
         assert alarm["TreatMissingData"] == "notBreaching"
     for alarm in PLAIN.of_type("AWS::CloudWatch::Alarm").values():
-        assert "AlarmActions" not in alarm
+        assert not {"AlarmActions", "OKActions"} & set(alarm)
     assert PLAIN.of_type("AWS::SNS::Topic") == {}
     (topic,) = FULL.of_type("AWS::SNS::Topic").values()
     assert topic["Subscription"] == [{"Protocol": "email", "Endpoint": "us@shop.example"}]
-
-
-def test_the_errors_of_every_door_are_watched() -> None:
-    """The two kinds of API count them under different names, and the REST API always serves."""
-    for deployment in (PLAIN, FULL):
-        rest = deployment.of_type("AWS::CloudWatch::Alarm")["ApiErrorsAlarm"]
-        assert rest["MetricName"] == "5XXError"
-        assert rest["Dimensions"] == [
-            {"Name": "ApiName", "Value": STACK},
-            {"Name": "Stage", "Value": "live"},
-        ]
-    (api,) = PLAIN.of_type("AWS::ApiGateway::RestApi").values()
-    assert api["Name"] == STACK
-    assert "HttpApiErrorsAlarm" not in PLAIN.resources
-    http = FULL.of_type("AWS::CloudWatch::Alarm")["HttpApiErrorsAlarm"]
-    assert http["MetricName"] == "5xx"
-    assert http["Dimensions"] == [{"Name": "ApiId", "Value": "HttpApi"}]
-
-
-def test_no_upload_is_lost_in_silence() -> None:
-    """What EventBridge can deliver to neither queue leaves no other trace than this number."""
-    alarm = PLAIN.of_type("AWS::CloudWatch::Alarm")["LostUploadsAlarm"]
-    assert (alarm["Namespace"], alarm["Statistic"]) == ("AWS/Events", "Sum")
-    assert alarm["MetricName"] == "InvocationsFailedToBeSentToDlq"
-    assert alarm["Dimensions"] == [{"Name": "RuleName", "Value": "UploadRule"}]
 
 
 def test_the_runbook_has_every_alarm() -> None:

@@ -183,6 +183,16 @@ def test_urls_are_fetched_only_where_the_deployment_says_so() -> None:
         assert "FETCH_IMAGE_URLS" not in variables["UploadFunction"]
 
 
+def test_the_functions_know_their_buckets_and_folders() -> None:
+    """Both know which bucket is which; the worker knows the folders, too."""
+    moved = environments(Deployment(UploadPrefix="in/", TargetPrefix="out/"))
+    for variables in moved.values():
+        settings = read_settings(variables)
+        assert (settings.input_bucket, settings.result_bucket) == ("InputBucket", "ResultBucket")
+    worker = read_settings(moved["UploadFunction"])
+    assert (worker.upload_prefix, worker.target_prefix) == ("in/", "out/")
+
+
 def test_the_pages_can_be_left_out() -> None:
     """The API's function is told; the worker has none."""
     for given, shown in (({}, True), ({"ShowPages": "false"}, False)):
@@ -295,6 +305,8 @@ def test_nobody_is_allowed_anything_as_anyone() -> None:
         assert re.fullmatch(r"[a-z0-9.]+\.amazonaws\.com", service)
         assert (statement.condition is None) == (service in UNCONDITIONAL), statement
         if statement.condition is not None:
+            signs = {"StringEquals", "StringEqualsIfExists", "ArnEquals", "ArnLike"}
+            assert set(statement.condition) <= signs
             bound = json.dumps(statement.condition)
             assert "UploadRule.Arn" in bound or ACCOUNT in bound
 
@@ -468,6 +480,14 @@ def test_every_arn_is_of_the_partition(partition: str) -> None:
     # The layers' ARNs are the tests' own; SAM writes those of integrations for its region.
     others = r"(?!lambda:[a-z0-9-]+:[0-9]+:layer|apigateway:|execute-api:)"
     assert set(re.findall(rf"arn:(aws[a-z-]*):{others}", text)) == {partition}
+    # The HTTP API and its permission are the template's, not SAM's.
+    (http,) = deployment.of_type("AWS::ApiGatewayV2::Api").values()
+    uris = re.findall(r"arn:[^\"]*/invocations", json.dumps(http["Body"]))
+    uris.append(deployment.resources["HttpApiPermission"]["Properties"]["SourceArn"])
+    assert [uri.split(":")[1:3] for uri in uris] == [
+        [partition, "apigateway"],
+        [partition, "execute-api"],
+    ]
     named = {r for s in deployment.statements() for r in s.resources}
     prefix = f"arn:{partition}:s3:::"
     assert {name for name in named if ":s3:::" in name} == {
@@ -566,7 +586,11 @@ def test_access_logs_hold_no_keys() -> None:
         assert setting["DestinationArn"] == "AccessLogGroup.Arn"
         line = json.loads(setting["Format"])
         assert line["request_id"] == "$context.requestId"
-        assert not set(line.values()) & {"$context.identity.apiKey"}
+        assert {value.removeprefix("$context.") for value in line.values()} <= {
+            *("requestId", "requestTime", "identity.sourceIp", "identity.apiKeyId"),
+            *("httpMethod", "resourcePath", "path", "status", "error.responseType"),
+            *("responseLength", "responseLatency"),
+        }
 
 
 def test_access_logs_wait_for_the_role_that_writes_them() -> None:
@@ -637,20 +661,23 @@ def test_gateway_answers_arrive_as_they_are_written() -> None:
 
 
 def test_the_rest_api_bounds_each_key_and_all_together() -> None:
-    """By key and day, and by second for everybody."""
+    """By key and day, and by second for everybody: the defaults, of which no two are equal."""
     (plan,) = PLAIN.of_type("AWS::ApiGateway::UsagePlan").values()
-    assert set(plan["Quota"]) == {"Limit", "Period"}
-    assert set(plan["Throttle"]) == {"RateLimit", "BurstLimit"}
+    assert plan["Quota"] == {"Limit": 10_000, "Period": "DAY"}
+    assert plan["Throttle"] == {"RateLimit": 10, "BurstLimit": 20}
     (stage,) = PLAIN.of_type("AWS::ApiGateway::Stage").values()
     everything, *health = stage["MethodSettings"]
     assert (everything["ResourcePath"], everything["HttpMethod"]) == ("/*", "*")
+    assert everything["ThrottlingRateLimit"] == "100"
+    assert everything["ThrottlingBurstLimit"] == "200"
     for settings in stage["MethodSettings"]:
-        assert {"ThrottlingRateLimit", "ThrottlingBurstLimit"} <= set(settings)
         assert not settings.get("DataTraceEnabled", False)
     # What needs no key cannot take the others' share.
     places = [(one["ResourcePath"], one["HttpMethod"]) for one in health]
     assert places == [("/~1v2~1health", "GET"), ("/~1v2~1health", "HEAD")]
-    assert {one["ThrottlingRateLimit"] for one in health} == {5}
+    assert {(one["ThrottlingRateLimit"], one["ThrottlingBurstLimit"]) for one in health} == {
+        (5, 10)
+    }
     assert stage["TracingEnabled"] is True
 
 
@@ -665,7 +692,7 @@ def test_the_http_api_is_made_only_where_asked_for() -> None:
     assert integration["uri"].endswith("functions/ApiFunctionAliaslive/invocations")
     (stage,) = FULL.of_type("AWS::ApiGatewayV2::Stage").values()
     limits = stage["DefaultRouteSettings"]
-    assert {"ThrottlingRateLimit", "ThrottlingBurstLimit"} <= set(limits)
+    assert (limits["ThrottlingRateLimit"], limits["ThrottlingBurstLimit"]) == ("100", "200")
     assert "HttpUrl" in FULL.outputs
     assert "HttpUrl" not in PLAIN.outputs
 
@@ -729,6 +756,7 @@ def test_the_worker_takes_messages_as_it_can() -> None:
     assert source["EventSourceArn"] == "UploadQueue.Arn"
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert source["ScalingConfig"] == {"MaximumConcurrency": "5"}
+    assert source["BatchSize"] == 1  # one that kills the worker takes no other down with it
 
 
 def test_only_uploads_start_work() -> None:
@@ -753,6 +781,15 @@ def test_both_functions_are_the_same_code() -> None:
     assert handlers == ["app.http_handler", "app.upload_handler"]
     api, worker = environments(PLAIN).values()
     assert {name for name in {*api} & {*worker} if api[name] != worker[name]} == set()
+
+
+def test_the_layers_are_for_the_processor_of_the_functions() -> None:
+    """All of them hold what was built for it."""
+    chosen = Deployment(Architecture="arm64")
+    for function in chosen.of_type("AWS::Lambda::Function").values():
+        assert function["Architectures"] == ["arm64"]
+    for layer in chosen.of_type("AWS::Lambda::LayerVersion").values():
+        assert layer["CompatibleArchitectures"] == ["arm64"]
 
 
 def test_heic_is_a_layer_that_can_be_left_out() -> None:
@@ -840,12 +877,23 @@ def test_the_dashboard_can_be_read() -> None:
 def test_outputs_are_commands_and_names_to_copy() -> None:
     """No key is among them, only how to read it."""
     assert PLAIN.outputs["Url"] == f"https://Api.execute-api.{REGION}.amazonaws.com/live"
+    (stage,) = PLAIN.of_type("AWS::ApiGateway::Stage").values()
+    assert stage["StageName"] == "live"
     assert PLAIN.outputs["ReadKey"].startswith("aws apigateway get-api-key ")
+    assert " --include-value " in PLAIN.outputs["ReadKey"]  # without it AWS leaves the key out
     assert PLAIN.outputs["RedriveCommand"] == (
         f"aws sqs start-message-move-task --region {REGION} "
         "--source-arn UploadDeadLetters.Arn --destination-arn UploadQueue.Arn"
     )
-    assert {"InputBucket", "ResultBucket", "QueueUrl", "BatchRoleArn"} <= set(PLAIN.outputs)
+    names = {
+        "InputBucket": "InputBucket",
+        "ResultBucket": "ResultBucket",
+        "QueueUrl": "UploadQueue",
+        "DeadLettersUrl": "UploadDeadLetters",
+        "UploadFunctionArn": "UploadFunction.Arn",
+        "BatchRoleArn": "BatchRole.Arn",
+    }
+    assert {name: PLAIN.outputs[name] for name in names} == names
 
 
 def create_job(words: list[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from documents import documents
 
 import app
-from cloudformation import ROOT, TEMPLATE
+from cloudformation import EVERYTHING, ROOT, TEMPLATE
 from cutout.errors import CutoutError
 from cutout.http.removebg import CODES
 
@@ -198,6 +198,26 @@ def test_what_a_parameter_must_be_includes_how_long_it_may_be() -> None:
     for name, limit in limits.items():
         said = TEMPLATE["Parameters"][name]["ConstraintDescription"]
         assert re.search(rf"\b{limit}\b.* at most", said), name
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        *[("ModelName", text) for text in ("", "erase-s,", "erase-s, u2netp", "../models")],
+        *[("ApiKeyHashes", text) for text in ("a key", "0" * 63, f"{'0' * 64}, {'1' * 64}")],
+        *[("AccountLabel", text) for text in ("Zoë", "two\nlines")],
+        *[("DefaultOptions", text) for text in ("format=webp bg_color=white", "bg_color=größe")],
+        *[("AlarmsEmail", text) for text in ("us", "us@shop", "us@shop.example,you@shop.example")],
+    ],
+)
+def test_what_the_stack_could_not_use_is_refused_before_the_deployment(
+    name: str, refused: str
+) -> None:
+    """Not by the function, which would not start, or by one resource in the middle of it."""
+    parameter = TEMPLATE["Parameters"][name]
+    assert re.fullmatch(parameter["AllowedPattern"], refused) is None
+    assert re.fullmatch(parameter["AllowedPattern"], parameter["Default"])
+    assert re.fullmatch(parameter["AllowedPattern"], EVERYTHING.get(name, "a"))
 
 
 def test_the_readme_says_what_to_type_for_a_hidden_parameter() -> None:

@@ -4,7 +4,6 @@ import hashlib
 import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -14,7 +13,6 @@ from emulator import Emulator
 from gateway import LOCAL_KEY
 from lambda_build import Mounts, build_mounts
 
-HERE = Path(__file__).resolve().parent
 VARIABLES = {
     "KEYS_CHECKED_BY": "gateway",
     "API_KEY_HASHES": hashlib.sha256(LOCAL_KEY.encode()).hexdigest(),
@@ -77,10 +75,3 @@ def s3_url() -> Iterator[str]:
     """Run the stand-in for S3."""
     with importlib.import_module("cloud").moto() as url:
         yield url
-
-
-@pytest.fixture(scope="session")
-def faulty(mounts: Mounts) -> Iterator[Emulator]:
-    """Run a function that goes wrong on request."""
-    with Emulator(mounts, "faults.handler", task=HERE, timeout_s=2) as emulator:
-        yield emulator

@@ -3,7 +3,10 @@
 import hashlib
 import importlib
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -75,3 +78,28 @@ def s3_url() -> Iterator[str]:
     """Run the stand-in for S3."""
     with importlib.import_module("cloud").moto() as url:
         yield url
+
+
+@pytest.fixture
+def from_npm(tmp_path: Path) -> Callable[[str], Path]:
+    """Return what installs ``name@version`` from npm, and returns the folder of its modules.
+
+    The test is skipped where that is not possible.
+    """
+
+    def install(package: str) -> Path:
+        npm = shutil.which("npm")
+        if npm is None:
+            pytest.skip("there is no npm on this machine")
+        done = subprocess.run(
+            [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", package],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            pytest.skip(f"npm cannot install {package} here: {done.stderr.strip()[:200]}")
+        return tmp_path / "node_modules"
+
+    return install

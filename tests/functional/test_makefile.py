@@ -378,15 +378,6 @@ def test_arguments_of_deploy_are_none_of_build(checkout: Path, sam: dict[str, st
     ]
 
 
-def test_deploy_gives_what_is_built_where_nothing_else_does(
-    checkout: Path, sam: dict[str, str]
-) -> None:
-    """A samconfig.toml without parameters would deploy the template's defaults."""
-    keep(checkout, 'stack_name = "cutout"', 'region = "eu-west-1"')
-    assert make(checkout, "deploy", "MODEL_NAME=u2netp", "SAM=sam", **sam).returncode == 0
-    assert "sam deploy --parameter-overrides Architecture=x86_64 ModelName=u2netp" in calls(sam)
-
-
 @pytest.mark.parametrize(
     ("kept", "given", "no"),
     [
@@ -408,15 +399,16 @@ def test_deploy_refuses_what_the_kept_answers_do_not_say(
 @pytest.mark.parametrize(
     "kept",
     [
+        'stack_name = "cutout"\nregion = "eu-west-1"',
         '# parameter_overrides = "ModelName=u2netp"',
         '[default.build.parameters]\nparameter_overrides = "ModelName=u2netp"',
         '[other.deploy.parameters]\nparameter_overrides = "ModelName=u2netp"',
     ],
 )
-def test_parameters_of_something_else_are_none_of_deploy(
+def test_deploy_gives_what_is_built_where_the_file_has_no_parameters_of_deploy(
     checkout: Path, sam: dict[str, str], kept: str
 ) -> None:
-    """SAM would deploy the template's defaults with them, beside what was built."""
+    """SAM would deploy the template's defaults, beside what was built."""
     keep(checkout, kept)
     assert make(checkout, "deploy", "MODEL_NAME=u2netp", "SAM=sam", **sam).returncode == 0
     assert "sam deploy --parameter-overrides Architecture=x86_64 ModelName=u2netp" in calls(sam)

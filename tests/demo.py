@@ -56,7 +56,7 @@ class Photograph:
         return (importlib.resources.files(self.package) / self.file).read_bytes()
 
 
-# The first is the one whose results are kept as files.
+# The first is the one whose results are kept as files; it must be a JPEG, as photo.jpg says.
 PHOTOGRAPHS = (
     Photograph(title="Dahlia", package="sklearn.datasets.images", file="flower.jpg"),
     Photograph(title="Astronaut", package="skimage.data", file="astronaut.png"),
@@ -164,7 +164,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "demo", help="folder of the results")
     given = parser.parse_args()
     out: Path = given.out
-    main_photo = _as_jpeg(PHOTOGRAPHS[0].data())
+    main_photo = PHOTOGRAPHS[0].data()
     with _writing():
         out.mkdir(parents=True, exist_ok=True)
         (out / "photo.jpg").write_bytes(main_photo)
@@ -249,14 +249,6 @@ def _make_row(caller: Caller, photograph: Photograph) -> Row:
         matte=caller.form(photograph.file, data, [("channels", "alpha")], quiet=True).image(),
         on_white=caller.form(photograph.file, data, white, quiet=True).image(),
     )
-
-
-def _as_jpeg(data: bytes) -> bytes:
-    if data.startswith(b"\xff\xd8\xff"):
-        return data
-    out = io.BytesIO()
-    Image.open(io.BytesIO(data)).convert("RGB").save(out, "JPEG", quality=95)
-    return out.getvalue()
 
 
 # --- the table -----------------------------------------------------------------------------------

@@ -1,10 +1,11 @@
-"""Images as files, as Pillow and tifffile write them, and some parts of such files."""
+"""Images as files, as Pillow, pillow-heif and tifffile write them, and some parts of such files."""
 
 import io
 import struct
 import zlib
 from typing import Any
 
+import pillow_heif
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
@@ -14,6 +15,13 @@ def encoded(image: Image.Image, pillow_format: str = "PNG", **settings: Any) -> 
     """Return an image as a file, with settings of Pillow's ``save``."""
     with io.BytesIO() as file:
         image.save(file, pillow_format, **settings)
+        return file.getvalue()
+
+
+def heic_of(image: Image.Image, **settings: Any) -> bytes:
+    """Return an image as HEIC, with settings of pillow-heif's ``save``."""
+    with io.BytesIO() as file:
+        pillow_heif.from_pillow(image).save(file, **settings)
         return file.getvalue()
 
 

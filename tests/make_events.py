@@ -41,6 +41,7 @@ _TIME = datetime(2026, 9, 1, 10, 0, 0, tzinfo=UTC)
 _TIME_MS = int(_TIME.timestamp() * 1000)
 _TOPIC = f"arn:aws:sns:{_REGION}:{_ACCOUNT}:shop-uploads"
 _SUBSCRIPTION = f"{_TOPIC}:{uuid.uuid5(uuid.NAMESPACE_URL, _TOPIC)}"
+_TIME_ISO = _TIME.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 _TIME_TEXT = _TIME.strftime("%d/%b/%Y:%H:%M:%S %z")
 
 # Paths that the template declares; any other reaches the function only through a greedy route.
@@ -208,7 +209,7 @@ def s3_put_event(bucket: str, key: str, size: int) -> Event:
                 "eventVersion": "2.1",
                 "eventSource": "aws:s3",
                 "awsRegion": _REGION,
-                "eventTime": _TIME.strftime("%Y-%m-%dT%H:%M:%S.") + "000Z",
+                "eventTime": _TIME_ISO,
                 "eventName": "ObjectCreated:Put",
                 "userIdentity": {"principalId": "AWS:AIDAEXAMPLEUPLOADER01"},
                 "requestParameters": {"sourceIPAddress": _SOURCE_IP},
@@ -242,7 +243,7 @@ def s3_test_event(bucket: str) -> Event:
     return {
         "Service": "Amazon S3",
         "Event": "s3:TestEvent",
-        "Time": _TIME.strftime("%Y-%m-%dT%H:%M:%S.") + "000Z",
+        "Time": _TIME_ISO,
         "Bucket": bucket,
         "RequestId": "5582815E1AEA5ADF",
         "HostId": base64.b64encode(hashlib.sha384(bucket.encode()).digest()).decode(),
@@ -314,7 +315,7 @@ def sns_envelope(message: object) -> Event:
         "TopicArn": _TOPIC,
         "Subject": "Amazon S3 Notification",
         "Message": text,
-        "Timestamp": _TIME.strftime("%Y-%m-%dT%H:%M:%S.") + "000Z",
+        "Timestamp": _TIME_ISO,
         "SignatureVersion": "1",
         "Signature": base64.b64encode(hashlib.sha512(text.encode()).digest()).decode(),
         "SigningCertURL": f"{host}/SimpleNotificationService-example.pem",
@@ -400,17 +401,16 @@ def _png(width: int, height: int, lines: bytes) -> bytes:
 
 def samples() -> dict[str, Sample]:
     """Return every sample by its file's name."""
-    table = {
-        name: Sample(event=rest_event(request), status=status, code=code)
+    rest = {
+        f"rest-{request.name}.json": Sample(event=rest_event(request), status=status, code=code)
         for request, status, code in _rest_requests()
-        for name in [f"rest-{request.name}.json"]
     }
-    for request, status, code in _http_api_requests():
-        table[f"http-{request.name}.json"] = Sample(
-            event=http_api_event(request), status=status, code=code
-        )
-    table |= {name: Sample(event=event, status=None) for name, event in _storage_events()}
-    return table
+    http_api = {
+        f"http-{request.name}.json": Sample(event=http_api_event(request), status=status, code=code)
+        for request, status, code in _http_api_requests()
+    }
+    storage = {name: Sample(event=event, status=None) for name, event in _storage_events()}
+    return rest | http_api | storage
 
 
 def _storage_events() -> Iterator[tuple[str, Event]]:
@@ -472,8 +472,7 @@ def _rest_requests() -> Iterator[Expected]:
     moved = replace(head, name="custom-domain", method="GET", base_path="/cutout")
     yield moved, 200, None
     fields = {"image_base64": base64.b64encode(photo).decode(), "size": "preview"}
-    form = {"accept": "*/*", "content-type": "application/x-www-form-urlencoded"}
-    yield Request(name="form", headers=form, body=urlencode(fields).encode()), 200, None
+    yield _typed("form", _FORM, urlencode(fields).encode()), 200, None
     yield _json("mask", {**fields, "channels": "alpha"}), 200, None
     yield _raw("fit", photo, [("response", "fit"), ("despill", "false")]), 200, None
     yield Request(name="account", method="GET", path="/v2/account", headers=_ANY), 200, None
@@ -504,13 +503,11 @@ def _rest_errors(photo: bytes) -> Iterator[Expected]:
     two = {"image_base64": "/9j/", "image_url": "https://shop.example/cat.jpg"}
     yield _json("error-multiple-sources", two), 400, "multiple_sources"
     yield _json("error-invalid-base64", {"image_base64": "not base64!"}), 400, "invalid_base64"
-    headers = {"accept": "*/*", "content-type": "application/json"}
-    cut_json = Request(name="error-invalid-json", headers=headers, body=b'{"image_base64": "/9j/')
-    yield cut_json, 400, "invalid_json"
+    cut_json = b'{"image_base64": "/9j/'
+    yield _typed("error-invalid-json", "application/json", cut_json), 400, "invalid_json"
+    latin = _typed("error-invalid-form", _FORM, b"note=gr%FCn")
+    yield latin, 400, "invalid_form"
     form, body = multipart([("format", "png")])
-    latin = {"accept": "*/*", "content-type": "application/x-www-form-urlencoded"}
-    form_request = Request(name="error-invalid-form", headers=latin, body=b"note=gr%FCn")
-    yield form_request, 400, "invalid_form"
     cut_form = Request(name="error-invalid-multipart", headers=form, body=body[:-6])
     yield cut_form, 400, "invalid_multipart"
     form, body = multipart([("format", "png")], photo[: len(photo) // 2])
@@ -525,11 +522,7 @@ def _rest_errors(photo: bytes) -> Iterator[Expected]:
     )
     svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
     yield _raw("error-unsupported-image-format", svg), 415, "unsupported_image_format"
-    text = Request(
-        name="error-unsupported-media-type",
-        headers={"accept": "*/*", "content-type": "text/plain"},
-        body=b"a photo of a cat",
-    )
+    text = _typed("error-unsupported-media-type", "text/plain", b"a photo of a cat")
     yield text, 415, "unsupported_media_type"
     stored = {"image_key": "incoming/0b54ac1ef97d/cat.jpg"}
     yield _json("error-storage-disabled", stored), 400, "storage_disabled"
@@ -556,6 +549,7 @@ def _http_api_requests() -> Iterator[Expected]:
 
 
 _ANY = {"accept": "*/*"}
+_FORM = "application/x-www-form-urlencoded"
 _PREFLIGHT = {
     "accept": "*/*",
     "access-control-request-headers": "x-api-key",
@@ -565,16 +559,20 @@ _PREFLIGHT = {
 
 
 def _json(name: str, fields: Mapping[str, object]) -> Request:
-    headers = {"accept": "*/*", "content-type": "application/json"}
-    return Request(name=name, headers=headers, body=json.dumps(fields).encode())
+    return _typed(name, "application/json", json.dumps(fields).encode())
 
 
 def _raw(name: str, image: bytes, query: Query = ()) -> Request:
     media_type = "image/png" if image.startswith(b"\x89PNG") else "image/jpeg"
     if image.startswith(b"<svg"):
         media_type = "image/svg+xml"
-    headers = {"accept": "*/*", "content-type": media_type}
-    return Request(name=name, headers=headers, query=query, body=image)
+    return _typed(name, media_type, image, query)
+
+
+def _typed(name: str, media_type: str, body: bytes, query: Query = ()) -> Request:
+    """Return a request to cut out, whose body has this type."""
+    headers = {**_ANY, "content-type": media_type}
+    return Request(name=name, headers=headers, query=query, body=body)
 
 
 def _sent_headers(request: Request) -> dict[str, str]:

@@ -31,7 +31,8 @@ from context import prepare_import  # noqa: E402
 
 prepare_import()
 
-import whole  # noqa: E402 - as the others here: its path stands above
+import default_model  # noqa: E402 - as the others here: its path stands above
+import whole  # noqa: E402
 
 import app  # noqa: E402
 from cutout.image.compose import compose  # noqa: E402
@@ -41,6 +42,7 @@ from cutout.image.matte import extract_matte  # noqa: E402
 from cutout.image.model import Model  # noqa: E402
 from cutout.image.png import write_png  # noqa: E402
 from cutout.options import Format, InputAlpha, Options  # noqa: E402
+from image_files import encoded  # noqa: E402
 
 SIZES_MP = (0.25, 1.0, 3.0, 12.0)
 FORMATS_MP = 3.0
@@ -102,41 +104,28 @@ def png(megapixels: float, runs: int) -> None:
     image.load()
     pixels = np.asarray(image)
 
-    def pillow(**settings: int) -> bytes:
-        with io.BytesIO() as target:
-            image.save(target, "PNG", **settings)
-            return target.getvalue()
-
-    fastest = {"compress_level": 1, "compress_type": zlib.Z_RLE}
-    ours, default, quick = medians(
-        runs, partial(write_png, pixels), pillow, partial(pillow, **fastest)
-    )
+    pillow = partial(encoded, image)
+    fastest = partial(encoded, image, compress_level=1, compress_type=zlib.Z_RLE)
+    ours, default, quick = medians(runs, partial(write_png, pixels), pillow, fastest)
     size = len(write_png(pixels))
     table(
         ["writer", "ms", "bytes, against ours"],
         [
             ["ours", f"{ours:.0f}", "x 1.00"],
-            ["Pillow, run lengths", f"{quick:.0f}", f"x {len(pillow(**fastest)) / size:.2f}"],
+            ["Pillow, run lengths", f"{quick:.0f}", f"x {len(fastest()) / size:.2f}"],
             ["Pillow, default", f"{default:.0f}", f"x {len(pillow()) / size:.2f}"],
         ],
         title=f"PNG of {megapixels:g} MP, side by side",
     )
 
 
-def webp(megapixels: float, runs: int) -> None:
+def webp(model: Model, megapixels: float, runs: int) -> None:
     """Print our WebP beside Pillow's default of the same cutout and quality."""
     options = Options(format=Format.WEBP)
     decoded = decode(photo(megapixels), limits=LIMITS)
-    loaded = whole.model()
-    matte = extract_matte(decoded, loaded.card, loaded.network, input_alpha=InputAlpha.MULTIPLY)
+    matte = extract_matte(decoded, model.card, model.network, input_alpha=InputAlpha.MULTIPLY)
     cutout = compose(decoded, matte, options)
-    image = Image.fromarray(cutout.pixels)
-
-    def pillow() -> bytes:
-        with io.BytesIO() as target:
-            image.save(target, "WEBP", quality=options.quality)
-            return target.getvalue()
-
+    pillow = partial(encoded, Image.fromarray(cutout.pixels), "WEBP", quality=options.quality)
     ours, default = medians(runs, partial(encode, cutout, options), pillow)
     size, other = len(encode(cutout, options).body), len(pillow())
     table(
@@ -179,10 +168,11 @@ def main() -> None:
         print(whole.heading())
         if given.rembg:
             whole.beside_rembg(given.sizes, given.runs)
-        stages(whole.model(), given.sizes, given.runs)
-        formats(whole.model(), given.formats_size, given.runs)
+        model = default_model.loaded()
+        stages(model, given.sizes, given.runs)
+        formats(model, given.formats_size, given.runs)
         png(given.large_size, given.runs)
-        webp(given.large_size, given.runs)
+        webp(model, given.large_size, given.runs)
         whole.processes(given.memory_sizes, given.requests, rembg=given.rembg)
         whole.refusal(given.runs)
         whole.cores(given.cores_sizes, given.runs)

@@ -35,6 +35,8 @@ from context import prepare_import  # noqa: E402
 
 prepare_import()
 
+import default_model  # noqa: E402
+
 import app  # noqa: E402
 from cutout.image.card import ModelCard  # noqa: E402
 from cutout.image.compose import compose  # noqa: E402
@@ -58,9 +60,7 @@ def main() -> None:
         f"\nA second core; the load of the machine before was {os.getloadavg()[0]:.1f}, and a "
         "quiet one has less than 0.1."
     )
-    model = app.load_model(app.settings, app.default_model)
-    if not isinstance(model, Model):
-        raise model
+    model = default_model.loaded()
     networks(model.card, sizes_mp, runs)
     halves(model, max(sizes_mp), runs)
 

@@ -15,11 +15,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / folder) for folder in ("function", "tests")]
 
+import default_model  # noqa: E402 - its path stands above
 import numpy as np  # noqa: E402 - its path stands above
 from numpy.typing import NDArray  # noqa: E402
 from PIL import Image, ImageColor, ImageDraw, ImageFont  # noqa: E402
 
-import app  # noqa: E402 - its path stands above
 from cutout.color import parse_color  # noqa: E402
 from cutout.image.compose import compose  # noqa: E402
 from cutout.image.decode import Limits, decode  # noqa: E402
@@ -76,10 +76,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Draw the README's picture of edges.")
     parser.add_argument("out", type=Path, help="the picture, .jpg or .png")
     given = parser.parse_args()
-    loaded = app.load_model(app.settings, app.default_model)
-    if not isinstance(loaded, Model):
-        raise loaded
-    picture = sheet([(crop.title, panels(crop, loaded)) for crop in CROPS])
+    model = default_model.loaded()
+    picture = sheet([(crop.title, panels(crop, model)) for crop in CROPS])
     picture.save(given.out, quality=80, optimize=True)
     print(f"{given.out}: {given.out.stat().st_size:,} bytes")
 

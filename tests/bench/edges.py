@@ -23,20 +23,19 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "function"), str(ROOT / "models")]
 
-import numpy as np  # noqa: E402 - its threads stand above
+import default_model  # noqa: E402 - its path and threads stand above
+import numpy as np  # noqa: E402 - the same
 import pymatting  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from PIL import Image, ImageFilter  # noqa: E402
 from scipy.ndimage import gaussian_filter  # noqa: E402
 from tables import table  # noqa: E402
 
-import app  # noqa: E402 - its path stands above
 import scenes  # noqa: E402 - the same
 from cutout.image.card import ModelCard, Output  # noqa: E402
 from cutout.image.composite import quantized, shares  # noqa: E402
 from cutout.image.foreground import estimate_foreground  # noqa: E402
 from cutout.image.matte import Matte, extract_matte  # noqa: E402
-from cutout.image.model import Model  # noqa: E402
 from cutout.options import InputAlpha  # noqa: E402
 
 Result = TypeVar("Result")
@@ -75,19 +74,17 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=SIZE, metavar="PX", help="of a scene")
     parser.add_argument("--scenes", nargs="+", choices=scenes.DRAWN, default=[*scenes.DRAWN])
     given = parser.parse_args()
-    loaded = app.load_model(app.settings, app.default_model)
-    if not isinstance(loaded, Model):
-        raise loaded
-    side = loaded.card.input_size
+    card = default_model.loaded().card
+    side = card.input_size
     warnings.filterwarnings("ignore", module="pymatting")  # advice on trimaps
-    measured("warm-up", scenes.disc(200, 150), loaded.card)  # numba compiles
+    measured("warm-up", scenes.disc(200, 150), card)  # numba compiles
     rows, shifted = [], []
     for name in given.scenes:
         scene = scenes.DRAWN[name](*given.size)
-        rows.append(measured(name, scene, loaded.card))
+        rows.append(measured(name, scene, card))
         for beside_px in (BESIDE_PX, -BESIDE_PX) if name in SOLID else ():
             title = f"{name}, {abs(beside_px)} px {'out' if beside_px > 0 else 'in'}"
-            shifted.append(measured(title, scene, loaded.card, beside_px))
+            shifted.append(measured(title, scene, card, beside_px))
     print(
         f"\nScenes of {given.size[0]} x {given.size[1]} px, from a coarse matte of {side} x {side}."
         f" In each cell: {', '.join(METHODS)}."

@@ -6,7 +6,6 @@ says of its services, and what is only assumed, stands in :class:`Assumptions`.
 """
 
 import argparse
-import io
 import itertools
 import json
 import math
@@ -28,9 +27,15 @@ sys.path[:0] = [
     str(ROOT / part) for part in ("function", "events/local", "tests", "tests/functional")
 ]
 
-import skimage.data  # noqa: E402 - as the others here: its path stands above
-from cloud import REGION, Cloud, Proxy, Uploaded, messages, moto  # noqa: E402
-from PIL import Image  # noqa: E402
+from cloud import (  # noqa: E402 - as the others here: its path stands above
+    REGION,
+    Cloud,
+    Proxy,
+    Uploaded,
+    messages,
+    moto,
+)
+from photos import photo  # noqa: E402
 from tables import table  # noqa: E402
 
 import app  # noqa: E402
@@ -233,11 +238,7 @@ def measure(runs: int) -> Measured:
 
 def _image_s(runs: int) -> float:
     """Return the median CPU time of a JPEG of 3 MP to PNG, as ``make bench`` has it too."""
-    photo = Image.fromarray(skimage.data.astronaut())
-    with io.BytesIO() as file:
-        side = round((PHOTO_MP * 1e6) ** 0.5)
-        photo.resize((side, side), Image.Resampling.BICUBIC).save(file, "JPEG", quality=90)
-        data = file.getvalue()
+    data = photo(PHOTO_MP)
     times = []
     for _ in range(runs):
         start_s = time.process_time()

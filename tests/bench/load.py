@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 import skimage.data
 from PIL import Image
+from tables import table
 
 ROOT = Path(__file__).resolve().parents[2]
 _HEADERS = {"x-api-key": "local", "Content-Type": "image/png"}
@@ -151,15 +152,14 @@ def memory_mb(pid: int) -> float:
     return sum(held_kb.get(one, 0) for one in own) / 1024
 
 
-def table(findings: Findings) -> str:
-    """Return percentiles as a table."""
-    head = ["request", "answers", *(f"p{share}, ms" for share in _PERCENTILES)]
-    rows = [head, ["---"] * len(head)]
+def print_percentiles(findings: Findings) -> None:
+    """Print how long the answers took, as a table."""
+    rows = []
     for name, seconds in sorted(findings.seconds.items()):
         ordered = sorted(seconds)
         found = [ordered[len(ordered) * share // 100] for share in _PERCENTILES]
         rows.append([name, f"{len(seconds):,}", *(f"{1000 * value:.0f}" for value in found)])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    table(["request", "answers", *(f"p{share}, ms" for share in _PERCENTILES)], rows)
 
 
 def attack(url: str, pid: int, minutes: float, clients: int) -> Findings:
@@ -208,7 +208,7 @@ def main() -> int:
             findings = attack(url, service.pid, arguments.minutes, arguments.clients)
         finally:
             service.terminate()
-    print(table(findings))
+    print_percentiles(findings)
     for line in findings.wrong[:20]:
         print(line)
     print(f"{len(findings.wrong)} answers were wrong")

@@ -15,14 +15,13 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from child import STATUS
+from child import SETTLED_AFTER, STATUS
 from photos import photo
 from tables import medians, table
 
 import app
 from context import LocalContext
 from cutout.color import Color
-from cutout.image.model import Model
 from cutout.options import Format, Options
 from make_events import Request, multipart, rest_event
 
@@ -37,14 +36,6 @@ _CORE_MB = 1769
 _MEMORY_MB = (512, 1024, 1769, 3008)
 _REST_S = 0.03
 """The rest of a request: API Gateway's event is parsed, the reply is encoded and sent."""
-
-
-def model() -> Model:
-    """Return the function's model."""
-    loaded = app.load_model(app.settings, app.default_model)
-    if not isinstance(loaded, Model):
-        raise loaded
-    return loaded
 
 
 def heading() -> str:
@@ -111,8 +102,8 @@ def processes(sizes_mp: Sequence[float], requests: int, *, rembg: bool) -> None:
     )
     grown = _child("growth", str(requests))
     print(
-        f"\nAfter the first {min(50, requests)} of {requests} mixed requests the process had "
-        f"{grown['settled_mb']:.0f} MB; it grew by {grown['grown_mb']:.1f} MB until the last."
+        f"\nAfter the first {min(SETTLED_AFTER, requests)} of {requests} mixed requests the process"
+        f" had {grown['settled_mb']:.0f} MB; it grew by {grown['grown_mb']:.1f} MB until the last."
     )
 
 

@@ -3,6 +3,8 @@
 import hashlib
 import importlib
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
@@ -14,7 +16,6 @@ from emulator import Emulator
 from gateway import LOCAL_KEY
 from lambda_build import Mounts, build_mounts
 
-HERE = Path(__file__).resolve().parent
 VARIABLES = {
     "KEYS_CHECKED_BY": "gateway",
     "API_KEY_HASHES": hashlib.sha256(LOCAL_KEY.encode()).hexdigest(),
@@ -79,8 +80,26 @@ def s3_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
-def faulty(mounts: Mounts) -> Iterator[Emulator]:
-    """Run a function that goes wrong on request."""
-    with Emulator(mounts, "faults.handler", task=HERE, timeout_s=2) as emulator:
-        yield emulator
+@pytest.fixture
+def from_npm(tmp_path: Path) -> Callable[[str], Path]:
+    """Return what installs ``name@version`` from npm, and returns the folder of its modules.
+
+    The test is skipped where that is not possible.
+    """
+
+    def install(package: str) -> Path:
+        npm = shutil.which("npm")
+        if npm is None:
+            pytest.skip("there is no npm on this machine")
+        done = subprocess.run(
+            [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", package],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            pytest.skip(f"npm cannot install {package} here: {done.stderr.strip()[:200]}")
+        return tmp_path / "node_modules"
+
+    return install

@@ -1,6 +1,5 @@
 """The API and S3 in a real browser, from a page of a third origin: CORS and redirects."""
 
-import io
 import json
 import re
 import shutil
@@ -14,7 +13,11 @@ import skimage.data
 from PIL import Image
 from test_serve_s3 import serve
 
+from image_files import encoded
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+WIDTH, HEIGHT = 1500, 1400  # px of the photo
+BMP_BYTES = WIDTH * HEIGHT * 3 + 54
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 
 # A page of a shop that calls the API of another origin. It writes what it got into its title.
@@ -85,9 +88,8 @@ class Site(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Return what the page got of a deployment that allows the page's origin and no other."""
-    with io.BytesIO() as file:
-        Image.fromarray(skimage.data.astronaut()).resize((1500, 1400)).save(file, "JPEG")
-        Site.photo = file.getvalue()
+    photo = Image.fromarray(skimage.data.astronaut()).resize((WIDTH, HEIGHT))
+    Site.photo = encoded(photo, "JPEG")
     site = ThreadingHTTPServer(("127.0.0.1", 0), Site)
     threading.Thread(target=site.serve_forever, daemon=True).start()
     origin = f"http://127.0.0.1:{site.server_port}"
@@ -111,14 +113,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return dict(json.loads(title[1]))
 
 
-BMP_BYTES = 1500 * 1400 * 3 + 54
-
-
 def test_a_page_reads_results_and_errors(found: dict[str, Any]) -> None:
     """The image, the headers that the API exposes, and an error's code."""
-    width, height = 1500, 1400
     assert found["inline"][0] == 200
-    assert int(found["inline"][1]) == int((250_000 * width / height) ** 0.5)
+    assert int(found["inline"][1]) == int((250_000 * WIDTH / HEIGHT) ** 0.5)
     assert found["inline"][2] == "image/png"
     assert found["refused"] == [400, "invalid_bg_color"]
 

@@ -23,6 +23,7 @@ from stage import Stage, staged
 from test_serve import serve as serve_plain
 from test_serve_s3 import serve
 
+from image_files import encoded, heic_of
 from make_events import KEY, PHOTO
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -115,6 +116,39 @@ def expect_state(page: Page, name: str, state: str) -> None:
     expect(row(page, name)).to_have_attribute("data-state", state)
 
 
+def opened_with_a_cutout(page: Page, stage: Stage) -> None:
+    """Open the page, and let it cut out ``photo.jpg``."""
+    opened(page, stage)
+    add(page, ("photo.jpg", JPEG))
+    expect_state(page, "photo.jpg", "done")
+
+
+def show_matte(page: Page) -> None:
+    """Choose the view of the matte, and wait until it is there."""
+    page.get_by_role("radio", name="Matte").check(force=True)
+    expect(page.locator("#after")).to_have_attribute("alt", re.compile("the matte"))
+
+
+def apply_format(page: Page, target: str, name: str = "photo.jpg") -> None:
+    """Choose a format, press Apply, and wait until a photo has it."""
+    page.locator("#field-format").select_option(target)
+    page.get_by_role("button", name="Apply").click()
+    expect(row(page, name).locator(".status")).to_contain_text(target.upper())
+
+
+def set_fields(page: Page, **values: str) -> None:
+    """Set options without an event, so that photos which are added later are sent with them."""
+    for name, value in values.items():
+        page.locator(f"#field-{name}").evaluate("(field, value) => { field.value = value; }", value)
+
+
+def zipped(page: Page) -> zipfile.ZipFile:
+    """Return the archive that the button for all photos downloads."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download all (zip)").click()
+    return zipfile.ZipFile(download.value.path())
+
+
 def saved(page: Page, name: str) -> bytes:
     """Return the file that the button of a photo downloads."""
     with page.expect_download() as download:
@@ -151,22 +185,20 @@ def cut(stage: Stage, body: bytes = JPEG, **fields: str) -> bytes:
     return reply.content
 
 
-def jpeg(width: int, height: int, **options: Any) -> bytes:
+def jpeg(width: int, height: int) -> bytes:
     """Return the astronaut at this size."""
-    with io.BytesIO() as file:
-        photo = Image.fromarray(skimage.data.astronaut()).resize((width, height))
-        photo.save(file, "JPEG", **options)
-        return file.getvalue()
+    return encoded(Image.fromarray(skimage.data.astronaut()).resize((width, height)), "JPEG")
 
 
-def noisy_jpeg() -> bytes:
-    """Return a photo of more bytes than one request carries: film grain does not compress."""
+def noisy_jpeg(quality: int = 98) -> bytes:
+    """Return a photo of 2200 px square with film grain, which does not compress.
+
+    It has more bytes than one request carries; of quality 70 it has fewer, and its result more.
+    """
     photo = np.asarray(Image.fromarray(skimage.data.astronaut()).resize((2200, 2200)))
     grain = np.random.default_rng(12).integers(-60, 60, photo.shape)
-    with io.BytesIO() as file:
-        noisy = (photo.astype(int) + grain).clip(0, 255).astype(np.uint8)
-        Image.fromarray(noisy).save(file, "JPEG", quality=98)
-        return file.getvalue()
+    noisy = (photo.astype(int) + grain).clip(0, 255).astype(np.uint8)
+    return encoded(Image.fromarray(noisy), "JPEG", quality=quality)
 
 
 # ---- photos and results
@@ -174,9 +206,7 @@ def noisy_jpeg() -> bytes:
 
 def test_a_photo_becomes_the_apis_own_cutout(page: Page, stage: Stage) -> None:
     """The file is the reply's, byte for byte, and the picture on the page has its pixels."""
-    opened(page, stage)
-    add(page, ("photo.jpg", JPEG))
-    expect_state(page, "photo.jpg", "done")
+    opened_with_a_cutout(page, stage)
     body = cut(stage)
     assert saved(page, "photo.jpg") == body
     mine, theirs = np.asarray(shown(page)), np.asarray(Image.open(io.BytesIO(body)))
@@ -191,9 +221,7 @@ def test_a_photo_becomes_the_apis_own_cutout(page: Page, stage: Stage) -> None:
 
 def test_the_views(page: Page, stage: Stage) -> None:
     """The matte is the result's alpha, the original is the photo, and the divider divides."""
-    opened(page, stage)
-    add(page, ("photo.jpg", JPEG))
-    expect_state(page, "photo.jpg", "done")
+    opened_with_a_cutout(page, stage)
     divider = page.get_by_label("How much of the photo before is shown, in percent")
     expect(divider).to_be_attached()
     assert "50%" in page.locator("#before").evaluate("image => image.style.clipPath")
@@ -201,8 +229,7 @@ def test_the_views(page: Page, stage: Stage) -> None:
     page.keyboard.press("ArrowRight")
     assert "49%" in page.locator("#before").evaluate("image => image.style.clipPath")
 
-    page.get_by_role("radio", name="Matte").check(force=True)
-    expect(page.locator("#after")).to_have_attribute("alt", re.compile("the matte"))
+    show_matte(page)
     alpha = np.asarray(Image.open(io.BytesIO(cut(stage))))[..., 3]
     assert np.array_equal(np.asarray(shown(page).convert("L")), alpha)
 
@@ -241,19 +268,13 @@ def test_the_photo_is_in_sight_while_it_is_cut_out(page: Page, stage: Stage) -> 
 
 def test_the_matte_of_a_large_photo_comes_by_its_url(page: Page, stage: Stage) -> None:
     """It is a PNG whatever the format is. A redirect to S3 would take the API key with it."""
-    with io.BytesIO() as file:
-        Image.fromarray(skimage.data.astronaut()).resize((1100, 1100)).save(file, "JPEG")
-        photo = file.getvalue()
     opened(page, stage)
-    add(page, ("photo.jpg", photo))
+    add(page, ("photo.jpg", jpeg(1100, 1100)))
     expect_state(page, "photo.jpg", "done")
-    page.locator("#field-format").select_option("jpg")
-    page.get_by_role("button", name="Apply").click()
-    expect(row(page, "photo.jpg").locator(".status")).to_contain_text("JPG")
+    apply_format(page, "jpg")
     fetched: list[str] = []
     page.on("request", lambda request: fetched.append(request.url))
-    page.get_by_role("radio", name="Matte").check(force=True)
-    expect(page.locator("#after")).to_have_attribute("alt", re.compile("the matte"))
+    show_matte(page)
     assert [url for url in fetched if "/results/" in url]
 
 
@@ -262,11 +283,8 @@ def test_the_matte_of_an_opaque_result_is_asked_for(page: Page, stage: Stage) ->
     opened(page, stage)
     page.get_by_role("button", name="An astronaut in an orange suit").click()
     expect_state(page, "astronaut.webp", "done")
-    page.locator("#field-format").select_option("jpg")
-    page.get_by_role("button", name="Apply").click()
-    expect(row(page, "astronaut.webp").locator(".status")).to_contain_text("JPG")
-    page.get_by_role("radio", name="Matte").check(force=True)
-    expect(page.locator("#after")).to_have_attribute("alt", re.compile("the matte"))
+    apply_format(page, "jpg", "astronaut.webp")
+    show_matte(page)
     matte = np.asarray(shown(page).convert("RGB"))
     assert np.array_equal(matte[..., 0], matte[..., 1])
     assert matte.min() == 0
@@ -276,11 +294,10 @@ def test_the_matte_of_an_opaque_result_is_asked_for(page: Page, stage: Stage) ->
 def test_the_matte_shows_no_shadow(page: Page, stage: Stage) -> None:
     """The alpha of a result with a shadow holds the shadow too; the matte is the subject's."""
     opened(page, stage)
-    page.locator("#field-shadow_type").evaluate("select => { select.value = 'drop'; }")
+    set_fields(page, shadow_type="drop")
     add(page, ("photo.jpg", JPEG))
     expect_state(page, "photo.jpg", "done")
-    page.get_by_role("radio", name="Matte").check(force=True)
-    expect(page.locator("#after")).to_have_attribute("alt", re.compile("the matte"))
+    show_matte(page)
     matte = np.asarray(Image.open(io.BytesIO(cut(stage, channels="alpha"))))
     assert np.array_equal(np.asarray(shown(page).convert("L")), matte)
 
@@ -302,7 +319,7 @@ def test_a_matte_is_asked_for_once_and_its_memory_given_back(page: Page, stage: 
     """With a sign of the work. Whoever looks elsewhere and comes back waits for the same answer."""
     page.add_init_script(COUNT_URLS)
     opened(page, stage)
-    page.locator("#field-format").evaluate("select => { select.value = 'jpg'; }")
+    set_fields(page, format="jpg")
     add(page, ("photo.jpg", JPEG))
     expect_state(page, "photo.jpg", "done")
     stage.asked.clear()
@@ -311,14 +328,11 @@ def test_a_matte_is_asked_for_once_and_its_memory_given_back(page: Page, stage: 
     expect(page.locator("#stage")).to_have_class(re.compile(r"\bbusy\b"))
     page.get_by_role("radio", name="Result").check(force=True)
     expect(page.locator("#stage")).not_to_have_class(re.compile(r"\bbusy\b"))
-    page.get_by_role("radio", name="Matte").check(force=True)
-    expect(page.locator("#after")).to_have_attribute("alt", re.compile("the matte"))
+    show_matte(page)
     expect(page.locator("#stage")).not_to_have_class(re.compile(r"\bbusy\b"))
     assert [path for method, path, _ in stage.asked if method == "POST"] == ["/live/v2"]
     stage.delay_s = 0
-    page.locator("#field-format").select_option("png")
-    page.get_by_role("button", name="Apply").click()
-    expect(row(page, "photo.jpg").locator(".status")).to_contain_text("PNG")
+    apply_format(page, "png")
     expect(page.locator("#after")).to_have_attribute("alt", re.compile("the matte"))
     alpha = np.asarray(Image.open(io.BytesIO(cut(stage))))[..., 3]
     assert np.array_equal(np.asarray(shown(page).convert("L")), alpha)
@@ -330,7 +344,7 @@ def test_a_matte_is_asked_for_once_and_its_memory_given_back(page: Page, stage: 
 def test_a_photo_whose_matte_is_on_its_way_is_in_sight(page: Page, stage: Stage) -> None:
     """And not the matte of the photo, or the fault, that was looked at before."""
     opened(page, stage)
-    page.locator("#field-format").evaluate("select => { select.value = 'jpg'; }")
+    set_fields(page, format="jpg")
     add(page, ("first.jpg", JPEG), ("second.jpg", JPEG), ("broken.jpg", b"no photo"))
     for name, state in (("first.jpg", "done"), ("second.jpg", "done"), ("broken.jpg", "failed")):
         expect_state(page, name, state)
@@ -351,9 +365,7 @@ def test_a_photo_whose_matte_is_on_its_way_is_in_sight(page: Page, stage: Stage)
 
 def test_zoom_and_panning(page: Page, stage: Stage) -> None:
     """By buttons, by keys, by the wheel and by dragging; pixels stay pixels."""
-    opened(page, stage)
-    add(page, ("photo.jpg", JPEG))
-    expect_state(page, "photo.jpg", "done")
+    opened_with_a_cutout(page, stage)
     page.get_by_role("radio", name="Result").check(force=True)
     scene = page.locator("#scene")
     before = scene.bounding_box()
@@ -411,9 +423,7 @@ def test_a_picture_that_is_ready_too_late_is_not_shown(page: Page, stage: Stage)
 
 def test_a_button_is_called_as_it_looks(page: Page, stage: Stage) -> None:
     """Whoever speaks to the browser says what is written there: WCAG 2.5.3."""
-    opened(page, stage)
-    add(page, ("photo.jpg", JPEG))
-    expect_state(page, "photo.jpg", "done")
+    opened_with_a_cutout(page, stage)
     page.get_by_role("button", name="Zoom in").click()
     value = page.locator("#zoom-value").text_content()
     page.get_by_role("button", name=f"{value} fit into the window").click()
@@ -422,9 +432,7 @@ def test_a_button_is_called_as_it_looks(page: Page, stage: Stage) -> None:
 
 def test_backgrounds(page: Page, stage: Stage) -> None:
     """A colour is first only shown, and then put into the file."""
-    opened(page, stage)
-    add(page, ("photo.jpg", JPEG))
-    expect_state(page, "photo.jpg", "done")
+    opened_with_a_cutout(page, stage)
     page.get_by_role("radio", name="White").check(force=True)
     color = page.locator("#backdrop").evaluate("element => element.style.backgroundColor")
     assert color == "rgb(255, 255, 255)"
@@ -459,9 +467,7 @@ def test_the_backdrop_is_the_chosen_one_after_coming_back(page: Page, stage: Sta
 
 def test_the_picture_behind_is_the_chosen_one_after_coming_back(page: Page, stage: Stage) -> None:
     """A browser sets its file again, too, without an event."""
-    opened(page, stage)
-    add(page, ("photo.jpg", JPEG))
-    expect_state(page, "photo.jpg", "done")
+    opened_with_a_cutout(page, stage)
     page.evaluate(
         """() => {
           const held = new DataTransfer();
@@ -506,9 +512,7 @@ def test_values_are_no_words_to_check(page: Page, stage: Stage) -> None:
 
 def test_an_option_that_is_refused(page: Page, stage: Stage) -> None:
     """It is told at the buttons and under the picture, where the last result stays."""
-    opened(page, stage)
-    add(page, ("photo.jpg", JPEG))
-    expect_state(page, "photo.jpg", "done")
+    opened_with_a_cutout(page, stage)
     page.locator("#field-bg_color").fill("bluish")
     page.get_by_role("button", name="Apply").click()
     expect_state(page, "photo.jpg", "failed")
@@ -541,9 +545,7 @@ def test_an_option_that_is_refused(page: Page, stage: Stage) -> None:
 @pytest.mark.parametrize("typed", ["500", "9-e", "50,5"])
 def test_a_number_that_is_refused(page: Page, stage: Stage, typed: str) -> None:
     """What was typed is what is sent, and the service's words are shown, where they say it."""
-    opened(page, stage)
-    add(page, ("photo.jpg", JPEG))
-    expect_state(page, "photo.jpg", "done")
+    opened_with_a_cutout(page, stage)
     page.get_by_text("All options").click()
     page.locator("#field-quality").press_sequentially(typed)
     page.get_by_text("All options").click()
@@ -567,9 +569,7 @@ def test_options_that_do_not_fit(
     page: Page, stage: Stage, values: dict[str, str], code: str
 ) -> None:
     """Together, or with this photo: each is marked, and it is told where one has pressed Apply."""
-    opened(page, stage)
-    add(page, ("photo.jpg", JPEG))
-    expect_state(page, "photo.jpg", "done")
+    opened_with_a_cutout(page, stage)
     page.get_by_text("All options").click()
     for name, value in values.items():
         page.locator(f"#field-{name}").fill(value)
@@ -598,9 +598,7 @@ def test_a_queue_of_five_with_a_broken_one(page: Page, stage: Stage) -> None:
     message = page.locator("#message")
     expect(message).to_contain_text("invalid_image")
     expect(message).to_contain_text(re.compile("request_id [0-9a-f-]{36}"))
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download all (zip)").click()
-    with zipfile.ZipFile(download.value.path()) as archive:
+    with zipped(page) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == [f"{number}-cutout.png" for number in range(4)]
         assert archive.read("0-cutout.png") == cut(stage)
@@ -613,9 +611,7 @@ def test_photos_with_the_same_name(page: Page, stage: Stage) -> None:
     opened(page, stage)
     add(page, ("a.jpg", JPEG), ("a.jpg", JPEG), ("ä.jpg", JPEG))
     expect(page.locator("#items li[data-state=done]")).to_have_count(3)
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download all (zip)").click()
-    with zipfile.ZipFile(download.value.path()) as archive:
+    with zipped(page) as archive:
         assert archive.namelist() == ["a-cutout.png", "a-cutout-2.png", "ä-cutout.png"]
         assert archive.testzip() is None
 
@@ -626,9 +622,7 @@ def test_photos_with_the_longest_names(page: Page, stage: Stage, tmp_path: Path)
     names = ["a" * 251 + ".jpg", "a" * 250 + "b.jpg", "あ" * 83 + ".jpg"]
     add(page, *[(name, JPEG) for name in names])
     expect(page.locator("#items li[data-state=done]")).to_have_count(3)
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download all (zip)").click()
-    with zipfile.ZipFile(download.value.path()) as archive:
+    with zipped(page) as archive:
         archive.extractall(tmp_path)
     found = {path.name for path in tmp_path.iterdir()}
     assert found == {
@@ -644,9 +638,7 @@ def test_photos_whose_names_differ_by_case(page: Page, stage: Stage) -> None:
     names = ["a.jpg", "A.jpg", "\u00e4.jpg", "a\u0308.jpg"]
     add(page, *[(name, JPEG) for name in names])
     expect(page.locator("#items li[data-state=done]")).to_have_count(4)
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download all (zip)").click()
-    with zipfile.ZipFile(download.value.path()) as archive:
+    with zipped(page) as archive:
         assert archive.namelist() == [
             "a-cutout.png",
             "A-cutout-2.png",
@@ -749,9 +741,7 @@ def test_a_large_photo_goes_through_s3(page: Page, stage: Stage) -> None:
 
 def test_a_background_that_is_too_large_for_a_request(page: Page, stage: Stage) -> None:
     """Only the photo can go through S3. It is told at once, and at the option."""
-    opened(page, stage)
-    add(page, ("photo.jpg", JPEG))
-    expect_state(page, "photo.jpg", "done")
+    opened_with_a_cutout(page, stage)
     page.get_by_text("All options").click()
     sky = {"name": "sky.jpg", "mimeType": "image/jpeg", "buffer": noisy_jpeg()}
     page.locator("#field-bg_image_file").set_input_files([sky])
@@ -781,14 +771,10 @@ def test_a_large_photo_is_not_said_to_be_sent_any_more(page: Page, stage: Stage)
 
 def test_a_large_jpg_keeps_what_is_told_of_it(page: Page, stage: Stage) -> None:
     """A redirect to S3 would lose the headers. Its photo fits into the request."""
-    photo = Image.open(io.BytesIO(noisy_jpeg()))
-    with io.BytesIO() as file:
-        photo.save(file, "JPEG", quality=70)
-        body = file.getvalue()
+    body = noisy_jpeg(quality=70)
     assert len(body) < 4_500_000
     opened(page, stage)
-    for name, value in (("format", "jpg"), ("bg_blur", "0"), ("quality", "100")):
-        page.locator(f"#field-{name}").evaluate("(field, value) => { field.value = value; }", value)
+    set_fields(page, format="jpg", bg_blur="0", quality="100")
     add(page, ("photo.jpg", body))
     expect_state(page, "photo.jpg", "done")
     assert len(saved(page, "photo.jpg")) > 4_800_000
@@ -798,17 +784,13 @@ def test_a_large_jpg_keeps_what_is_told_of_it(page: Page, stage: Stage) -> None:
 
 def test_a_large_result_where_auto_is_a_choice(page: Page) -> None:
     """A deployment may have another default. Its page follows no redirect, either."""
-    with io.BytesIO() as file:
-        Image.open(io.BytesIO(noisy_jpeg())).save(file, "JPEG", quality=70)
-        body = file.getvalue()
+    body = noisy_jpeg(quality=70)
     with (
         serve("--s3-port", "0", DEFAULT_RESPONSE="inline") as served,
         staged(served.ready["url"]) as stage,
     ):
         opened(page, stage)
-        for name, value in (("response", "auto"), ("bg_blur", "0")):
-            field = page.locator(f"#field-{name}")
-            field.evaluate("(field, value) => { field.value = value; }", value)
+        set_fields(page, response="auto", bg_blur="0")
         add(page, ("photo.jpg", body))
         expect_state(page, "photo.jpg", "done")
         for text in ("Coverage", "request_id", "by its URL"):
@@ -836,12 +818,8 @@ def test_a_bucket_that_cannot_be_reached(page: Page, stage: Stage) -> None:
 
 def test_a_photo_that_the_browser_cannot_show(page: Page, stage: Stage) -> None:
     """HEIC is shown by its result."""
-    heif = pytest.importorskip("pillow_heif")
-    with io.BytesIO() as file:
-        heif.from_pillow(Image.open(io.BytesIO(JPEG))).save(file)
-        photo = file.getvalue()
     opened(page, stage)
-    add(page, ("photo.heic", photo))
+    add(page, ("photo.heic", heic_of(Image.open(PHOTO))))
     expect_state(page, "photo.heic", "done")
     assert shown(page).size == (320, 320)
     expect(page.get_by_role("radio", name="Compare")).to_be_disabled()
@@ -854,9 +832,7 @@ def test_a_result_that_the_browser_cannot_show(
     """The page says so, and the file can be downloaded."""
     opened(page, stage)
     add(page, ("photo.jpg", JPEG))
-    page.locator("#field-format").select_option(target)
-    page.get_by_role("button", name="Apply").click()
-    expect(row(page, "photo.jpg").locator(".status")).to_contain_text(target.upper())
+    apply_format(page, target)
     expect(page.locator("#message")).to_contain_text("This browser cannot show this format.")
     expect(page.get_by_role("radio", name="Matte")).to_be_disabled()
     assert saved(page, "photo.jpg").startswith(begins)
@@ -971,9 +947,7 @@ def test_a_browser_that_stores_nothing(page: Page, stage: Stage) -> None:
           get() { throw new DOMException("Access is denied for this document.", "SecurityError"); },
         });"""
     )
-    opened(page, stage)
-    add(page, ("photo.jpg", JPEG))
-    expect_state(page, "photo.jpg", "done")
+    opened_with_a_cutout(page, stage)
     enter_key(page, "")
     expect(page.locator("#key-state")).to_have_text("Enter a key")
     add(page, ("other.jpg", JPEG))
@@ -1174,9 +1148,7 @@ def test_the_same_news_is_told_again(page: Page, stage: Stage) -> None:
     add(page, ("photo.jpg", JPEG))
     expect_state(page, "photo.jpg", "done")
     for target in ("jpg", "webp"):
-        page.locator("#field-format").select_option(target)
-        page.get_by_role("button", name="Apply").click()
-        expect(row(page, "photo.jpg").locator(".status")).to_contain_text(target.upper())
+        apply_format(page, target)
     told = page.evaluate("told")
     assert [text.strip() for text in told[-3:]] == ["photo.jpg is cut out."] * 3
     assert told[-3] != told[-2] != told[-1]
@@ -1230,9 +1202,7 @@ def test_the_focus_is_never_lost(page: Page, stage: Stage) -> None:
 )
 def test_no_option_that_has_the_focus_is_hidden(page: Page, stage: Stage) -> None:
     """The buttons stay at the lower edge of the panel, and Tab leads to no field beneath them."""
-    opened(page, stage)
-    add(page, ("photo.jpg", JPEG))
-    expect_state(page, "photo.jpg", "done")
+    opened_with_a_cutout(page, stage)
     page.get_by_text("All options").click()
     page.locator("#field-format").focus()
     hidden, seen = [], 0
@@ -1331,6 +1301,17 @@ def test_what_is_chosen_shows_in_forced_colors(page: Page, stage: Stage) -> None
 # ---- the code
 
 
+def is_here(language: str) -> bool:
+    """Tell whether this machine can run the snippets of a language."""
+    return language == "python" or shutil.which(language) is not None
+
+
+def needs(language: str) -> None:
+    """Skip a test of a language that cannot run here."""
+    if not is_here(language):
+        pytest.skip(f"there is no {language} on this machine")
+
+
 def run_snippet(
     language: str, code: str, folder: Path, key: str = KEY
 ) -> subprocess.CompletedProcess[str]:
@@ -1363,8 +1344,7 @@ def test_the_code_is_the_very_request(
     page: Page, stage: Stage, tmp_path: Path, language: str
 ) -> None:
     """Its result is the page's, byte for byte, with a name that every shell could trip over."""
-    if shutil.which(language) is None and language != "python":
-        pytest.skip(f"there is no {language} on this machine")
+    needs(language)
     name = 'it\'s a; "photo" $HOME,1.jpg'
     (tmp_path / name).write_bytes(JPEG)
     (tmp_path / "sky, blue.jpg").write_bytes(jpeg(200, 100))
@@ -1386,8 +1366,7 @@ def test_the_code_is_the_very_request(
 @pytest.mark.parametrize("language", ["curl", "python", "node"])
 def test_the_code_of_a_large_photo(page: Page, stage: Stage, tmp_path: Path, language: str) -> None:
     """It uploads, and fetches the result by its URL."""
-    if shutil.which(language) is None and language != "python":
-        pytest.skip(f"there is no {language} on this machine")
+    needs(language)
     photo = noisy_jpeg()
     (tmp_path / "large.jpg").write_bytes(photo)
     opened(page, stage)
@@ -1410,9 +1389,7 @@ def test_the_code_where_results_come_by_their_urls(page: Page, tmp_path: Path) -
         opened(page, stage)
         add(page, ("photo.jpg", JPEG))
         expect_state(page, "photo.jpg", "done")
-        for language in ("curl", "python", "node"):
-            if shutil.which(language) is None and language != "python":
-                continue
+        for language in filter(is_here, ("curl", "python", "node")):
             page.locator(f"input[name=language][value={language}]").check(force=True)
             run_code(language, page.locator("#code").text_content(), tmp_path)
             assert (tmp_path / "cutout.png").read_bytes() == saved(page, "photo.jpg")
@@ -1435,8 +1412,7 @@ def test_the_code_tells_why_it_fails(
     page: Page, stage: Stage, tmp_path: Path, language: str, words: str
 ) -> None:
     """With a wrong key, a large photo ends at the first step, and no file is made."""
-    if shutil.which(language) is None and language != "python":
-        pytest.skip(f"there is no {language} on this machine")
+    needs(language)
     photo = noisy_jpeg()
     (tmp_path / "large.jpg").write_bytes(photo)
     opened(page, stage)

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 from test_serve import serve
 
-PHOTO = Path(__file__).resolve().parents[1] / "data/photo.jpg"
+from make_events import PHOTO
+
 THEIRS = "https://api.remove.bg"
-NPM = shutil.which("npm")
 
 NODE_PROGRAM = """
 const fs = require("fs");
@@ -82,14 +82,9 @@ def api() -> Iterator[str]:
         yield server.url
 
 
-@pytest.mark.skipif(NPM is None, reason="there is no npm on this machine")
-def test_the_npm_package(api: str, tmp_path: Path) -> None:
+def test_the_npm_package(api: str, from_npm: Callable[[str], Path], tmp_path: Path) -> None:
     """A file and base64, JSON replies, the headers that it reads, and its errors."""
-    command = (str(NPM), "install", "--no-audit", "--no-fund", "--ignore-scripts")
-    installed = run(*command, "remove.bg@1.3.0", cwd=tmp_path)
-    if installed.returncode:
-        pytest.skip(f"npm cannot install the client here: {installed.stderr.strip()[:200]}")
-    point_at(tmp_path / "node_modules/remove.bg/dist/index.js", api)
+    point_at(from_npm("remove.bg@1.3.0") / "remove.bg/dist/index.js", api)
     done = run("node", "--eval", NODE_PROGRAM, PHOTO, tmp_path, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     told, refused = json.loads(done.stdout)

@@ -36,6 +36,11 @@ class Block:
     def __str__(self) -> str:
         return f"{self.document}:{self.line}"
 
+    @property
+    def is_shell(self) -> bool:
+        """Whether it holds commands of a shell."""
+        return self.language in {"sh", "console"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
@@ -85,6 +90,15 @@ def blocks(text: str, document: str) -> list[Block]:
     if fence:
         raise ValueError(f"{document}:{start + 1}: the block does not end")
     return found
+
+
+def all_blocks(root: Path) -> list[Block]:
+    """Return every fenced block of the Markdown files under a folder."""
+    return [
+        block
+        for path in documents(root)
+        for block in blocks(path.read_text(encoding="utf-8"), str(path.relative_to(root)))
+    ]
 
 
 def prose(text: str) -> str:
@@ -149,7 +163,7 @@ def small(commands: str, settings: Mapping[str, str]) -> str:
 
 def programs(block: Block) -> set[str]:
     """Return the programs that a block needs: the first word of each command, or an interpreter."""
-    if block.language not in {"sh", "console"}:
+    if not block.is_shell:
         return {{"python": "python", "js": "node"}[block.language]}
     commands = "\n".join(step.commands for step in steps(block)).replace("\\\n", " ")
     found = set()

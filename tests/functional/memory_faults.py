@@ -10,13 +10,13 @@ import resource
 import sys
 from typing import Any
 
-import pillow_heif
 import skimage.data
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from client import Client
 from PIL import Image
 
 import app
+from image_files import encoded, heic_of
 from make_events import KEY
 
 SIDE_PX = 1_200
@@ -27,12 +27,7 @@ OUTPUTS = ("webp", "avif", "tiff", "gif", "bmp", "zip")
 def picture(name: str) -> bytes:
     """Return a photograph as a file."""
     photo = Image.fromarray(skimage.data.astronaut()).resize((SIDE_PX, SIDE_PX))
-    with io.BytesIO() as file:
-        if name == "heic":
-            pillow_heif.from_pillow(photo).save(file)
-        else:
-            photo.save(file, name)
-        return file.getvalue()
+    return heic_of(photo) if name == "heic" else encoded(photo, name)
 
 
 def held_bytes() -> int:

@@ -30,8 +30,8 @@ from documents import (
     RUN,
     Block,
     Step,
+    all_blocks,
     blocks,
-    documents,
     is_shown,
     json_documents,
     programs,
@@ -60,16 +60,7 @@ ELSEWHERE = re.compile(r"\b(sam|docker|git clone|pip install)\b|\baws\b(?!(.|\n)
 TIMEOUT_S = 240
 
 
-def all_blocks() -> list[Block]:
-    """Return every fenced block of the project."""
-    return [
-        block
-        for path in documents(ROOT)
-        for block in blocks(path.read_text(encoding="utf-8"), str(path.relative_to(ROOT)))
-    ]
-
-
-BLOCKS = all_blocks()
+BLOCKS = all_blocks(ROOT)
 
 
 @functools.cache
@@ -184,7 +175,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 def server_for(block: Block) -> str:
     """Return the command above a block that starts the server it talks to."""
     above = [b for b in BLOCKS if b.document == block.document and b.line < block.line]
-    runnable = [b for b in above if b.language in {"sh", "console"} and not b.reason]
+    runnable = [b for b in above if b.is_shell and not b.reason]
     started = [s.commands for b in runnable for s in steps(b) if s.is_server]
     assert started, f"{block} sends requests, and no block above it starts a server"
     return _plain(started[-1])
@@ -216,7 +207,7 @@ def test_it_works_as_it_is_written(reader: Reader, block: Block) -> None:
     needed = programs(block) & TOOLS.keys()
     if missing := [tool for tool in sorted(needed) if not works(tool)]:
         pytest.skip(f"{block} is not run: {', '.join(missing)} is not installed")
-    starts = block.language in {"sh", "console"} and any(s.is_server for s in steps(block))
+    starts = block.is_shell and any(s.is_server for s in steps(block))
     if not starts and any(f"127.0.0.1:{port}" in block.text for port in PORTS):
         reader.serve(server_for(block))
     if block.language == "python":
@@ -244,12 +235,6 @@ def test_what_the_commands_write_does_no_harm(reader: Reader) -> None:
     assert tested.returncode == 0, tested.stdout
 
 
-def deploy_block() -> Block:
-    """Return the block that asks a deployment for its outputs."""
-    (block,) = (block for block in BLOCKS if "describe-stacks" in block.text)
-    return block
-
-
 def test_the_outputs_of_a_deployment_can_be_read(s3_url: str) -> None:
     """The commands get URL and key from CloudFormation, here a local one with such a stack."""
     if not works("aws"):
@@ -266,7 +251,8 @@ def test_the_outputs_of_a_deployment_can_be_read(s3_url: str) -> None:
     client("cloudformation", s3_url).create_stack(
         StackName="cutout", TemplateBody=json.dumps(template)
     )
-    commands, _, _ = deploy_block().text.partition("curl")
+    (block,) = (block for block in BLOCKS if "describe-stacks" in block.text)
+    commands, _, _ = block.text.partition("curl")
     aws = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     done = subprocess.run(
         ["bash", "-c", f'set -eu; {commands} echo "$URL $KEY"'],  # noqa: S607 # as a user does
@@ -281,7 +267,7 @@ def test_the_outputs_of_a_deployment_can_be_read(s3_url: str) -> None:
 
 def test_no_comment_stands_behind_a_command() -> None:
     """In zsh, the shell of Macs, the words behind a # that is typed are goals of make."""
-    shown = [block for block in BLOCKS if block.language in {"sh", "console"}]
+    shown = [block for block in BLOCKS if block.is_shell]
     behind = [
         f"{block}: {line}"
         for block in shown

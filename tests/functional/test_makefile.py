@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from checkout import ROOT, check_out, environment, make
-from documents import blocks, documents, steps
+from documents import all_blocks, blocks, steps
 from PIL import Image
 
 MODEL = "models/erase-s/model.onnx"
@@ -107,9 +107,8 @@ def test_a_document_runs_it(target: str) -> None:
     """In a block that is run."""
     lines = [
         line
-        for path in documents(ROOT)
-        for block in blocks(path.read_text(encoding="utf-8"), path.name)
-        if not block.reason and block.language in {"sh", "console"}
+        for block in all_blocks(ROOT)
+        if block.is_shell and not block.reason
         for step in steps(block)
         for line in step.commands.splitlines()
     ]
@@ -247,11 +246,17 @@ def keep(checkout: Path, *lines: str) -> None:
     (checkout / "samconfig.toml").write_text(text, encoding="utf-8")
 
 
+def calls(sam: dict[str, str]) -> list[str]:
+    """Return what that SAM has written down so far."""
+    written = Path(sam["SAM_CALLS"])
+    return written.read_text(encoding="utf-8").splitlines() if written.exists() else []
+
+
 def refusal(checkout: Path, sam: dict[str, str], *variables: str) -> str:
     """Return what ``make deploy`` says that refuses to deploy, before SAM is called at all."""
     done = make(checkout, "deploy", "SAM=sam", *variables, **sam)
     assert done.returncode != 0
-    assert not Path(sam["SAM_CALLS"]).exists()
+    assert calls(sam) == []
     return done.stderr
 
 
@@ -283,14 +288,14 @@ def test_several_models_can_be_built(checkout: Path, sam: dict[str, str]) -> Non
     """Their names have commas between them."""
     done = make(checkout, "build", "MODEL_NAME=erase-s,mine", "SAM=sam", **sam)
     assert done.returncode == 0, done.stderr
-    assert "ModelName=erase-s,mine" in Path(sam["SAM_CALLS"]).read_text(encoding="utf-8")
+    assert calls(sam)[0].endswith(" ModelName=erase-s,mine")
 
 
 def test_deploy_is_guided_the_first_time(checkout: Path, sam: dict[str, str]) -> None:
     """Then build and deployment get the same parameters."""
     done = make(checkout, "deploy", "ARCHITECTURE=arm64", "SAM=sam", **sam)
     assert done.returncode == 0, done.stderr
-    assert Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines() == [
+    assert calls(sam) == [
         "sam build --parameter-overrides Architecture=arm64 ModelName=erase-s",
         "ARCHITECTURE=arm64 MODEL_NAME=erase-s",
         (
@@ -311,8 +316,7 @@ def test_deploy_is_not_guided_where_another_file_keeps_the_answers(
     assert make(checkout, "deploy", *given, **sam).returncode == 0
     another.unlink()
     assert make(checkout, "deploy", *given, **sam).returncode == 0
-    calls = Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines()
-    assert [call for call in calls if call.startswith("sam deploy")] == [
+    assert [call for call in calls(sam) if call.startswith("sam deploy")] == [
         "sam deploy --config-file another.toml",
         (
             "sam deploy --guided --stack-name cutout --parameter-overrides Architecture=x86_64"
@@ -343,13 +347,12 @@ def test_an_answer_that_differs_from_what_was_built_is_said(
 def test_deploy_takes_the_answers_that_are_kept(checkout: Path, sam: dict[str, str]) -> None:
     """With a samconfig.toml it asks nothing, and refuses another model than that file names."""
     keep(checkout, 'parameter_overrides = "Architecture=\\"x86_64\\" ModelName=\\"erase-s\\""')
-    calls = Path(sam["SAM_CALLS"])
     done = make(checkout, "deploy", "MODEL_NAME=u2netp", "SAM=sam", **sam)
     assert done.returncode != 0
     assert "samconfig.toml names another model than MODEL_NAME=u2netp" in done.stderr
-    assert not calls.exists()
+    assert calls(sam) == []
     assert make(checkout, "deploy", "SAM=sam", "ARGS=--no-confirm-changeset", **sam).returncode == 0
-    assert "sam deploy --no-confirm-changeset" in calls.read_text(encoding="utf-8")
+    assert "sam deploy --no-confirm-changeset" in calls(sam)
 
 
 def test_deploy_takes_the_file_that_the_document_shows(checkout: Path, sam: dict[str, str]) -> None:
@@ -359,7 +362,7 @@ def test_deploy_takes_the_file_that_the_document_shows(checkout: Path, sam: dict
     (checkout / "samconfig.toml").write_text(block.text, encoding="utf-8")
     done = make(checkout, "deploy", "SAM=sam", **sam)
     assert done.returncode == 0, done.stderr
-    assert Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines()[-1] == "sam deploy"
+    assert calls(sam)[-1] == "sam deploy"
 
 
 def test_arguments_of_deploy_are_none_of_build(checkout: Path, sam: dict[str, str]) -> None:
@@ -368,24 +371,11 @@ def test_arguments_of_deploy_are_none_of_build(checkout: Path, sam: dict[str, st
     built = "--parameter-overrides Architecture=x86_64 ModelName=erase-s"
     assert make(checkout, "deploy", "SAM=sam", "ARGS=--guided", **sam).returncode == 0
     assert make(checkout, "build", "SAM=sam", "ARGS=--parallel", **sam).returncode == 0
-    calls = Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines()
-    assert [call for call in calls if call.startswith("sam ")] == [
+    assert [call for call in calls(sam) if call.startswith("sam ")] == [
         f"sam build {built}",
         f"sam deploy {built} --guided",
         f"sam build {built} --parallel",
     ]
-
-
-def test_deploy_gives_what_is_built_where_nothing_else_does(
-    checkout: Path, sam: dict[str, str]
-) -> None:
-    """A samconfig.toml without parameters would deploy the template's defaults."""
-    keep(checkout, 'stack_name = "cutout"', 'region = "eu-west-1"')
-    assert make(checkout, "deploy", "MODEL_NAME=u2netp", "SAM=sam", **sam).returncode == 0
-    assert (
-        "sam deploy --parameter-overrides Architecture=x86_64 ModelName=u2netp"
-        in Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines()
-    )
 
 
 @pytest.mark.parametrize(
@@ -409,21 +399,19 @@ def test_deploy_refuses_what_the_kept_answers_do_not_say(
 @pytest.mark.parametrize(
     "kept",
     [
+        'stack_name = "cutout"\nregion = "eu-west-1"',
         '# parameter_overrides = "ModelName=u2netp"',
         '[default.build.parameters]\nparameter_overrides = "ModelName=u2netp"',
         '[other.deploy.parameters]\nparameter_overrides = "ModelName=u2netp"',
     ],
 )
-def test_parameters_of_something_else_are_none_of_deploy(
+def test_deploy_gives_what_is_built_where_the_file_has_no_parameters_of_deploy(
     checkout: Path, sam: dict[str, str], kept: str
 ) -> None:
-    """SAM would deploy the template's defaults with them, beside what was built."""
+    """SAM would deploy the template's defaults, beside what was built."""
     keep(checkout, kept)
     assert make(checkout, "deploy", "MODEL_NAME=u2netp", "SAM=sam", **sam).returncode == 0
-    assert (
-        "sam deploy --parameter-overrides Architecture=x86_64 ModelName=u2netp"
-        in Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines()
-    )
+    assert "sam deploy --parameter-overrides Architecture=x86_64 ModelName=u2netp" in calls(sam)
 
 
 @pytest.mark.parametrize(
@@ -454,8 +442,7 @@ def test_deploy_reads_parameters_as_sam_does(
     said = refusal(checkout, sam, given)
     assert "samconfig.toml names another model than MODEL_NAME=erase-s" in said
     assert make(checkout, "deploy", "MODEL_NAME=u2netp", "SAM=sam", given, **sam).returncode == 0
-    calls = Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines()
-    assert calls[-1] == f"sam deploy {arguments}".strip()
+    assert calls(sam)[-1] == f"sam deploy {arguments}".strip()
 
 
 @pytest.mark.parametrize("kept", [U2NETP, 'stack_name = "cutout"'])
@@ -471,8 +458,7 @@ def test_parameters_in_arguments_take_the_place_of_those_in_the_file(
     given = f"{given} Architecture=x86_64 --no-confirm-changeset"
     done = make(checkout, "deploy", "SAM=sam", "MODEL_NAME=u2netp", f"ARGS={given}", **sam)
     assert done.returncode == 0
-    calls = Path(sam["SAM_CALLS"]).read_text(encoding="utf-8").splitlines()
-    assert calls[-1] == f"sam deploy {given}"
+    assert calls(sam)[-1] == f"sam deploy {given}"
 
 
 @pytest.mark.parametrize(

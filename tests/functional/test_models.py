@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from checkout import environment
 from client import Client
 from conftest import LIMITS, deployment
 from tiny_onnx import FLOAT, onnx_file
@@ -180,12 +181,6 @@ class Shelf:
             str(path.relative_to(self.models)): path.read_bytes() if path.is_file() else b""
             for path in self.models.rglob("*")
         }
-
-
-def environment() -> Mapping[str, str]:
-    """Return the environment without what would lead local requests elsewhere."""
-    kept = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
-    return {**kept, "no_proxy": "127.0.0.1"}
 
 
 @pytest.fixture

@@ -104,7 +104,7 @@ def _fuzz_one(name: str, corpus: Path, seconds: int) -> int:
 def _by_chance(name: str, corpus: Path, seconds: int) -> int:
     """Damage the seeds at random until the time is over or an input ends in a fault."""
     import numpy as np  # noqa: PLC0415 - the parent needs none of these
-    from mutation import damaged, damaged_document  # noqa: PLC0415 - the same
+    from mutation import damaged_input  # noqa: PLC0415 - the same
     from targets import TARGETS  # noqa: PLC0415 - the same
 
     target = TARGETS[name]
@@ -112,8 +112,7 @@ def _by_chance(name: str, corpus: Path, seconds: int) -> int:
     end_s, tried = time.monotonic() + seconds, 0
     while time.monotonic() < end_s:
         seed = target.seeds[int(random.integers(len(target.seeds)))]
-        is_event = name in {"http", "s3"} and random.integers(2)
-        data = damaged_document(seed, random) if is_event else damaged(seed, random)
+        data = damaged_input(seed, random, is_document=target.is_document)
         tried += 1
         try:
             target.check(data)

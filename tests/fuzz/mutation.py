@@ -68,6 +68,13 @@ def damaged_document(data: bytes, random: np.random.Generator) -> bytes:
     return json.dumps(document).encode()
 
 
+def damaged_input(data: bytes, random: np.random.Generator, *, is_document: bool) -> bytes:
+    """Return an input after damage to its bytes; every second document to its values instead."""
+    if is_document and random.integers(2):
+        return damaged_document(data, random)
+    return damaged(data, random)
+
+
 def _collect(value: Any, places: list[tuple[Any, Any]]) -> None:
     """Add every place of a document: a holder, and the key or the index there."""
     if isinstance(value, dict | list):

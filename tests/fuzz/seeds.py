@@ -2,33 +2,23 @@
 
 import base64
 import hashlib
-import io
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
-import pillow_heif
 import skimage.data
 from heif_files import wide
 from PIL import Image
 
 from cutout.options import OPTIONS
-from image_files import encoded, exif_of
+from image_files import encoded, exif_of, heic_of
+from make_events import EVENTS, PHOTO_ETAG
 
-EVENTS = Path(__file__).resolve().parents[2] / "events"
 PICTURE = Image.fromarray(skimage.data.astronaut()).resize((48, 40))
 
 
 def saved(pillow_format: str, image: Image.Image = PICTURE, **settings: object) -> bytes:
     """Return an image as a file."""
     return encoded(image, pillow_format, **settings)
-
-
-def heic() -> bytes:
-    """Return the picture as HEIC."""
-    with io.BytesIO() as file:
-        pillow_heif.from_pillow(PICTURE).save(file)
-        return file.getvalue()
 
 
 def images() -> dict[str, bytes]:
@@ -55,7 +45,7 @@ def images() -> dict[str, bytes]:
         "tiff, float": saved("TIFF", PICTURE.convert("F")),
         "avif": saved("AVIF", exif=exif),
         "avif, animated": saved("AVIF", save_all=True, append_images=turned),
-        "heic": heic(),
+        "heic": heic_of(PICTURE),
         "heic, tiles and alpha": wide("HEIF"),
     }
 
@@ -76,22 +66,21 @@ def events(*kinds: str) -> Iterator[bytes]:
             event = json.loads(path.read_text(encoding="utf-8"))
             if len(event.get("body") or "") > 2_000:
                 event |= {"body": small, "isBase64Encoded": True}
-            yield json.dumps(event).replace("bb2ef6f27b986347037487d13a258835", ETAG).encode()
+            yield json.dumps(event).replace(PHOTO_ETAG, ETAG).encode()
 
 
 def bodies() -> Iterator[bytes]:
     """Yield a content type, a line feed and a body, of every kind."""
-    image = SMALL
     parts = (
         b'--x\r\nContent-Disposition: form-data; name="image_file"; filename="a.png"\r\n'
-        b"Content-Type: image/png\r\n\r\n" + image + b"\r\n--x\r\nContent-Disposition: form-data; "
+        b"Content-Type: image/png\r\n\r\n" + SMALL + b"\r\n--x\r\nContent-Disposition: form-data; "
         b'name="bg_color"\r\nContent-Transfer-Encoding: base64\r\n\r\nd2hpdGU=\r\n--x--\r\n'
     )
-    document = {"image_base64": base64.b64encode(image).decode(), "bg_color": "white", "roi": None}
+    document = {"image_base64": base64.b64encode(SMALL).decode(), "bg_color": "white", "roi": None}
     yield b"multipart/form-data; boundary=x\n" + parts
     yield b"application/json\n" + json.dumps(document).encode()
     yield b"application/x-www-form-urlencoded\nimage_base64=AAAA&bg_color=%23fff&size=hd"
-    yield b"image/png\n" + image
+    yield b"image/png\n" + SMALL
     yield b"\n"
 
 

@@ -8,7 +8,7 @@ import base64
 import contextlib
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,11 +39,15 @@ LIMITS = Limits(max_pixels=4_000_000)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """``check`` takes one input and raises ``AssertionError``, or whatever it did not foresee."""
+    """``check`` takes one input and raises ``AssertionError``, or whatever it did not foresee.
+
+    ``is_document``: the seeds are JSON, whose values are damaged too.
+    """
 
     seeds: tuple[bytes, ...]
     check: Callable[[bytes], None]
     max_bytes: int
+    is_document: bool = False
 
 
 def refused(error: CutoutError, *statuses: int) -> None:
@@ -232,16 +236,21 @@ def reset_log() -> None:
     LOG.truncate()
 
 
-def target(found: Iterable[bytes], check: Callable[[bytes], None], max_bytes: int) -> Target:
-    """Return a target with its seeds."""
-    return Target(seeds=tuple(found), check=check, max_bytes=max_bytes)
-
-
 TARGETS = {
-    "body": target(seeds.bodies(), check_body, 4_096),
-    "options": target(seeds.options(), check_options, 4_096),
-    "color": target(seeds.colors(), check_color, 64),
-    "decode": target(seeds.images().values(), check_decode, 16_384),
-    "http": target(seeds.events("rest-", "http-"), check_http, 16_384),
-    "s3": target(seeds.events("s3", "sqs"), check_s3, 16_384),
+    "body": Target(seeds=tuple(seeds.bodies()), check=check_body, max_bytes=4_096),
+    "options": Target(seeds=tuple(seeds.options()), check=check_options, max_bytes=4_096),
+    "color": Target(seeds=tuple(seeds.colors()), check=check_color, max_bytes=64),
+    "decode": Target(seeds=tuple(seeds.images().values()), check=check_decode, max_bytes=16_384),
+    "http": Target(
+        seeds=tuple(seeds.events("rest-", "http-")),
+        check=check_http,
+        max_bytes=16_384,
+        is_document=True,
+    ),
+    "s3": Target(
+        seeds=tuple(seeds.events("s3", "sqs")),
+        check=check_s3,
+        max_bytes=16_384,
+        is_document=True,
+    ),
 }

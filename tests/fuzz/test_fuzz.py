@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from mutation import damaged, damaged_document
+from mutation import damaged_document, damaged_input
 from targets import TARGETS
 
 ROUNDS = {"body": 200, "options": 200, "color": 100, "decode": 60, "http": 4, "s3": 20}
@@ -22,8 +22,7 @@ def test_damaged_inputs(name: str) -> None:
     for seed in target.seeds:
         target.check(seed)
         for _ in range(ROUNDS[name]):
-            is_event = name in {"http", "s3"} and random.integers(2)
-            target.check(damaged_document(seed, random) if is_event else damaged(seed, random))
+            target.check(damaged_input(seed, random, is_document=target.is_document))
 
 
 def test_a_damaged_document_is_a_document() -> None:

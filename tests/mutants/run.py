@@ -352,17 +352,18 @@ def outcomes(module: str, tests: list[str], *, children: int) -> Counter[str]:
             raise SystemExit(ran.stdout[-4000:] + ran.stderr[-2000:])
         found = Counter({"all": len(codes)})
         found["not reached"] = list(codes.values()).count(NOT_REACHED)
-        unused = dict(EQUIVALENT.get(module, {}))
+        equivalent = EQUIVALENT.get(module, {})
+        unused = set(equivalent)
         for key in sorted(key for key, code in codes.items() if code == SURVIVED):
             shown = mutmut(folder, "show", key).stdout
             (line,) = re.findall(r"^\+(?!\+\+ )(.*)", shown, re.MULTILINE)[:1] or [""]
-            if EQUIVALENT.get(module, {}).get(line.strip()) is not None:
-                unused.pop(line.strip(), None)
+            if line.strip() in equivalent:
+                unused.discard(line.strip())
                 found["equivalent"] += 1
             else:
                 print(shown)
                 found["survived"] += 1
-        for line in unused:
+        for line in sorted(unused):
             print(f"The table of equivalent mutants has a line that is none any more: {line}")
         return found
 

@@ -1,22 +1,17 @@
 """HEIC and AVIF files that no encoder writes: grids of one tile, and worse (ISO 23008-12)."""
 
-import io
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import pillow_heif
 from PIL import Image
 
-from image_files import encoded
+from image_files import encoded, heic_of
 
 
 def heic(side: int, exif: bytes | None = None) -> bytes:
     """Return a HEIC of one colour."""
-    with io.BytesIO() as file:
-        picture = pillow_heif.from_pillow(Image.new("RGB", (side, side), (9, 99, 200)))
-        picture.save(file, exif=exif)
-        return file.getvalue()
+    return heic_of(Image.new("RGB", (side, side), (9, 99, 200)), exif=exif)
 
 
 def avif(side: int) -> bytes:

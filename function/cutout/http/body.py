@@ -36,8 +36,9 @@ _MAX_ESCAPES = 500_000
 """Of a form. Base64 in the largest request has about 150,000, and each takes memory of its own."""
 _LET_LIBRARY = "Let your HTTP library set Content-Type"
 _IMAGE_BODY = "An image as the body needs its own Content-Type, such as image/jpeg"
-_REPLACED = "\ufffd".encode()
-"""What begins an image that an HTTP API has passed on as text, since its type was JSON."""
+REPLACED = "\ufffd".encode()
+"""How a JPEG or PNG begins that was written as text in UTF-8, with this character for each byte
+that is none: by a client, or by an HTTP API where the type of the body was JSON."""
 _PARAMETER = re.compile(r';\s*([\w-]+)\s*=\s*(?:"((?:\\.|[^"\\])*)"|([^;]*))')
 """A parameter of Content-Type: its name, and its value, either in quotation marks or without."""
 _SPECIAL = re.compile(r'[\s,;=:/\\"()<>@\[\]?{}]')
@@ -217,7 +218,7 @@ def _json(body: bytes) -> tuple[Field, ...]:
         # Not strict: "base64 photo.jpg" breaks its lines, which shells put into a text as they are.
         document = json.loads(body, object_pairs_hook=_Pairs, strict=False)
     except json.JSONDecodeError as error:
-        if body.startswith(_REPLACED):
+        if body.startswith(REPLACED):
             raise InvalidJson(reason=f"it is not in UTF-8. {_IMAGE_BODY}") from error
         reason = f"it cannot be parsed: see line {error.lineno}, column {error.colno}"
         raise InvalidJson(reason=reason) from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from cutout.errors import InvalidBase64, InvalidImage, MissingImage, MultipleSources, told_name
-from cutout.http.body import Body, BodyKind, Field, decode_base64
+from cutout.http.body import REPLACED, Body, BodyKind, Field, decode_base64
 from cutout.options import OPTIONS, lowered
 
 _BASE64_NAMES = {"image_base64", "image_file_b64"}
@@ -13,9 +13,9 @@ _BODY = "the body"
 _WHOLE_IMAGES = {_BODY, "image_file"}
 _BASE64_STARTS = (b"data:", b"/9j/", b"iVBORw0KGgo", b"UklGR", b"R0lGOD")
 """How base64 begins: as a data: URL, or as a JPEG, PNG, WebP or GIF."""
-_AS_TEXT_STARTS = (b"\xef\xbf\xbd", b"\xc3\xbf\xc3\x98\xc3\xbf", b"\xc2\x89PNG")
-"""How an image begins whose bytes were taken for characters and written as UTF-8: a JPEG or PNG
-with a replacement character for what is no UTF-8, or a JPEG and a PNG read as ISO 8859-1."""
+_AS_TEXT_STARTS = (REPLACED, b"\xc3\xbf\xc3\x98\xc3\xbf", b"\xc2\x89PNG")
+"""How an image begins that was written as text: one whose bytes were taken for UTF-8, and a JPEG
+and a PNG whose bytes were taken for ISO 8859-1."""
 _MAX_LINE_BYTES = 1024  # the name of a file, or most URLs, which came in place of the image
 _MAX_TOLD_FIELDS = 3  # in a message: their names are the caller's data
 _OPTION_NAMES = {option.name for option in OPTIONS}

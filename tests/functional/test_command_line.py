@@ -86,8 +86,15 @@ WAIT_S = 60  # for what takes a moment on an idle machine
 
 def run(folder: Path, *arguments: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
     """Return the exit status, standard output and standard error of a command in a folder."""
+    return run_as(("-m", "cutout"), folder, *arguments, stdin=stdin)
+
+
+def run_as(
+    program: tuple[str, str], folder: Path, *arguments: str, stdin: bytes = b""
+) -> tuple[int, bytes, str]:
+    """Return the same of a program of Python that calls the command line by itself."""
     done = subprocess.run(
-        [sys.executable, "-m", "cutout", *arguments],
+        [sys.executable, *program, *arguments],
         cwd=folder,
         env=ENVIRONMENT,
         input=stdin,
@@ -392,16 +399,9 @@ def test_a_fault_of_ours_ends_one_photo_only(here: Path) -> None:
         "import sys; from PIL import AvifImagePlugin; AvifImagePlugin.SUPPORTED = False; "
         "from cutout.cli.run import main; sys.exit(main(sys.argv[1:]))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, "photos", "cutouts"],
-        cwd=here,
-        env=ENVIRONMENT,
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert done.stderr.splitlines() == [
+    status, _, said = run_as(("-c", program), here, "photos", "cutouts")
+    assert status == 1
+    assert said.splitlines() == [
         "photos/c.avif: ImportError: Pillow lacks its codec for AVIF",
         "3 photos: 2 cut out, 0 skipped, 1 failed.",
         OTHERS.strip(),
@@ -919,18 +919,10 @@ sys.exit(run.main(sys.argv[1:]))
 
 def test_too_little_memory_for_the_model_says_so(here: Path) -> None:
     """And not that something is wrong with its files."""
-    done = subprocess.run(
-        [sys.executable, "-c", SHORT_OF_MEMORY, "photo.jpg", "out.png"],
-        cwd=here,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
+    told = (
+        f"cutout: error: there is too little memory to load the model {ROOT / 'models/erase-s'}\n"
     )
-    assert (done.returncode, done.stderr) == (
-        3,
-        f"cutout: error: there is too little memory to load the model {ROOT / 'models/erase-s'}\n",
-    )
+    assert run_as(("-c", SHORT_OF_MEMORY), here, "photo.jpg", "out.png") == (3, b"", told)
 
 
 def test_a_model_that_cannot_be_used_says_why(here: Path) -> None:
